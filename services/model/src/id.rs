@@ -1,0 +1,145 @@
+//! Ids. Those that name a thing decided are hashes of what was decided, so that a crash, a replay or a
+//! second replica arrives at the same id.
+
+use std::fmt;
+
+macro_rules! string_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Takes an id as it was written down.
+            pub fn from_text(text: impl Into<String>) -> Self {
+                Self(text.into())
+            }
+
+            /// The id's text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+string_id!(
+    /// One record that came in; stamped by ingest, carried by every reason it causes.
+    EventId
+);
+string_id!(
+    /// `rel_…`: one version of one service going out in one environment.
+    ReleaseId
+);
+string_id!(
+    /// `cmd_…`: hash of release, verb and attempt; the idempotency key of what an actuator does.
+    CommandId
+);
+string_id!(
+    /// `ntc_…`: one thing to tell.
+    NoticeId
+);
+string_id!(
+    /// `hlt_…`: one halt.
+    HaltId
+);
+string_id!(
+    /// `snd_…`: one message to one receiver; the same after any crash.
+    SendId
+);
+
+/// Where a record stands on its log; positions of one log only grow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position(pub u64);
+
+/// A stable hash of `parts` as 20 hexadecimal digits (80 bits).
+///
+/// FNV-1a, 128 bit, over each part's length and bytes: lengths keep `("ab","c")` and `("a","bc")` apart.
+/// Not a defence against forged collisions: who can publish events can name releases anyway.
+pub fn stable_hash(parts: &[&str]) -> String {
+    const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
+    let mut hash = OFFSET;
+    let mut feed = |bytes: &[u8]| {
+        for &byte in bytes {
+            hash = (hash ^ u128::from(byte)).wrapping_mul(PRIME);
+        }
+    };
+    for part in parts {
+        feed(&(part.len() as u64).to_le_bytes());
+        feed(part.as_bytes());
+    }
+    format!("{hash:032x}")[..20].to_owned()
+}
+
+impl ReleaseId {
+    /// `rel_` + hash(service, environment, cluster, version, `change_id` or idempotency key or nothing).
+    pub fn of(service: &str, environment: &str, cluster: &str, version: &str, change: &str) -> Self {
+        Self(format!("rel_{}", stable_hash(&[service, environment, cluster, version, change])))
+    }
+
+    /// The id of the `n`-th time this release goes out (`n` >= 2): `rel_…-2`. The bare id means the newest.
+    pub fn again(&self, n: u32) -> Self {
+        Self(format!("{}-{n}", self.bare()))
+    }
+
+    /// The id without its `-2`.
+    pub fn bare(&self) -> &str {
+        self.0.split_once('-').map_or(self.0.as_str(), |(bare, _)| bare)
+    }
+}
+
+impl CommandId {
+    /// `cmd_` + hash(release, verb, attempt).
+    pub fn of(release: &ReleaseId, verb: &str, attempt: u32) -> Self {
+        Self(format!("cmd_{}", stable_hash(&[release.as_str(), verb, &attempt.to_string()])))
+    }
+}
+
+impl NoticeId {
+    /// `ntc_` + hash of what makes this notice different from any other.
+    pub fn of(parts: &[&str]) -> Self {
+        Self(format!("ntc_{}", stable_hash(parts)))
+    }
+}
+
+impl HaltId {
+    /// `hlt_` + hash of the record that asked for it.
+    pub fn of(event: &EventId) -> Self {
+        Self(format!("hlt_{}", stable_hash(&[event.as_str()])))
+    }
+}
+
+impl SendId {
+    /// `snd_` + hash(receiver, group, content).
+    pub fn of(parts: &[&str]) -> Self {
+        Self(format!("snd_{}", stable_hash(parts)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_the_same_for_the_same_parts_and_differs_where_the_parts_are_cut_elsewhere() {
+        assert_eq!(stable_hash(&["ab", "c"]), stable_hash(&["ab", "c"]));
+        assert_ne!(stable_hash(&["ab", "c"]), stable_hash(&["a", "bc"]));
+        assert_ne!(stable_hash(&["a"]), stable_hash(&["a", ""]));
+        assert_eq!(stable_hash(&["checkout", "production"]).len(), 20);
+    }
+
+    #[test]
+    fn a_redeployed_release_keeps_its_bare_id() {
+        let first = ReleaseId::of("checkout", "production", "", "2.4.1", "");
+        assert_eq!(first.again(2).as_str(), format!("{first}-2"));
+        assert_eq!(first.again(2).again(3).as_str(), format!("{first}-3"));
+        assert_eq!(first.again(2).bare(), first.as_str());
+    }
+}

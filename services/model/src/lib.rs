@@ -1,0 +1,42 @@
+//! The nouns of Ripcord: time, ids, labels, events, releases, alerts, proposals, commands, notices.
+//!
+//! Plain data and the small total functions on it. Nothing here reads a clock, draws a random number or
+//! does I/O; how these nouns look on the log is `proto`'s business, how they look over HTTP is `console`'s
+//! and `ingest`'s.
+
+pub mod alert;
+pub mod command;
+pub mod decision;
+pub mod event;
+pub mod id;
+pub mod label;
+pub mod notice;
+pub mod outcome;
+pub mod proposal;
+pub mod reason;
+pub mod release;
+pub mod service;
+pub mod target;
+pub mod telemetry;
+pub mod time;
+pub mod values;
+pub mod verb;
+
+pub use alert::Alert;
+pub use command::{Command, CommandMode, CommandState, CommandVerb};
+pub use decision::{Decision, DecisionRecord};
+pub use event::{Event, EventBody, PolicyLoad};
+pub use id::{CommandId, EventId, HaltId, NoticeId, Position, ReleaseId, SendId};
+pub use label::{LabelBytes, Labels};
+pub use notice::{Notice, NoticeKind, NoticeStatus, Severity};
+pub use outcome::{Delivery, DeliveryResult, Outcome, OutcomeStatus};
+pub use proposal::{Breach, Finding, FindingKind, LimitState, Proposal};
+pub use reason::{BaselineKind, BaselineValue, ErrorBound, Evidence, Reason, Test};
+pub use release::{
+    Artifact, ChangeKind, DeploymentEvent, DeploymentStatus, Owner, Release, ReleaseRef, ReleaseState,
+};
+pub use service::ServiceKey;
+pub use target::Target;
+pub use telemetry::{Batch, RequestEvent, Sample, Series, SeriesKind};
+pub use time::Timestamp;
+pub use verb::{Actor, Halt, HaltScope, Verb, VerbKind};

@@ -1,0 +1,131 @@
+//! What the analyzer emits: findings about one service at a time, and what it would do about them.
+
+use crate::{
+    Alert, Delivery, EventId, Outcome, PolicyLoad, Reason, Release, ReleaseRef, ServiceKey, Timestamp, Verb,
+};
+
+/// What a trigger asks for when its condition is broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Action {
+    AlertTeam,
+    Hold,
+    PrepareRollback,
+    AlertAndPrepareRollback,
+    ImmediateRollback,
+    /// Stages only.
+    Promote,
+}
+
+impl Action {
+    /// The action's name in the policy.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AlertTeam => "alert_team",
+            Self::Hold => "hold",
+            Self::PrepareRollback => "prepare_rollback",
+            Self::AlertAndPrepareRollback => "alert_and_prepare_rollback",
+            Self::ImmediateRollback => "immediate_rollback",
+            Self::Promote => "promote",
+        }
+    }
+
+    /// Whether it ends in a rollback, at once or after approval.
+    pub fn is_rollback(self) -> bool {
+        matches!(self, Self::PrepareRollback | Self::AlertAndPrepareRollback | Self::ImmediateRollback)
+    }
+}
+
+/// Whether the same limit is exceeded where the release is not to blame.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SharedBlame {
+    /// The version before the release exceeded it too, in the window before the deployment.
+    pub before: Option<f64>,
+    /// The version beside the release exceeds it too, now.
+    pub beside: Option<f64>,
+    /// Telemetry of this service carries no version: the strongest automatic action is to prepare.
+    pub is_unversioned: bool,
+}
+
+/// A trigger's condition is broken.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Breach {
+    pub key: ServiceKey,
+    /// The release judged; `None`: a service without a release under watch.
+    pub release: Option<ReleaseRef>,
+    pub action: Action,
+    pub reason: Reason,
+    pub blame: SharedBlame,
+}
+
+/// A limit that a service without a release under watch exceeds or stops exceeding; the arbiter's ground for
+/// telling a shared cause from a bad release.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LimitState {
+    pub key: ServiceKey,
+    /// The trigger's name.
+    pub trigger: String,
+    pub condition: String,
+    pub is_exceeded: bool,
+    pub value: f64,
+}
+
+/// Something about the data itself that a person should know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FindingKind {
+    /// Nothing came in for a watched service, and its sender is silent altogether.
+    SenderSilent,
+    /// The sender is alive, the release's traffic or series are gone.
+    ReleaseSilent,
+    /// More errors than requests: two halves of different scrapes.
+    Torn,
+    /// One version name with two digests.
+    AmbiguousVersion,
+}
+
+/// A finding begins or ends.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    pub key: ServiceKey,
+    pub release: Option<ReleaseRef>,
+    pub kind: FindingKind,
+    pub is_active: bool,
+    pub text: String,
+}
+
+/// What the analyzer emits, in the order in which the arbiter has to see it. Events that concern the arbiter
+/// pass through the analyzer as they are, so that decisions have one total order and one input.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Proposal {
+    /// A release was opened or changed state; the whole of it as it now stands.
+    Release(Box<Release>),
+    /// `a limit is exceeded` where no release is under watch.
+    Limit(LimitState),
+    /// A condition is broken; once when it begins to be and never again while it stays so.
+    Breach(Box<Breach>),
+    /// A condition that was broken holds again.
+    BreachEnded {
+        key: ServiceKey,
+        release: Option<ReleaseRef>,
+        trigger: String,
+    },
+    Finding(Finding),
+    /// A stage's criteria were met for its whole duration.
+    StagePassed {
+        release: ReleaseRef,
+        stage: String,
+    },
+    /// Passed through.
+    Alert {
+        id: EventId,
+        alert: Box<Alert>,
+    },
+    Verb {
+        id: EventId,
+        verb: Box<Verb>,
+    },
+    Outcome(Box<Outcome>),
+    Delivery(Box<Delivery>),
+    PolicyLoad(Box<PolicyLoad>),
+    /// Time went by; emitted at most once a second, and only while somebody waits for time.
+    Tick(Timestamp),
+}

@@ -1,0 +1,85 @@
+//! Why something was decided: complete enough that a person who reads only this believes or refutes it.
+
+use std::time::Duration;
+
+use crate::{EventId, Position, ServiceKey, Timestamp};
+
+/// Which test let the bare comparison count.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Test {
+    /// The bare number was compared.
+    #[default]
+    None,
+    /// Exact binomial tail: fires when `tail_probability <= level` (STATISTICS 1.7).
+    Exact { level: f64, tail_probability: f64 },
+}
+
+/// How far the measured value may be off through the way it was recorded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ErrorBound {
+    /// Exact up to slot alignment.
+    #[default]
+    Exact,
+    /// Interpolated inside a bucket of the source: off by at most its width.
+    Bucket,
+}
+
+/// What a release was compared with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BaselineKind {
+    /// The old version running beside it.
+    Beside { version: String },
+    /// The same window before the deployment.
+    Before,
+}
+
+/// The baseline's own numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BaselineValue {
+    pub kind: BaselineKind,
+    pub value: f64,
+    pub requests: u64,
+}
+
+/// The numbers behind one comparison.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Evidence {
+    /// The metric as the condition names it: `error_rate`, `response_time_p95`.
+    pub metric: String,
+    /// Ratios 0..=1, times in seconds, gauges as they are.
+    pub value: f64,
+    /// What `value` was compared with, same unit.
+    pub limit: f64,
+    /// How many requests (observations) the window held.
+    pub requests: u64,
+    /// How many of them were on the wrong side: errors, or slower than the limit.
+    pub errors: u64,
+    /// The share of the window that data covers, 0..=1.
+    pub coverage: f64,
+    pub baseline: Option<BaselineValue>,
+    pub test: Test,
+    pub error_bound: ErrorBound,
+}
+
+/// One rule that was broken, where, and by what.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reason {
+    /// The trigger's name: `error_rate`, `High Error Rate`.
+    pub trigger: String,
+    /// The condition as written: `error_rate > 1%`.
+    pub condition: String,
+    pub key: ServiceKey,
+    pub cluster: Option<String>,
+    /// The version judged; `None` where telemetry carries none and the service as a whole was judged.
+    pub version: Option<String>,
+    pub window: Duration,
+    /// How long the condition had to hold.
+    pub hold: Duration,
+    /// One entry a comparison of the condition; the first is the one to show.
+    pub evidence: Vec<Evidence>,
+    /// Event time of the newest sample that counted.
+    pub evidence_at: Timestamp,
+    /// The record that tipped it, and where it stands on the log.
+    pub cause: EventId,
+    pub position: Position,
+}
