@@ -15,6 +15,7 @@ pub mod outcome;
 pub mod proposal;
 pub mod reason;
 pub mod release;
+pub mod send;
 pub mod service;
 pub mod target;
 pub mod telemetry;
@@ -30,11 +31,12 @@ pub use id::{CommandId, EventId, HaltId, NoticeId, Position, ReleaseId, SendId};
 pub use label::{LabelBytes, Labels};
 pub use notice::{Notice, NoticeKind, NoticeStatus, Severity};
 pub use outcome::{Delivery, DeliveryResult, Outcome, OutcomeStatus};
-pub use proposal::{Breach, Finding, FindingKind, LimitState, Proposal};
+pub use proposal::{Action, Breach, Finding, FindingKind, LimitState, Proposal, SharedBlame};
 pub use reason::{BaselineKind, BaselineValue, ErrorBound, Evidence, Reason, Test};
 pub use release::{
     Artifact, ChangeKind, DeploymentEvent, DeploymentStatus, Owner, Release, ReleaseRef, ReleaseState,
 };
+pub use send::{Send, SendReason};
 pub use service::ServiceKey;
 pub use target::Target;
 pub use telemetry::{Batch, RequestEvent, Sample, Series, SeriesKind};

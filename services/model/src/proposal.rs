@@ -1,8 +1,6 @@
 //! What the analyzer emits: findings about one service at a time, and what it would do about them.
 
-use crate::{
-    Alert, Delivery, EventId, Outcome, PolicyLoad, Reason, Release, ReleaseRef, ServiceKey, Timestamp, Verb,
-};
+use crate::{Alert, Delivery, EventId, Outcome, PolicyLoad, Reason, Release, ReleaseRef, ServiceKey, Verb};
 
 /// What a trigger asks for when its condition is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -126,6 +124,4 @@ pub enum Proposal {
     Outcome(Box<Outcome>),
     Delivery(Box<Delivery>),
     PolicyLoad(Box<PolicyLoad>),
-    /// Time went by; emitted at most once a second, and only while somebody waits for time.
-    Tick(Timestamp),
 }

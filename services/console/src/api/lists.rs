@@ -1,0 +1,78 @@
+//! The ledgers: deliveries, audit, halts, bad versions.
+
+use axum::{
+    Json,
+    extract::{Query, State},
+};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::Console;
+use crate::json::{AuditJson, BadVersionJson, DeliveryJson, HaltJson, Page};
+
+/// Lines of a page.
+const DEFAULT_LINES: usize = 100;
+const MAX_LINES: usize = 1000;
+
+/// How many, and of which release.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+pub(super) struct LinesQuery {
+    /// At most 1000.
+    limit: Option<usize>,
+    /// How many of the newest to skip: `next` of the page before.
+    after: Option<usize>,
+    /// Deliveries only.
+    release: Option<String>,
+}
+
+impl LinesQuery {
+    fn page<T>(&self, lines: impl Iterator<Item = T>) -> Page<T> {
+        let limit = self.limit.unwrap_or(DEFAULT_LINES).clamp(1, MAX_LINES);
+        let after = self.after.unwrap_or(0);
+        let mut lines = lines.skip(after);
+        let items: Vec<T> = lines.by_ref().take(limit).collect();
+        let next = lines.next().map(|_| (after + items.len()).to_string());
+        Page { items, next }
+    }
+}
+
+/// What was sent to whom with what result, newest first.
+#[utoipa::path(get, path = "/api/v1/deliveries", params(LinesQuery), responses((status = 200, body = Page<DeliveryJson>)))]
+pub(super) async fn deliveries(
+    State(console): State<Console>,
+    Query(query): Query<LinesQuery>,
+) -> Json<Page<DeliveryJson>> {
+    let projection = console.projection.read();
+    let lines = projection
+        .deliveries()
+        .filter(|line| {
+            let of = line.delivery.release.as_ref().map(|release| release.id.as_str());
+            query.release.as_deref().is_none_or(|wanted| of == Some(wanted))
+        })
+        .map(|line| DeliveryJson::of(line.at, &line.delivery));
+    Json(query.page(lines))
+}
+
+/// Who did what, newest first.
+#[utoipa::path(get, path = "/api/v1/audit", params(LinesQuery), responses((status = 200, body = Page<AuditJson>)))]
+pub(super) async fn audit(
+    State(console): State<Console>,
+    Query(query): Query<LinesQuery>,
+) -> Json<Page<AuditJson>> {
+    Json(query.page(console.projection.read().audit().map(AuditJson::of)))
+}
+
+/// Halts in force.
+#[utoipa::path(get, path = "/api/v1/halts", responses((status = 200, body = Page<HaltJson>)))]
+pub(super) async fn halts(State(console): State<Console>) -> Json<Page<HaltJson>> {
+    Json(Page { items: console.projection.read().halts().map(HaltJson::of).collect(), next: None })
+}
+
+/// Versions that no rollback may lead to.
+#[utoipa::path(get, path = "/api/v1/versions/bad", responses((status = 200, body = Page<BadVersionJson>)))]
+pub(super) async fn bad_versions(State(console): State<Console>) -> Json<Page<BadVersionJson>> {
+    Json(Page {
+        items: console.projection.read().bad_versions().map(BadVersionJson::of).collect(),
+        next: None,
+    })
+}

@@ -1,0 +1,267 @@
+//! The projection: decision records in, views out.
+
+mod release_view;
+mod shared;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use model::{
+    Actor, Command, CommandId, CommandState, Decision, DecisionRecord, Delivery, Finding, Halt, HaltId,
+    Position, Proposal, Release, ReleaseId, ReleaseState, ServiceKey, Timestamp, proposal::FindingKind,
+};
+
+pub use release_view::{ReleaseView, TimelineEntry, Verdict};
+pub use shared::SharedProjection;
+
+/// Releases kept: at ten a day for a hundred services this is ten days of history in about 100 MB at worst; the
+/// log keeps the rest.
+pub const MAX_RELEASES: usize = 10_000;
+/// Deliveries and audit lines kept for the lists; older ones are on the log.
+pub const MAX_LINES: usize = 10_000;
+
+/// One line of the audit.
+#[derive(Clone, Debug)]
+pub struct AuditLine {
+    pub at: Timestamp,
+    pub actor: Actor,
+    pub what: String,
+    pub why: String,
+    pub result: String,
+}
+
+/// One line of the delivery ledger.
+#[derive(Clone, Debug)]
+pub struct DeliveryLine {
+    pub at: Timestamp,
+    pub delivery: Delivery,
+}
+
+/// A version that no rollback may lead to.
+#[derive(Clone, Debug)]
+pub struct BadVersionLine {
+    pub at: Timestamp,
+    pub key: ServiceKey,
+    pub cluster: Option<String>,
+    pub version: String,
+    pub why: String,
+}
+
+type BadVersionKey = (ServiceKey, Option<String>, String);
+
+/// Everything people see, rebuilt from the decisions log.
+#[derive(Debug, Default)]
+pub struct Projection {
+    /// How far the log has been applied; the position of the event that caused the last record.
+    pub applied: Option<Position>,
+    releases: BTreeMap<ReleaseId, ReleaseView>,
+    /// Order in which releases were opened, oldest first.
+    order: VecDeque<ReleaseId>,
+    commands: BTreeMap<CommandId, Command>,
+    deliveries: VecDeque<DeliveryLine>,
+    audit: VecDeque<AuditLine>,
+    halts: BTreeMap<HaltId, Halt>,
+    bad_versions: BTreeMap<BadVersionKey, BadVersionLine>,
+    findings: BTreeMap<(ServiceKey, FindingKind, Option<ReleaseId>), Finding>,
+}
+
+impl Projection {
+    /// Applies one record; records come in log order.
+    pub fn apply(&mut self, record: &DecisionRecord) {
+        self.applied = Some(record.position);
+        for decision in &record.decisions {
+            self.apply_decision(record.at, decision);
+        }
+    }
+
+    fn apply_decision(&mut self, at: Timestamp, decision: &Decision) {
+        match decision {
+            Decision::Proposal(proposal) => self.apply_proposal(at, proposal),
+            Decision::Command(command) => self.apply_command(at, command),
+            Decision::Notice(_) => {}
+            Decision::Halt { halt, is_active: true } => {
+                drop(self.halts.insert(halt.id.clone(), halt.clone()))
+            }
+            Decision::Halt { halt, is_active: false } => drop(self.halts.remove(&halt.id)),
+            Decision::BadVersion { service, environment, cluster, version, is_bad, why, .. } => {
+                let key = ServiceKey::new(service, environment);
+                let id = (key.clone(), cluster.clone(), version.clone());
+                if *is_bad {
+                    let (version, why) = (version.clone(), why.clone());
+                    self.bad_versions
+                        .insert(id, BadVersionLine { at, key, cluster: cluster.clone(), version, why });
+                } else {
+                    self.bad_versions.remove(&id);
+                }
+            }
+            Decision::Audit { actor, what, why, result } => {
+                let (actor, what) = (actor.clone(), what.clone());
+                push_bounded(
+                    &mut self.audit,
+                    AuditLine { at, actor, what, why: why.clone(), result: result.clone() },
+                );
+            }
+        }
+    }
+
+    fn apply_proposal(&mut self, at: Timestamp, proposal: &Proposal) {
+        match proposal {
+            Proposal::Release(release) => self.apply_release(at, release),
+            Proposal::Breach(breach) => {
+                if let Some(view) = breach.release.as_ref().and_then(|it| self.releases.get_mut(&it.id)) {
+                    view.breach_began(at, breach);
+                }
+            }
+            Proposal::BreachEnded { release: Some(release), trigger, .. } => {
+                if let Some(view) = self.releases.get_mut(&release.id) {
+                    view.breach_ended(at, trigger);
+                }
+            }
+            Proposal::Finding(finding) => self.apply_finding(at, finding),
+            Proposal::StagePassed { release, stage } => {
+                if let Some(view) = self.releases.get_mut(&release.id) {
+                    view.note(at, "stage_passed", format!("stage {stage} met its criteria"));
+                }
+            }
+            Proposal::Delivery(delivery) => self.apply_delivery(at, delivery),
+            Proposal::Outcome(outcome) => {
+                if let Some(view) = self.releases.get_mut(&outcome.release.id) {
+                    let text =
+                        format!("{}: {} ({})", outcome.target, outcome.status.as_str(), outcome.detail);
+                    view.note(at, "outcome", text);
+                }
+            }
+            Proposal::BreachEnded { release: None, .. }
+            | Proposal::Limit(_)
+            | Proposal::Alert { .. }
+            | Proposal::Verb { .. }
+            | Proposal::PolicyLoad(_) => {}
+        }
+    }
+
+    fn apply_release(&mut self, at: Timestamp, release: &Release) {
+        if let Some(view) = self.releases.get_mut(&release.id) {
+            view.changed(at, release);
+            return;
+        }
+        self.releases.insert(release.id.clone(), ReleaseView::opened(at, release));
+        self.order.push_back(release.id.clone());
+        self.forget_old_releases();
+    }
+
+    /// Drops the oldest releases that are over; one that is not is never dropped.
+    fn forget_old_releases(&mut self) {
+        while self.order.len() > MAX_RELEASES {
+            let Some(at) =
+                self.order.iter().position(|id| self.releases.get(id).is_none_or(ReleaseView::is_over))
+            else {
+                return;
+            };
+            let Some(view) = self.order.remove(at).and_then(|id| self.releases.remove(&id)) else { continue };
+            for id in view.commands {
+                self.commands.remove(&id);
+            }
+        }
+    }
+
+    fn apply_command(&mut self, at: Timestamp, command: &Command) {
+        let before = self.commands.insert(command.id.clone(), command.clone());
+        if let Some(view) = self.releases.get_mut(&command.release.id) {
+            view.command_changed(at, before.as_ref(), command);
+        }
+    }
+
+    fn apply_delivery(&mut self, at: Timestamp, delivery: &Delivery) {
+        if let Some(view) = delivery.release.as_ref().and_then(|it| self.releases.get_mut(&it.id)) {
+            view.delivered(at, delivery);
+        }
+        push_bounded(&mut self.deliveries, DeliveryLine { at, delivery: delivery.clone() });
+    }
+
+    fn apply_finding(&mut self, at: Timestamp, finding: &Finding) {
+        let id = finding.release.as_ref().map(|it| it.id.clone());
+        if let Some(view) = id.as_ref().and_then(|id| self.releases.get_mut(id)) {
+            view.note(at, if finding.is_active { "finding" } else { "finding_ended" }, finding.text.clone());
+        }
+        let key = (finding.key.clone(), finding.kind, id);
+        if finding.is_active {
+            self.findings.insert(key, finding.clone());
+        } else {
+            self.findings.remove(&key);
+        }
+    }
+
+    /// A release by its id; the bare id means the newest of that name.
+    pub fn release(&self, id: &ReleaseId) -> Option<&ReleaseView> {
+        let newest = self
+            .releases
+            .range(ReleaseId::from_text(id.bare())..)
+            .take_while(|(have, _)| have.bare() == id.bare())
+            .map(|(_, view)| view)
+            .max_by_key(|view| (view.release.started_at, view.sequence()));
+        if id.as_str() == id.bare() { newest } else { self.releases.get(id) }
+    }
+
+    /// Releases, newest first.
+    pub fn releases(&self) -> impl Iterator<Item = &ReleaseView> {
+        self.order.iter().rev().filter_map(|id| self.releases.get(id))
+    }
+
+    pub fn command(&self, id: &CommandId) -> Option<&Command> {
+        self.commands.get(id)
+    }
+
+    /// Commands of one release, oldest first.
+    pub fn commands_of<'a>(&'a self, view: &'a ReleaseView) -> impl Iterator<Item = &'a Command> {
+        view.commands.iter().filter_map(|id| self.commands.get(id))
+    }
+
+    /// Deliveries, newest first.
+    pub fn deliveries(&self) -> impl Iterator<Item = &DeliveryLine> {
+        self.deliveries.iter().rev()
+    }
+
+    /// Audit lines, newest first.
+    pub fn audit(&self) -> impl Iterator<Item = &AuditLine> {
+        self.audit.iter().rev()
+    }
+
+    pub fn halts(&self) -> impl Iterator<Item = &Halt> {
+        self.halts.values()
+    }
+
+    pub fn halt(&self, id: &HaltId) -> Option<&Halt> {
+        self.halts.get(id)
+    }
+
+    pub fn bad_versions(&self) -> impl Iterator<Item = &BadVersionLine> {
+        self.bad_versions.values()
+    }
+
+    pub fn findings(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.values()
+    }
+
+    /// The state to show: what the analyzer says, unless a command says more.
+    pub fn state_of(&self, view: &ReleaseView) -> ReleaseState {
+        if !view.release.state.is_under_watch() {
+            return view.release.state;
+        }
+        match self.commands_of(view).last().map(|command| command.state) {
+            Some(CommandState::Prepared) => ReleaseState::RollbackPrepared,
+            Some(CommandState::Ready | CommandState::Accepted) => ReleaseState::RollingBack,
+            _ => view.release.state,
+        }
+    }
+
+    /// What a pipeline that waits for this release should do.
+    pub fn verdict_of(&self, view: &ReleaseView) -> Verdict {
+        view.verdict(self.state_of(view))
+    }
+}
+
+fn push_bounded<T>(lines: &mut VecDeque<T>, line: T) {
+    lines.push_back(line);
+    if lines.len() > MAX_LINES {
+        lines.pop_front();
+    }
+}
