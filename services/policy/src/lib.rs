@@ -4,10 +4,19 @@
 //! [`model::PolicyLoad`] record carries, so that the policy in force at a record is a function of the log.
 //! Every fault is a [`Diagnostic`] with file, line, column and a hint.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod default;
+mod effective;
 pub mod expression;
 pub mod metric;
+pub mod time_interval;
 pub mod types;
+
+pub use default::{ERROR_RATE, RESPONSE_TIME, THROUGHPUT};
+pub use effective::{VALUES_WINDOW, covers};
 
 pub use expression::{Expression, Operand, Operator};
 pub use metric::{HistogramSource, MetricDefinition, MetricSource, RatioKind, Selector};
+pub use time_interval::{TimeInterval, TimeSpecification};
 pub use types::*;

@@ -1,5 +1,7 @@
 //! Named signals and the series they are computed from.
 
+mod selector;
+
 use promql_parser::label::Matcher;
 
 /// A Prometheus series selector: `http_requests_total{code=~"5.."}`.

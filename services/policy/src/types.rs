@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use model::{Owner, Target, proposal::Action};
 
-use crate::{Expression, MetricDefinition, Selector};
+use crate::{Expression, MetricDefinition, Selector, TimeInterval};
 
 /// Which label names what; the first present wins.
 #[derive(Clone, Debug, PartialEq)]
@@ -192,6 +192,8 @@ pub struct Policy {
     pub policies: Vec<Rules>,
     pub storm: Storm,
     pub freezes: Vec<Freeze>,
+    /// What the freezes' time intervals are, by name.
+    pub time_intervals: BTreeMap<String, TimeInterval>,
 }
 
 /// How bad a diagnostic is.

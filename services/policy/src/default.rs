@@ -1,0 +1,140 @@
+//! What holds where the file says nothing (DESIGN, section 4).
+
+use std::{collections::BTreeMap, time::Duration};
+
+use promql_parser::label::{MatchOp, Matcher};
+use regex::Regex;
+
+use crate::{
+    Defaults, HistogramSource, Identity, MetricDefinition, MetricSource, Policy, RatioKind, Rules, Safety,
+    Selector, Storm,
+};
+
+/// The metric that every service has: errors over requests.
+pub const ERROR_RATE: &str = "error_rate";
+/// The metric that every service has: how long requests take.
+pub const RESPONSE_TIME: &str = "response_time";
+/// The metric that every service has: requests per second.
+pub const THROUGHPUT: &str = "throughput";
+
+/// The family that OpenTelemetry's `http.server.request.duration` has in Prometheus' names.
+const OTEL_FAMILY: &str = "http_server_request_duration_seconds";
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+impl Policy {
+    /// The policy of an empty file: it measures what OpenTelemetry and request events send, and triggers
+    /// nothing.
+    pub fn default_policy() -> Self {
+        Self {
+            identity: Identity::default(),
+            metrics: built_in_metrics(),
+            defaults: Defaults::default(),
+            base: Rules::default(),
+            policies: Vec::new(),
+            storm: Storm::default(),
+            freezes: Vec::new(),
+            time_intervals: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for Identity {
+    fn default() -> Self {
+        let labels = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        Self {
+            service: labels(&["service", "service_name", "service.name", "app"]),
+            environment: labels(&[
+                "environment",
+                "deployment_environment_name",
+                "deployment.environment.name",
+                "env",
+            ]),
+            version: labels(&["version", "service_version", "service.version"]),
+            cluster: labels(&["cluster", "k8s_cluster_name", "k8s.cluster.name"]),
+            region: labels(&["region", "cloud_region", "cloud.region"]),
+            replica: labels(&["replica", "prometheus_replica"]),
+            route: labels(&["route", "http_route", "http.route", "handler"]),
+            join: Vec::new(),
+            fixed: Vec::new(),
+        }
+    }
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Self {
+            watch: 60 * MINUTE,
+            watch_max: 24 * 60 * MINUTE,
+            warmup: 2 * MINUTE,
+            settle: Duration::from_secs(6),
+            late: Duration::from_secs(30),
+            max_decision_age: MINUTE,
+            min_requests: 10,
+            approval_expiry: 30 * MINUTE,
+        }
+    }
+}
+
+impl Default for Safety {
+    fn default() -> Self {
+        Self { cooldown: 10 * MINUTE, approvals: 1 }
+    }
+}
+
+impl Default for Storm {
+    fn default() -> Self {
+        Self { max_rollbacks: 5, per: 10 * MINUTE, settle: Duration::from_secs(5) }
+    }
+}
+
+/// The metrics of a file that defines none.
+pub(crate) fn built_in_metrics() -> BTreeMap<String, MetricDefinition> {
+    [ERROR_RATE, RESPONSE_TIME, THROUGHPUT]
+        .into_iter()
+        .map(|name| {
+            let sources = built_in_sources(name);
+            (name.to_owned(), MetricDefinition { name: name.to_owned(), sources })
+        })
+        .collect()
+}
+
+/// OpenTelemetry's series first, raw request events after them; empty for a name that is not built in.
+pub(crate) fn built_in_sources(name: &str) -> Vec<MetricSource> {
+    let count = Selector::named(&format!("{OTEL_FAMILY}_count"));
+    match name {
+        ERROR_RATE => vec![
+            MetricSource::Ratio { kind: RatioKind::Bad, part: server_errors(count.clone()), total: count },
+            MetricSource::RequestErrors,
+        ],
+        RESPONSE_TIME => vec![
+            MetricSource::Histogram(HistogramSource { family: Selector::named(OTEL_FAMILY) }),
+            MetricSource::RequestDurations,
+        ],
+        THROUGHPUT => vec![MetricSource::Throughput(count), MetricSource::RequestThroughput],
+        _ => Vec::new(),
+    }
+}
+
+/// The source by which raw request events give a built-in metric; it stays behind a configured one.
+pub(crate) fn request_source(name: &str) -> Option<MetricSource> {
+    match name {
+        ERROR_RATE => Some(MetricSource::RequestErrors),
+        RESPONSE_TIME => Some(MetricSource::RequestDurations),
+        THROUGHPUT => Some(MetricSource::RequestThroughput),
+        _ => None,
+    }
+}
+
+fn server_errors(count: Selector) -> Selector {
+    const LABEL: &str = "http_response_status_code";
+    const CODES: &str = "5..";
+    let name = count.name.unwrap_or_default();
+    // The pattern is a literal; a regex crate that refused it would refuse to count errors, not panic.
+    let op = Regex::new("^(?s:5..)$").map_or(MatchOp::Equal, MatchOp::Re);
+    Selector {
+        text: format!("{name}{{{LABEL}=~\"{CODES}\"}}"),
+        name: Some(name),
+        matchers: vec![Matcher::new(op, LABEL, CODES)],
+    }
+}

@@ -1,0 +1,124 @@
+//! What holds for one service in one environment: the base, overridden by every policy that matches.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use model::Owner;
+
+use crate::{
+    EffectivePolicy, Expression, Match, Operand, Policy, Rules, Safety, Trigger,
+    default::{ERROR_RATE, RESPONSE_TIME, THROUGHPUT},
+};
+
+/// The window over which the API shows rolling values when it is asked for none.
+pub const VALUES_WINDOW: Duration = Duration::from_secs(5 * 60);
+
+impl Policy {
+    /// Merges the base and every policy that matches, least specific first; among equally specific ones the
+    /// later in the file wins. Costs a clone of what holds: callers keep the result per service.
+    pub fn effective(&self, service: &str, environment: &str) -> EffectivePolicy {
+        let mut merged = EffectivePolicy {
+            mode: None,
+            owner: Owner::default(),
+            triggers: Vec::new(),
+            stages: Vec::new(),
+            gates: Vec::new(),
+            targets: Vec::new(),
+            safety: Safety::default(),
+            defaults: self.defaults.clone(),
+        };
+        merged.override_with(&self.base);
+        for rules in self.policies.iter().filter(|rules| covers(&rules.matching, service, environment)) {
+            merged.override_with(rules);
+        }
+        merged
+    }
+
+    /// Every window over which some trigger, of whichever policy, computes a metric, and [`VALUES_WINDOW`] for
+    /// the built-in metrics: what has to be kept for it all to be answered.
+    pub fn windows(&self) -> BTreeMap<String, BTreeSet<Duration>> {
+        let mut windows: BTreeMap<String, BTreeSet<Duration>> = BTreeMap::new();
+        for name in [ERROR_RATE, RESPONSE_TIME, THROUGHPUT] {
+            windows.entry(name.to_owned()).or_default().insert(VALUES_WINDOW);
+        }
+        for trigger in std::iter::once(&self.base).chain(&self.policies).flat_map(|rules| &rules.triggers) {
+            trigger.condition.for_each_metric(&mut |name| {
+                windows.entry(name.to_owned()).or_default().insert(trigger.window);
+            });
+        }
+        windows
+    }
+}
+
+/// Whether labels of a policy or a freeze hold for a service in an environment. One that asks for a cluster
+/// holds for none: what is effective is decided per service and environment.
+pub fn covers(matching: &Match, service: &str, environment: &str) -> bool {
+    matching.iter().all(|(label, value)| match label.as_str() {
+        "service" => value == service,
+        "environment" => value == environment,
+        _ => false,
+    })
+}
+
+impl Expression {
+    /// Calls `visit` with the name of every metric that a comparison reads.
+    pub fn for_each_metric(&self, visit: &mut dyn FnMut(&str)) {
+        match self {
+            Self::Compare { left, right, .. } => {
+                for operand in [left, right] {
+                    if let Operand::Metric { name, .. } = operand {
+                        visit(name);
+                    }
+                }
+            }
+            Self::Alert(_) | Self::Fact(_) => {}
+            Self::And(left, right) | Self::Or(left, right) => {
+                left.for_each_metric(visit);
+                right.for_each_metric(visit);
+            }
+        }
+    }
+}
+
+impl EffectivePolicy {
+    fn override_with(&mut self, rules: &Rules) {
+        if let Some(min_requests) = rules.min_requests {
+            self.set_min_requests(min_requests);
+        }
+        for trigger in &rules.triggers {
+            self.set_trigger(trigger);
+        }
+        self.mode = rules.mode.or(self.mode);
+        self.defaults.watch = rules.watch.unwrap_or(self.defaults.watch);
+        self.defaults.warmup = rules.warmup.unwrap_or(self.defaults.warmup);
+        replace(&mut self.owner, rules.owner.as_ref());
+        replace(&mut self.stages, rules.stages.as_ref());
+        replace(&mut self.gates, rules.gates.as_ref());
+        replace(&mut self.targets, rules.targets.as_ref());
+        replace(&mut self.safety, rules.safety.as_ref());
+    }
+
+    /// A trigger that follows the default so far goes on following it; one with a number of its own keeps it.
+    fn set_min_requests(&mut self, min_requests: u64) {
+        let before = self.defaults.min_requests;
+        for trigger in self.triggers.iter_mut().filter(|trigger| trigger.min_requests == before) {
+            trigger.min_requests = min_requests;
+        }
+        self.defaults.min_requests = min_requests;
+    }
+
+    fn set_trigger(&mut self, trigger: &Trigger) {
+        match self.triggers.iter_mut().find(|have| have.name == trigger.name) {
+            Some(have) => have.clone_from(trigger),
+            None => self.triggers.push(trigger.clone()),
+        }
+    }
+}
+
+fn replace<T: Clone>(have: &mut T, with: Option<&T>) {
+    if let Some(with) = with {
+        have.clone_from(with);
+    }
+}
