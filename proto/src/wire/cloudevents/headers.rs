@@ -1,0 +1,61 @@
+//! Attributes in HTTP headers: `ce-` names, percent-encoded values (HTTP protocol binding, 3.1.3.2).
+
+use serde_json::{Map, Value};
+
+use crate::wire::error::DecodeError;
+
+/// Attributes beyond those the specification names are extensions; nobody has more than a few.
+const ATTRIBUTES_MAX: usize = 64;
+
+/// The attributes that `headers` carry, without `ce-`.
+pub(super) fn attributes<'a>(
+    headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+) -> Result<Map<String, Value>, DecodeError> {
+    let mut attributes = Map::new();
+    for (header, value) in headers {
+        let Some(name) = header.strip_prefix("ce-") else { continue };
+        let fault = |problem: &str| DecodeError::field(header, problem);
+        if attributes.len() == ATTRIBUTES_MAX {
+            return Err(fault("is one attribute too many"));
+        }
+        let bytes = percent_decoded(&unquoted(value)).ok_or_else(|| fault("holds a broken percent sign"))?;
+        // Overlong forms are no UTF-8 and end here.
+        let text = String::from_utf8(bytes).map_err(|_| fault("is not UTF-8"))?;
+        if attributes.insert(name.to_owned(), Value::String(text)).is_some() {
+            return Err(fault("is given twice"));
+        }
+    }
+    Ok(attributes)
+}
+
+/// Older senders put values in double quotes, with backslashes before quotes and backslashes.
+fn unquoted(value: &[u8]) -> Vec<u8> {
+    let value = value.trim_ascii();
+    let [b'"', inner @ .., b'"'] = value else { return value.to_vec() };
+    let mut plain = Vec::with_capacity(inner.len());
+    let mut bytes = inner.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\' => plain.extend(bytes.next()),
+            byte => plain.push(*byte),
+        }
+    }
+    plain
+}
+
+/// One round of percent-decoding; `None` where a `%` is not followed by two hexadecimal digits.
+pub(crate) fn percent_decoded(value: &[u8]) -> Option<Vec<u8>> {
+    let mut decoded = Vec::with_capacity(value.len());
+    let mut rest = value;
+    while let Some((byte, tail)) = rest.split_first() {
+        rest = tail;
+        if *byte != b'%' {
+            decoded.push(*byte);
+            continue;
+        }
+        let digit = |index: usize| char::from(*tail.get(index)?).to_digit(16);
+        decoded.push((digit(0)? * 16 + digit(1)?) as u8);
+        rest = tail.get(2..)?;
+    }
+    Some(decoded)
+}

@@ -1,0 +1,273 @@
+//! JSON objects read field by field, so that what is wrong is said by name.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::{Map, Value};
+
+use super::{
+    error::{DecodeError, shortened},
+    moment::parse_rfc3339,
+};
+
+/// Longest name of a service, an environment, a version: what fits a label, a mail's subject and a table's cell.
+pub(crate) const NAME_BYTES_MAX: usize = 256;
+/// Longest other text: URLs, package URLs, facts.
+pub(crate) const TEXT_BYTES_MAX: usize = 2048;
+/// Entries of `links` or `facts`.
+const ENTRIES_MAX: usize = 64;
+
+/// An object at the top of a body: a key given twice is an error, for the two might differ.
+#[derive(Debug, Default)]
+pub(crate) struct TopObject(pub(crate) Map<String, Value>);
+
+impl<'de> Deserialize<'de> for TopObject {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Keys;
+        impl<'de> Visitor<'de> for Keys {
+            type Value = TopObject;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<TopObject, A::Error> {
+                let mut object = Map::new();
+                while let Some((key, value)) = entries.next_entry::<String, Value>()? {
+                    if object.contains_key(&key) {
+                        return Err(de::Error::custom(format_args!("{key:?} is given twice")));
+                    }
+                    object.insert(key, value);
+                }
+                Ok(TopObject(object))
+            }
+        }
+        deserializer.deserialize_map(Keys)
+    }
+}
+
+/// The object that `body` is.
+pub(crate) fn object(body: &[u8]) -> Result<Map<String, Value>, DecodeError> {
+    let TopObject(object) = serde_json::from_slice(body)
+        .map_err(|error| DecodeError::malformed(format!("the body is not the JSON expected: {error}")))?;
+    Ok(object)
+}
+
+/// Reads a JSON object into a struct. serde would take a list of the fields' values for one as well.
+pub(crate) fn object_as<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, serde_json::Error> {
+    match body.trim_ascii_start().first() {
+        Some(b'{') | None => serde_json::from_slice(body),
+        Some(_) => Err(de::Error::custom("expected a JSON object")),
+    }
+}
+
+/// The fields of one object, `path` before each name in messages.
+#[derive(Clone, Copy)]
+pub(crate) struct Fields<'a> {
+    object: &'a Map<String, Value>,
+    path: &'a str,
+}
+
+impl<'a> Fields<'a> {
+    pub(crate) fn new(object: &'a Map<String, Value>, path: &'a str) -> Self {
+        Self { object, path }
+    }
+
+    /// The error that says `problem` of field `name`.
+    pub(crate) fn error(&self, name: &str, problem: impl Into<String>) -> DecodeError {
+        DecodeError::field(format!("{}{name}", self.path), problem)
+    }
+
+    /// `null` is the same as absent.
+    fn value(&self, name: &str) -> Option<&'a Value> {
+        self.object.get(name).filter(|value| !value.is_null())
+    }
+
+    /// An error that names the first key that is not `known`, and the one probably meant.
+    pub(crate) fn expect_only(&self, known: &[&str]) -> Result<(), DecodeError> {
+        let Some(key) = self.object.keys().find(|key| !known.contains(&key.as_str())) else { return Ok(()) };
+        let hint = match nearest(key, known) {
+            Some(meant) => format!("unknown field, did you mean {meant:?}?"),
+            None => format!("unknown field; known are {}", known.join(", ")),
+        };
+        Err(self.error(&shortened(key, 80), hint))
+    }
+
+    /// A text of at most `bytes_max`, not empty, without control characters.
+    fn text_within(&self, name: &str, bytes_max: usize) -> Result<Option<&'a str>, DecodeError> {
+        let Some(value) = self.value(name) else { return Ok(None) };
+        let text =
+            value.as_str().ok_or_else(|| self.error(name, format!("must be text, not {}", kind(value))))?;
+        check_text(text, bytes_max).map_err(|problem| self.error(name, problem))?;
+        Ok(Some(text))
+    }
+
+    /// A name: short text.
+    pub(crate) fn name(&self, name: &str) -> Result<Option<String>, DecodeError> {
+        Ok(self.text_within(name, NAME_BYTES_MAX)?.map(str::to_owned))
+    }
+
+    pub(crate) fn required_text(&self, name: &str) -> Result<String, DecodeError> {
+        self.text(name)?.ok_or_else(|| self.error(name, "is required"))
+    }
+
+    pub(crate) fn required_name(&self, name: &str) -> Result<String, DecodeError> {
+        self.name(name)?.ok_or_else(|| self.error(name, "is required"))
+    }
+
+    pub(crate) fn text(&self, name: &str) -> Result<Option<String>, DecodeError> {
+        Ok(self.text_within(name, TEXT_BYTES_MAX)?.map(str::to_owned))
+    }
+
+    pub(crate) fn flag(&self, name: &str) -> Result<Option<bool>, DecodeError> {
+        let Some(value) = self.value(name) else { return Ok(None) };
+        let fault = || self.error(name, format!("must be true or false, not {}", kind(value)));
+        value.as_bool().ok_or_else(fault).map(Some)
+    }
+
+    /// A number of percent, 0 to 100; `"5%"` is taken too.
+    pub(crate) fn percentage(&self, name: &str) -> Result<Option<f64>, DecodeError> {
+        let Some(value) = self.value(name) else { return Ok(None) };
+        let number = match value {
+            Value::Number(number) => number.as_f64(),
+            Value::String(text) => text.trim().strip_suffix('%').and_then(|text| text.trim().parse().ok()),
+            _ => None,
+        };
+        let is_percentage = |number: &f64| (0.0..=100.0).contains(number);
+        let fault = || self.error(name, "must be a number from 0 to 100");
+        number.filter(is_percentage).ok_or_else(fault).map(Some)
+    }
+
+    pub(crate) fn moment(&self, name: &str) -> Result<Option<model::Timestamp>, DecodeError> {
+        let Some(text) = self.text_within(name, NAME_BYTES_MAX)? else { return Ok(None) };
+        let fault = || self.error(name, "must be a time as in RFC 3339, e.g. 2026-11-23T10:00:00Z");
+        parse_rfc3339(text).ok_or_else(fault).map(Some)
+    }
+
+    /// One of `choices`, by its name.
+    pub(crate) fn choice<T: Copy>(
+        &self,
+        name: &str,
+        choices: &[(&str, T)],
+    ) -> Result<Option<T>, DecodeError> {
+        let Some(text) = self.text_within(name, NAME_BYTES_MAX)? else { return Ok(None) };
+        if let Some((_, choice)) = choices.iter().find(|(choice, _)| *choice == text) {
+            return Ok(Some(*choice));
+        }
+        let names: Vec<&str> = choices.iter().map(|(choice, _)| *choice).collect();
+        Err(self.error(name, format!("must be one of {}, not {text:?}", names.join(", "))))
+    }
+
+    pub(crate) fn object(&self, name: &str) -> Result<Option<&'a Map<String, Value>>, DecodeError> {
+        let Some(value) = self.value(name) else { return Ok(None) };
+        let fault = || self.error(name, format!("must be an object, not {}", kind(value)));
+        value.as_object().ok_or_else(fault).map(Some)
+    }
+
+    pub(crate) fn required_object(&self, name: &str) -> Result<&'a Map<String, Value>, DecodeError> {
+        self.object(name)?.ok_or_else(|| self.error(name, "is required"))
+    }
+
+    pub(crate) fn is_text(&self, name: &str) -> bool {
+        self.value(name).is_some_and(Value::is_string)
+    }
+
+    /// An object of plain values, each turned into text.
+    pub(crate) fn plain_values(&self, name: &str) -> Result<BTreeMap<String, String>, DecodeError> {
+        let Some(object) = self.object(name)? else { return Ok(BTreeMap::new()) };
+        if object.len() > ENTRIES_MAX {
+            return Err(
+                self.error(name, format!("has {} entries, at most {ENTRIES_MAX} are taken", object.len()))
+            );
+        }
+        let mut values = BTreeMap::new();
+        for (key, value) in object {
+            let at = format!("{name}.{}", shortened(key, 80));
+            check_text(key, NAME_BYTES_MAX)
+                .map_err(|problem| self.error(&at, format!("the key {problem}")))?;
+            let text = match value {
+                Value::String(text) => text.clone(),
+                Value::Bool(_) | Value::Number(_) => value.to_string(),
+                _ => {
+                    return Err(
+                        self.error(&at, format!("must be text, a number or a boolean, not {}", kind(value)))
+                    );
+                }
+            };
+            check_text(&text, TEXT_BYTES_MAX).map_err(|problem| self.error(&at, problem))?;
+            values.insert(key.clone(), text);
+        }
+        Ok(values)
+    }
+}
+
+/// What keeps `text` from being a name or a value, if anything does.
+pub(crate) fn check_text(text: &str, bytes_max: usize) -> Result<(), String> {
+    if text.trim().is_empty() {
+        return Err("must not be empty".to_owned());
+    }
+    if text.len() > bytes_max {
+        return Err(format!("is {} bytes long, at most {bytes_max} are taken", text.len()));
+    }
+    if text.chars().any(char::is_control) {
+        return Err("must not hold control characters".to_owned());
+    }
+    Ok(())
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+/// The known key that `key` was probably meant to be: at most a third of its letters off.
+fn nearest<'k>(key: &str, known: &[&'k str]) -> Option<&'k str> {
+    // A key longer than any of ours needs no comparison, whose cost grows with its length.
+    if key.len() > 64 {
+        return None;
+    }
+    let distance = |candidate: &str| edits(key, candidate);
+    let best = known.iter().copied().min_by_key(|candidate| distance(candidate))?;
+    (distance(best) <= best.len().max(key.len()).div_ceil(3)).then_some(best)
+}
+
+/// Levenshtein's distance, in letters.
+fn edits(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (line, letter) in from.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = line + 1;
+        for (column, other) in to.iter().enumerate() {
+            let replaced = diagonal + usize::from(letter != *other);
+            diagonal = row[column + 1];
+            row[column + 1] = replaced.min(row[column] + 1).min(diagonal + 1);
+        }
+    }
+    row[to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_key_is_named_and_none_where_none_is_near() {
+        let known = ["service", "version", "previous_version", "artifact"];
+        for (key, expected) in [
+            ("versoin", Some("version")),
+            ("Service", Some("service")),
+            ("previousVersion", Some("previous_version")),
+            ("colour", None),
+            ("x", None),
+        ] {
+            assert_eq!(nearest(key, &known), expected, "{key}");
+        }
+    }
+}

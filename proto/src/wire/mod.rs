@@ -1,0 +1,43 @@
+//! What senders send, decoded: Prometheus remote write, OTLP metrics, request events, CloudEvents, plain releases
+//! and Alertmanager's webhook.
+//!
+//! Pure functions from bytes to the nouns of `model`. The same function judges a body when it comes in (`ingest`
+//! answers the sender by it) and again when it is read back from the log, on which telemetry stands as it was
+//! sent. So what is left out of a body must depend on the body alone: every limit here is a constant, and
+//! `ingest`'s configured ones only ever refuse a body whole. Nothing here panics, whatever the bytes; nothing is
+//! allocated for a size that was only declared.
+
+pub mod alertmanager;
+pub mod cloudevents;
+pub mod error;
+mod fields;
+pub mod moment;
+pub mod otlp;
+mod protobuf;
+pub mod purl;
+pub mod release;
+pub mod remote_write;
+pub mod requests;
+
+use model::{EventBody, Timestamp};
+
+pub use self::error::{DecodeError, Decoded, Rejected};
+use crate::TelemetryEncoding;
+
+/// Decodes telemetry as it came in at `at`; the parts that are invalid are left out, always the same ones.
+pub fn decode_telemetry(
+    encoding: TelemetryEncoding,
+    body: &[u8],
+    at: Timestamp,
+) -> Result<EventBody, DecodeError> {
+    Ok(match encoding {
+        TelemetryEncoding::RemoteWriteV1Snappy => EventBody::Telemetry(remote_write::decode(body)?.body),
+        TelemetryEncoding::OtlpMetricsProtobuf => {
+            EventBody::Telemetry(otlp::decode(otlp::Form::Protobuf, body, at)?.body)
+        }
+        TelemetryEncoding::OtlpMetricsJson => {
+            EventBody::Telemetry(otlp::decode(otlp::Form::Json, body, at)?.body)
+        }
+        TelemetryEncoding::RequestsNdjson => EventBody::Requests(requests::decode(body, at)?.body),
+    })
+}

@@ -1,0 +1,340 @@
+use model::LabelBytes;
+use proptest::prelude::*;
+use prost::Message;
+
+use super::*;
+
+/// The message as the specification writes it, for an encoder that is not ours.
+#[derive(Clone, PartialEq, Message)]
+struct WriteRequest {
+    #[prost(message, repeated, tag = "1")]
+    timeseries: Vec<TimeSeries>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct TimeSeries {
+    #[prost(message, repeated, tag = "1")]
+    labels: Vec<Label>,
+    #[prost(message, repeated, tag = "2")]
+    samples: Vec<PromSample>,
+    #[prost(message, repeated, tag = "3")]
+    exemplars: Vec<PromSample>,
+    #[prost(message, repeated, tag = "4")]
+    histograms: Vec<PromSample>,
+    #[prost(string, tag = "99")]
+    unknown: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Label {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(string, tag = "2")]
+    value: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct PromSample {
+    #[prost(double, tag = "1")]
+    value: f64,
+    #[prost(int64, tag = "2")]
+    timestamp: i64,
+}
+
+fn series(labels: &[(&str, &str)], samples: &[(f64, i64)]) -> TimeSeries {
+    let label = |(name, value): &(&str, &str)| Label { name: (*name).into(), value: (*value).into() };
+    TimeSeries {
+        labels: labels.iter().map(label).collect(),
+        samples: samples
+            .iter()
+            .map(|(value, timestamp)| PromSample { value: *value, timestamp: *timestamp })
+            .collect(),
+        ..TimeSeries::default()
+    }
+}
+
+fn compressed(message: &[u8]) -> Vec<u8> {
+    snap::raw::Encoder::new().compress_vec(message).unwrap()
+}
+
+fn body(timeseries: Vec<TimeSeries>) -> Vec<u8> {
+    compressed(&WriteRequest { timeseries }.encode_to_vec())
+}
+
+/// The batch as text, a line a series.
+fn shown(batch: &Batch) -> String {
+    let line = |series: &Series| {
+        let labels = LabelBytes::parse(batch.labels_of(series)).unwrap();
+        let samples: Vec<(f64, i64)> =
+            batch.samples_of(series).iter().map(|sample| (sample.value, sample.at.as_millis())).collect();
+        format!("{} {samples:?}\n", model::Labels::from_pairs(labels))
+    };
+    batch.series.iter().map(line).collect()
+}
+
+#[test]
+fn a_request_becomes_a_batch_whose_labels_are_ranges_of_its_bytes() {
+    let decoded = decode(&body(vec![
+        series(&[("__name__", "up"), ("job", "a")], &[(1.0, 1000), (0.0, 2000)]),
+        series(&[("__name__", "down"), ("job", "b")], &[(f64::INFINITY, -5)]),
+    ]))
+    .unwrap();
+    assert!(decoded.rejected.is_empty());
+    assert!(!decoded.body.is_whole);
+    assert_eq!(
+        shown(&decoded.body),
+        "{__name__=\"up\", job=\"a\"} [(1.0, 1000), (0.0, 2000)]\n{__name__=\"down\", job=\"b\"} [(inf, -5)]\n"
+    );
+}
+
+#[test]
+fn stale_markers_keep_their_bits() {
+    let stale = f64::from_bits(model::telemetry::STALE_NAN_BITS);
+    let decoded = decode(&body(vec![series(&[("__name__", "up")], &[(stale, 1)])])).unwrap();
+    assert!(decoded.body.samples[0].is_stale_marker());
+}
+
+#[test]
+fn invalid_series_are_left_out_and_said_why_while_valid_ones_stay() {
+    let long = "x".repeat(LABEL_VALUE_BYTES_MAX + 1);
+    let names: Vec<String> = (0..=LABELS_MAX).map(|index| format!("l{index:03}")).collect();
+    let many: Vec<(&str, &str)> =
+        [("__name__", "up")].into_iter().chain(names.iter().map(|name| (name.as_str(), "v"))).collect();
+    for (labels, reason, text) in [
+        (&[("job", "a")][..], "no_name", r#"no __name__ in {job="a"}"#),
+        (&[], "no_name", "no __name__ in {}"),
+        (
+            &[("__name__", "2up")],
+            "metric_name",
+            r#"metric name "2up" does not match [a-zA-Z_:][a-zA-Z0-9_:]* in 2up{}"#,
+        ),
+        (&[("__name__", "")], "empty_label_value", r#"label "__name__" has no value in {}"#),
+        (&[("", "x"), ("__name__", "up")], "label_name", r#"a label has no name in up{="x"}"#),
+        (
+            &[("__name__", "up"), ("a-b", "x")],
+            "label_name",
+            r#"label name "a-b" does not match [a-zA-Z_][a-zA-Z0-9_]* in up{a-b="x"}"#,
+        ),
+        (
+            &[("__name__", "up"), ("job", "")],
+            "empty_label_value",
+            r#"label "job" has no value in up{job=""}"#,
+        ),
+        (
+            &[("__name__", "up"), ("job", "a"), ("instance", "b")],
+            "labels_unsorted",
+            r#"labels are not sorted: "instance" stands after "job" in up{job="a", instance="b"}"#,
+        ),
+        (
+            &[("__name__", "up"), ("job", "a"), ("job", "b")],
+            "label_duplicate",
+            r#"label "job" is given twice in up{job="a", job="b"}"#,
+        ),
+        (
+            &[("__name__", "up"), ("job", &long)],
+            "labels_too_large",
+            r#"the value of label "job" is longer than"#,
+        ),
+        (&many, "labels_too_large", "more than 128 labels in up{l000"),
+    ] {
+        let good = series(&[("__name__", "good")], &[(1.0, 1)]);
+        let decoded = decode(&body(vec![good.clone(), series(labels, &[(1.0, 1), (2.0, 2)]), good])).unwrap();
+        assert_eq!((decoded.rejected.parts, decoded.rejected.samples), (1, 2), "{text}");
+        assert_eq!(decoded.rejected.by_reason.keys().collect::<Vec<_>>(), [&reason]);
+        assert!(decoded.rejected.examples[0].starts_with(text), "{}", decoded.rejected.examples[0]);
+        assert_eq!(decoded.body.series.len(), 2);
+        assert_eq!(decoded.body.samples.len(), 2);
+    }
+}
+
+#[test]
+fn examples_are_bounded_and_counts_are_not() {
+    let bad = vec![series(&[("job", "a")], &[(1.0, 1)]); 50];
+    let rejected = decode(&body(bad)).unwrap().rejected;
+    assert_eq!((rejected.parts, rejected.examples.len()), (50, Rejected::EXAMPLES_MAX));
+}
+
+#[test]
+fn native_histograms_are_counted_as_unsupported_and_exemplars_ignored() {
+    let mut both = series(&[("__name__", "up")], &[(1.0, 1)]);
+    both.histograms = vec![PromSample::default(); 2];
+    both.exemplars = vec![PromSample::default()];
+    both.unknown = "from the future".into();
+    let decoded = decode(&body(vec![both])).unwrap();
+    assert_eq!(decoded.rejected.by_reason["native_histogram"], 1);
+    assert_eq!(decoded.rejected.samples, 2);
+    assert_eq!(decoded.body.series.len(), 1);
+}
+
+/// One length-delimited field.
+fn wrapped(tag: u8, content: &[u8]) -> Vec<u8> {
+    assert!(content.len() < 128);
+    [&[tag, content.len() as u8], content].concat()
+}
+
+#[test]
+fn labels_in_an_unusual_form_are_written_anew_in_the_usual_one() {
+    let name = [wrapped(0x0a, b"__name__"), wrapped(0x12, b"up")].concat();
+    let swapped = [wrapped(0x12, b"a"), wrapped(0x0a, b"job")].concat();
+    let extended = [wrapped(0x0a, b"job"), wrapped(0x12, b"a"), wrapped(0x1a, b"?")].concat();
+    let padded = [&[0x0a, 0x83, 0x00][..], b"job", &wrapped(0x12, b"a")].concat();
+    let sample = wrapped(0x12, &[0x09, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f, 0x10, 0x05]);
+    let mut usual = Vec::new();
+    LabelBytes::encode([("__name__", "up"), ("job", "a")], &mut usual);
+    for (label, why) in
+        [(swapped, "value first"), (extended, "an unknown field"), (padded, "a padded length")]
+    {
+        for split in [false, true] {
+            let (name, label) = (wrapped(0x0a, &name), wrapped(0x0a, &label));
+            let content =
+                if split { [name, sample.clone(), label] } else { [name, label, sample.clone()] }.concat();
+            let decoded = decode(&compressed(&wrapped(0x0a, &content))).unwrap();
+            assert_eq!(decoded.body.labels_of(&decoded.body.series[0]), usual, "{why}, split: {split}");
+            assert_eq!(decoded.body.samples[0].value, 1.0);
+        }
+    }
+}
+
+#[test]
+fn labels_that_are_not_utf8_are_refused_even_where_the_region_hides_it() {
+    let label = |name: &[u8], value: &[u8]| {
+        let mut inner = wrapped(0x0a, name);
+        inner.push(0x12);
+        put_length(value.len(), &mut inner);
+        inner.extend_from_slice(value);
+        let mut outer = vec![0x0a];
+        put_length(inner.len(), &mut outer);
+        [outer, inner].concat()
+    };
+    let sample = wrapped(0x12, &[0x10, 0x05]);
+    let long = "ä".repeat(200);
+    for (value, is_good, why) in [
+        (&b"caf\xc3\xa9"[..], true, "an accent"),
+        (b"\xc3", false, "a cut character before the next tag"),
+        (b"\xa9x", false, "a continuation first"),
+        (long.as_bytes(), true, "a length that is no character"),
+        (&[&long.as_bytes()[..399], b"\xff"].concat(), false, "long and broken"),
+    ] {
+        let labels = [label(b"__name__", b"up"), label(b"a", value), label(b"b", b"c")].concat();
+        let content = [labels, sample.clone()].concat();
+        let mut message = vec![0x0a];
+        put_length(content.len(), &mut message);
+        message.extend_from_slice(&content);
+        let decoded = decode(&compressed(&message)).unwrap();
+        assert_eq!(decoded.rejected.is_empty(), is_good, "{why}: {:?}", decoded.rejected);
+    }
+}
+
+fn put_length(mut length: usize, out: &mut Vec<u8>) {
+    while length >= 0x80 {
+        out.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    out.push(length as u8);
+}
+
+#[test]
+fn samples_of_a_series_are_put_in_order() {
+    let decoded =
+        decode(&body(vec![series(&[("__name__", "up")], &[(3.0, 3), (1.0, 1), (2.0, 2)])])).unwrap();
+    assert_eq!(shown(&decoded.body), "{__name__=\"up\"} [(1.0, 1), (2.0, 2), (3.0, 3)]\n");
+}
+
+#[test]
+fn bodies_that_are_no_request_are_refused_whole() {
+    let framed = [0xff, 0x06, 0x00, 0x00, b's', b'N', b'a', b'P', b'p', b'Y'];
+    for (body, text) in [
+        (Vec::new(), "no snappy block"),
+        (b"{\"not\": \"snappy\"}".to_vec(), "no snappy block"),
+        (framed.to_vec(), "no snappy block"),
+        (compressed(b"\x0a\xff"), "no prometheus.WriteRequest"),
+        (compressed(b"\x0a\x02\x08\x01"), "no prometheus.WriteRequest"),
+        (compressed(b"plain text"), "no prometheus.WriteRequest"),
+        (compressed(&wrapped(0x22, b"symbol")), "io.prometheus.write.v2.Request"),
+    ] {
+        let error = decode(&body).unwrap_err();
+        assert!(!error.is_too_large() && error.to_string().contains(text), "{body:?}: {error}");
+    }
+    assert_eq!(decode(&compressed(b"")).unwrap(), Decoded::default());
+}
+
+#[test]
+fn a_bomb_is_refused_by_what_it_declares() {
+    // Six bytes that ask for 4 GiB.
+    let error = decode(&[0xff, 0xff, 0xff, 0xff, 0x0f, 0x00]).unwrap_err();
+    assert!(error.to_string().contains("cannot hold"), "{error}");
+    let large = compressed(&vec![0; DECOMPRESSED_BYTES_MAX + 1]);
+    assert!(decode(&large).unwrap_err().is_too_large());
+    let series = [0x0a, 0x00].repeat(SERIES_MAX + 1);
+    assert!(decode(&compressed(&series)).unwrap_err().is_too_large());
+}
+
+fn any_series() -> impl Strategy<Value = TimeSeries> {
+    let label = ("[a-z_]{0,6}", "\\PC{0,200}").prop_map(|(name, value)| Label { name, value });
+    let sample = (any::<f64>(), any::<i64>()).prop_map(|(value, timestamp)| {
+        // prost leaves out a negative zero as if it were the default.
+        PromSample { value: if value == 0.0 { 0.0 } else { value }, timestamp }
+    });
+    (prop::collection::vec(label, 0..6), prop::collection::vec(sample, 0..4)).prop_map(
+        |(mut labels, samples)| {
+            labels.push(Label { name: "__name__".into(), value: "up".into() });
+            labels.sort_by(|a, b| a.name.cmp(&b.name));
+            TimeSeries { labels, samples, ..TimeSeries::default() }
+        },
+    )
+}
+
+/// What the specification says of a series, said a second time and slowly.
+fn is_valid(series: &TimeSeries) -> bool {
+    let names: Vec<&str> = series.labels.iter().map(|label| label.name.as_str()).collect();
+    names.windows(2).all(|pair| pair[0] < pair[1])
+        && series.labels.iter().all(|label| !label.name.is_empty() && !label.value.is_empty())
+}
+
+proptest! {
+    #[test]
+    fn what_another_encoder_wrote_is_read_back(timeseries in prop::collection::vec(any_series(), 0..8)) {
+        let decoded = decode(&body(timeseries.clone())).unwrap();
+        let valid: Vec<&TimeSeries> = timeseries.iter().filter(|it| is_valid(it)).collect();
+        prop_assert_eq!(decoded.rejected.parts as usize, timeseries.len() - valid.len());
+        let kept: Vec<&TimeSeries> = valid.into_iter().filter(|it| !it.samples.is_empty()).collect();
+        prop_assert_eq!(decoded.body.series.len(), kept.len());
+        for (found, sent) in decoded.body.series.iter().zip(kept) {
+            let labels = LabelBytes::parse(decoded.body.labels_of(found)).unwrap();
+            let expected: Vec<(&str, &str)> =
+                sent.labels.iter().map(|label| (label.name.as_str(), label.value.as_str())).collect();
+            prop_assert_eq!(labels, expected);
+            let mut samples = sent.samples.clone();
+            samples.sort_by_key(|sample| sample.timestamp);
+            for (sample, sent) in decoded.body.samples_of(found).iter().zip(samples) {
+                prop_assert_eq!(sample.value.to_bits(), sent.value.to_bits());
+                prop_assert_eq!(sample.at.as_millis(), sent.timestamp);
+            }
+        }
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+        drop(decode(&bytes));
+        drop(decode(&compressed(&bytes)));
+    }
+
+    #[test]
+    fn truncated_and_mutated_requests_never_panic_and_ranges_stay_within(
+        timeseries in prop::collection::vec(any_series(), 1..4), cut in any::<prop::sample::Index>(),
+        flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+    ) {
+        let mut message = WriteRequest { timeseries }.encode_to_vec();
+        for (at, byte) in flips {
+            let at = at.index(message.len());
+            message[at] = byte;
+        }
+        message.truncate(cut.index(message.len()) + 1);
+        if let Ok(decoded) = decode(&compressed(&message)) {
+            for series in &decoded.body.series {
+                prop_assert!(LabelBytes::parse(decoded.body.labels_of(series)).is_some());
+                prop_assert!(!decoded.body.samples_of(series).is_empty());
+            }
+        }
+    }
+}
