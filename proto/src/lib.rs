@@ -11,6 +11,7 @@ mod conversion;
 mod decision;
 mod envelope;
 mod error;
+pub mod wire;
 
 pub use decision::{decode_decision, encode_decision};
 pub use envelope::{
