@@ -1,0 +1,32 @@
+//! What the store counts about itself.
+
+/// How much came in, and what became of what could not be used. All only ever grow, save `series`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Series known now.
+    pub series: u64,
+    pub samples: u64,
+    /// Raw request events.
+    pub requests: u64,
+    /// Too late for their window; dropped.
+    pub late: u64,
+    /// Not newer than the series' last sample; ignored.
+    pub out_of_order: u64,
+    /// Counters that began anew.
+    pub resets: u64,
+    pub stale_markers: u64,
+    /// NaN, infinite, or negative where a counter was expected; ignored.
+    pub not_a_number: u64,
+    /// Further in the future than clocks may differ; taken as now.
+    pub future: u64,
+    /// Samples of series beyond a limit; dropped.
+    pub dropped_series: u64,
+    /// Series whose labels cannot be read; dropped.
+    pub unreadable: u64,
+    /// Series first seen without service or environment.
+    pub unplaced: u64,
+    /// Samples of a replica that is not the one counted.
+    pub standby: u64,
+    /// Scrapes that settled before all of their series had arrived.
+    pub incomplete_scrapes: u64,
+}
