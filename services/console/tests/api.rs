@@ -1,0 +1,245 @@
+//! The read API over a projection that was built from records.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::sync::Arc;
+
+use axum::{
+    body::Body,
+    http::{Request, StatusCode},
+};
+use console::{Console, SharedProjection, Values, api::Answer};
+use model::{
+    Action, Breach, Command, CommandId, CommandMode, CommandState, CommandVerb, Decision, DecisionRecord,
+    EventId, Evidence, Position, Proposal, Reason, Release, ReleaseId, ReleaseState, ServiceKey, SharedBlame,
+    Timestamp,
+    values::{Discovery, ServiceValues, ValuesQuery},
+};
+use serde_json::Value;
+use tower::ServiceExt as _;
+
+struct NoValues;
+
+impl Values for NoValues {
+    fn values(&self, _: ValuesQuery) -> Answer<Vec<ServiceValues>> {
+        Box::pin(async { Some(Vec::new()) })
+    }
+
+    fn discovery(&self) -> Answer<Discovery> {
+        Box::pin(async { None })
+    }
+}
+
+fn console(projection: &SharedProjection) -> Console {
+    Console {
+        projection: projection.clone(),
+        values: Arc::new(NoValues),
+        authorize: Arc::new(|_| Ok(())),
+        readiness: Arc::new(|| Err("the log is being replayed".to_owned())),
+        registry: prometheus::Registry::new(),
+        before_scrape: Arc::new(|| ()),
+        openapi_json: "{}".into(),
+    }
+}
+
+async fn get(projection: &SharedProjection, path: &str) -> (StatusCode, Value) {
+    let request = Request::get(path).body(Body::empty()).unwrap();
+    let answer = console::router(console(projection)).oneshot(request).await.unwrap();
+    let status = answer.status();
+    let body = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();
+    (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+}
+
+fn release(version: &str, state: ReleaseState) -> Release {
+    Release {
+        id: ReleaseId::of("checkout", "production", "", version, ""),
+        key: ServiceKey::new("checkout", "production"),
+        version: version.to_owned(),
+        state,
+        ..Release::default()
+    }
+}
+
+fn breach(release: &Release) -> Breach {
+    let evidence = Evidence {
+        metric: "error_rate".into(),
+        value: 0.083,
+        limit: 0.01,
+        requests: 1000,
+        errors: 83,
+        ..Evidence::default()
+    };
+    Breach {
+        key: release.key.clone(),
+        release: Some(release.reference()),
+        action: Action::ImmediateRollback,
+        reason: Reason {
+            trigger: "error_rate".into(),
+            condition: "error_rate > 1%".into(),
+            evidence: vec![evidence],
+            ..Reason::default()
+        },
+        blame: SharedBlame::default(),
+    }
+}
+
+fn command(release: &Release, state: CommandState) -> Command {
+    Command {
+        id: CommandId::of(&release.id, "rollback", 1),
+        attempt: 1,
+        verb: CommandVerb::Rollback,
+        release: release.reference(),
+        to_version: Some("2.4.0".into()),
+        to_digest: None,
+        mode: CommandMode::Immediate,
+        state,
+        state_reason: String::new(),
+        targets: Vec::new(),
+        reasons: vec![breach(release).reason],
+        decided_at: Timestamp::default(),
+        deadline: Timestamp::default(),
+        evidence_at: Timestamp::default(),
+        fencing: 1,
+        approvals_needed: 1,
+        approved_by: Vec::new(),
+    }
+}
+
+fn apply(projection: &SharedProjection, at: i64, decisions: Vec<Decision>) {
+    let at = Timestamp::from_millis(at);
+    projection.apply(&DecisionRecord {
+        cause: EventId::from_text("evt_1"),
+        position: Position(1),
+        at,
+        decisions,
+    });
+}
+
+fn opened(release: &Release) -> Decision {
+    Decision::Proposal(Proposal::Release(Box::new(release.clone())))
+}
+
+#[tokio::test]
+async fn a_release_shows_what_happened_to_it_in_order() {
+    let projection = SharedProjection::default();
+    let bad = release("2.4.1", ReleaseState::Watching);
+    apply(&projection, 1000, vec![opened(&bad)]);
+    apply(
+        &projection,
+        2000,
+        vec![
+            Decision::Proposal(Proposal::Breach(Box::new(breach(&bad)))),
+            Decision::Command(Box::new(command(&bad, CommandState::Ready))),
+        ],
+    );
+    let (status, json) = get(&projection, &format!("/api/v1/releases/{}", bad.id)).await;
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(json["state"], "rolling_back", "a command under way says more than the analyzer's state");
+    assert_eq!(json["verdict"]["status"], "fail");
+    assert_eq!(json["verdict"]["reasons"][0]["evidence"][0]["errors"], 83);
+    let told: Vec<_> =
+        json["timeline"].as_array().unwrap().iter().map(|it| it["what"].as_str().unwrap()).collect();
+    assert_eq!(told, ["opened", "state", "breach", "command"]);
+    assert_eq!(json["timeline"][2]["at"], "1970-01-01T00:00:02.000Z");
+}
+
+#[tokio::test]
+async fn verdicts_follow_the_state() {
+    let rows = [
+        (ReleaseState::Pending, "pending"),
+        (ReleaseState::Watching, "pending"),
+        (ReleaseState::Succeeded, "pass"),
+        (ReleaseState::Unproven, "inconclusive"),
+        (ReleaseState::Superseded, "inconclusive"),
+        (ReleaseState::RolledBack, "fail"),
+        (ReleaseState::Recovered, "fail"),
+    ];
+    for (state, verdict) in rows {
+        let projection = SharedProjection::default();
+        let release = release("1", state);
+        apply(&projection, 0, vec![opened(&release)]);
+        let (_, json) = get(&projection, &format!("/api/v1/releases/{}/verdict", release.id)).await;
+        assert_eq!(json["status"], verdict, "{state}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waiting_pipeline_hears_of_the_verdict_when_it_falls() {
+    let projection = SharedProjection::default();
+    let watched = release("1", ReleaseState::Watching);
+    apply(&projection, 0, vec![opened(&watched)]);
+    let path = format!("/api/v1/releases/{}/verdict?wait=50s", watched.id);
+    let (waiting, ending) = (projection.clone(), projection.clone());
+    let answer = tokio::spawn(async move { get(&waiting, &path).await });
+    tokio::task::yield_now().await;
+    apply(&ending, 1, vec![opened(&release("1", ReleaseState::Succeeded))]);
+    assert_eq!(answer.await.unwrap().1["status"], "pass");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poll_that_waits_in_vain_ends_with_pending() {
+    let projection = SharedProjection::default();
+    let watched = release("1", ReleaseState::Watching);
+    apply(&projection, 0, vec![opened(&watched)]);
+    let (status, json) = get(&projection, &format!("/api/v1/releases/{}/verdict?wait=30s", watched.id)).await;
+    assert_eq!((status, json["status"].as_str()), (StatusCode::OK, Some("pending")));
+}
+
+#[tokio::test]
+async fn the_bare_id_means_the_newest_release_of_that_name() {
+    let projection = SharedProjection::default();
+    let first = release("1", ReleaseState::RolledBack);
+    let mut again = release("1", ReleaseState::Watching);
+    again.id = first.id.again(2);
+    again.started_at = Timestamp::from_millis(10);
+    apply(&projection, 0, vec![opened(&first), opened(&again)]);
+    let (_, json) = get(&projection, &format!("/api/v1/releases/{}", first.id)).await;
+    assert_eq!(json["id"], again.id.as_str());
+}
+
+#[tokio::test]
+async fn lists_come_in_pages_newest_first() {
+    let projection = SharedProjection::default();
+    for version in ["1", "2", "3"] {
+        apply(&projection, 0, vec![opened(&release(version, ReleaseState::Succeeded))]);
+    }
+    let versions = |json: &Value| -> Vec<String> {
+        json["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|it| it["version"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let (_, first) = get(&projection, "/api/v1/releases?limit=2").await;
+    assert_eq!(versions(&first), ["3", "2"]);
+    let next = first["next"].as_str().unwrap();
+    let (_, second) = get(&projection, &format!("/api/v1/releases?limit=2&after={next}")).await;
+    assert_eq!((versions(&second), &second["next"]), (vec!["1".to_owned()], &Value::Null));
+    let (_, none) = get(&projection, "/api/v1/releases?state=watching").await;
+    assert_eq!(versions(&none), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_is_not_known_is_a_404_that_says_where_to_look() {
+    let projection = SharedProjection::default();
+    for path in [
+        "/api/v1/releases/rel_x",
+        "/api/v1/releases/rel_x/verdict",
+        "/api/v1/commands/cmd_x",
+        "/api/v1/services/x/metrics",
+    ] {
+        let (status, json) = get(&projection, path).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{path}");
+        assert!(json["detail"].as_str().unwrap().contains("GET /api/v1/"), "{json}");
+    }
+    assert_eq!(get(&projection, "/api/v1/releases/rel_x/verdict?wait=soon").await.0, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn readiness_names_what_is_in_the_way_and_an_analyzer_that_is_starting_is_503() {
+    let projection = SharedProjection::default();
+    assert_eq!(get(&projection, "/-/ready").await.0, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(get(&projection, "/-/healthy").await.0, StatusCode::OK);
+    assert_eq!(get(&projection, "/api/v1/discovery").await.0, StatusCode::SERVICE_UNAVAILABLE);
+}
