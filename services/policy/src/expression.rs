@@ -1,4 +1,18 @@
-//! The condition language's tree (DESIGN, section 4: "Condition grammar").
+//! The condition language: `error_rate > 1% and (response_time_p95 > 1s or alert("HighLatency"))`.
+//!
+//! Operands are compared in base units (ratios 0..=1, seconds), so that a tree says nothing about how it was
+//! written; where each name and literal stood is kept beside it for the checks ([`parse_with_uses`]).
+
+mod display;
+mod parse;
+mod token;
+
+#[cfg(test)]
+mod tests;
+
+pub use parse::{Compared, NameUse};
+pub use parse::{MAX_CONDITION_LENGTH, MAX_NESTING, ParseError, Parsed, parse, parse_with_uses};
+pub use token::Unit;
 
 /// A comparison's operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

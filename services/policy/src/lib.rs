@@ -7,13 +7,16 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod default;
+pub mod diagnostic;
 mod effective;
 pub mod expression;
 pub mod metric;
 pub mod time_interval;
 pub mod types;
+pub mod yaml;
 
 pub use default::{ERROR_RATE, RESPONSE_TIME, THROUGHPUT};
+pub use diagnostic::{Diagnostics, Located, Place};
 pub use effective::{VALUES_WINDOW, covers};
 
 pub use expression::{Expression, Operand, Operator};
