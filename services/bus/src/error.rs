@@ -1,0 +1,86 @@
+//! What can go wrong, and whether trying again may help.
+
+use std::{io, path::PathBuf, sync::Arc};
+
+use crate::RECORD_BYTES_MAX;
+
+/// The log cannot be opened; each variant is a sentence for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Retryable: once the other process has ended.
+    #[error("{path} is in use by another process: only one ripcord may run on a data directory")]
+    Locked { path: PathBuf },
+    /// Never retryable.
+    #[error(
+        "the log in {path} has format {found} and this ripcord reads format {supported}: start the version \
+         that wrote it, or name another data directory"
+    )]
+    Format { path: PathBuf, found: u32, supported: u32 },
+    /// Retryable if the disk is.
+    #[error("cannot {what} {path}")]
+    Io {
+        what: &'static str,
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl OpenError {
+    pub(crate) fn io(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { what, path, source }
+    }
+
+    /// Whether the same call may succeed later.
+    pub fn is_retryable(&self) -> bool {
+        !matches!(self, Self::Format { .. })
+    }
+}
+
+/// The record is not on the log, or nobody can say that it is: the sender must not be told that it is.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum AppendError {
+    /// Too many bytes wait for the disk.
+    #[error("the log is overloaded: {queued_bytes} bytes wait to be written")]
+    Overloaded { queued_bytes: usize },
+    /// The disk is full, read-only or failing. The record may turn up on the log all the same.
+    #[error("the log cannot write")]
+    Unavailable(#[source] Arc<io::Error>),
+    /// The topic was closed, or its writer is gone.
+    #[error("the log is closed")]
+    Closed,
+    #[error("a record of {bytes} bytes is over the limit of {RECORD_BYTES_MAX}")]
+    TooLarge { bytes: usize },
+}
+
+impl AppendError {
+    /// Whether a sender should try the same record again: 503 with `Retry-After`.
+    pub fn is_retryable(&self) -> bool {
+        !matches!(self, Self::TooLarge { .. })
+    }
+}
+
+/// Nothing more can be read now.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ReadError {
+    /// Retryable: the reader stands where it stood.
+    #[error("the log cannot be read")]
+    Unavailable(#[source] Arc<io::Error>),
+    /// Final: the topic was closed and every durable record was handed out.
+    #[error("the log is closed")]
+    Closed,
+}
+
+impl ReadError {
+    /// Whether the same call may succeed later.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+}
+
+impl From<io::Error> for ReadError {
+    fn from(source: io::Error) -> Self {
+        Self::Unavailable(Arc::new(source))
+    }
+}
