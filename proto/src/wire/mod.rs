@@ -18,6 +18,7 @@ pub mod purl;
 pub mod release;
 pub mod remote_write;
 pub mod requests;
+pub mod verb;
 
 use model::{EventBody, Timestamp};
 

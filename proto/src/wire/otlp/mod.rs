@@ -5,6 +5,7 @@
 //! rejected points, for the partial success of the answer. An export holds each of its points whole, so the batch
 //! is [`Batch::is_whole`].
 
+pub mod answer;
 mod bound;
 mod labels;
 mod name;

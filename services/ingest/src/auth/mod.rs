@@ -1,0 +1,216 @@
+//! Who may do what: bearer tokens with roles and a scope, and what loopback may do without one.
+//!
+//! `console` asks here too, so that there is one answer. Reloading swaps the whole [`Auth`] for a new one.
+
+mod local;
+mod token;
+
+use std::net::SocketAddr;
+
+use http::{HeaderMap, header::AUTHORIZATION};
+use model::Actor;
+use secrecy::SecretString;
+
+use self::token::TokenHash;
+pub use self::token::{Token, TokenError};
+
+/// What somebody may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// Send telemetry, deployment events and alerts.
+    Ingest,
+    /// Read what the API shows.
+    View,
+    /// Approve, roll back, halt, silence. Includes `View`.
+    Operate,
+    /// Reload. Includes every other role.
+    Admin,
+}
+
+impl Role {
+    /// The role's name in the configuration and in messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ingest => "ingest",
+            Self::View => "view",
+            Self::Operate => "operate",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// The role of a name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Ingest, Self::View, Self::Operate, Self::Admin].into_iter().find(|role| role.as_str() == name)
+    }
+
+    fn includes(self, wanted: Self) -> bool {
+        self == wanted || self == Self::Admin || (self == Self::Operate && wanted == Self::View)
+    }
+}
+
+/// What an action touches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach<'a> {
+    /// Every service in every environment, or nobody can tell which.
+    Everything,
+    Environment(&'a str),
+    /// A service in every environment.
+    Service(&'a str),
+    ServiceIn(&'a str, &'a str),
+}
+
+/// Why not.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AuthError {
+    /// No token, or none that is known: one answer for both.
+    #[error("a valid bearer token is needed (Authorization: Bearer …)")]
+    Unauthenticated,
+    #[error("{name:?} does not have the role {role:?}")]
+    Forbidden { name: String, role: &'static str },
+    #[error("{name:?} may not touch {what}: its token is scoped to other services or environments")]
+    OutOfScope { name: String, what: String },
+}
+
+/// Somebody who authenticated and has the role asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    pub actor: Actor,
+    services: Vec<String>,
+    environments: Vec<String>,
+}
+
+impl Caller {
+    /// An error unless the caller's scope holds all of `reach`.
+    pub fn expect_within(&self, reach: Reach<'_>) -> Result<(), AuthError> {
+        let service = |name: &str| self.services.is_empty() || self.services.iter().any(|it| it == name);
+        let environment =
+            |name: &str| self.environments.is_empty() || self.environments.iter().any(|it| it == name);
+        let (is_within, what) = match reach {
+            Reach::Everything => (!self.is_scoped(), "every service".to_owned()),
+            Reach::Environment(name) => {
+                (self.services.is_empty() && environment(name), format!("all of {name:?}"))
+            }
+            Reach::Service(name) => {
+                (service(name) && self.environments.is_empty(), format!("{name:?} in every environment"))
+            }
+            Reach::ServiceIn(name, place) => {
+                (service(name) && environment(place), format!("{name:?} in {place:?}"))
+            }
+        };
+        if is_within { Ok(()) } else { Err(AuthError::OutOfScope { name: self.actor.name.clone(), what }) }
+    }
+
+    /// Whether the caller's token is limited to some services or environments.
+    pub fn is_scoped(&self) -> bool {
+        !self.services.is_empty() || !self.environments.is_empty()
+    }
+}
+
+/// The tokens in force.
+#[derive(Clone, Debug, Default)]
+pub struct Auth {
+    tokens: Vec<Token>,
+    /// What requests without a token may do if they come from this machine.
+    loopback_roles: Vec<Role>,
+    alertmanager: Option<TokenHash>,
+}
+
+impl Auth {
+    /// `loopback_roles` is what a request without a token may do that comes from this machine: `ingest` and `view`
+    /// where no tokens are configured, else nothing.
+    pub fn new(tokens: Vec<Token>, loopback_roles: Vec<Role>) -> Self {
+        Self { tokens, loopback_roles, alertmanager: None }
+    }
+
+    /// Sets the token of `/hooks/alertmanager`. Without one the hook is open on loopback and off elsewhere.
+    pub fn with_alertmanager(mut self, secret: &SecretString) -> Result<Self, TokenError> {
+        self.alertmanager = Some(TokenHash::of(secret)?);
+        Ok(self)
+    }
+
+    /// Who asks, if they have `role` and, where a service and its environment are named, may touch it.
+    pub fn authorize(
+        &self,
+        headers: &HeaderMap,
+        peer: Option<SocketAddr>,
+        role: Role,
+        touched: Option<(&str, &str)>,
+    ) -> Result<Actor, AuthError> {
+        let caller = self.identify(headers, peer, role)?;
+        if let Some((service, environment)) = touched {
+            caller.expect_within(Reach::ServiceIn(service, environment))?;
+        }
+        Ok(caller.actor)
+    }
+
+    /// Who asks, if they have `role`; what they may touch is asked of the [`Caller`] once it is known.
+    pub fn identify(
+        &self,
+        headers: &HeaderMap,
+        peer: Option<SocketAddr>,
+        role: Role,
+    ) -> Result<Caller, AuthError> {
+        if !headers.contains_key(AUTHORIZATION) {
+            return self.identify_local(headers, peer, role);
+        }
+        let token = bearer(headers).and_then(|text| self.token_of(text)).ok_or(AuthError::Unauthenticated)?;
+        if !token.roles.iter().any(|has| has.includes(role)) {
+            return Err(AuthError::Forbidden { name: token.name.clone(), role: role.as_str() });
+        }
+        let (services, environments) = (token.services.clone(), token.environments.clone());
+        Ok(Caller { actor: actor(&token.name, peer), services, environments })
+    }
+
+    fn identify_local(
+        &self,
+        headers: &HeaderMap,
+        peer: Option<SocketAddr>,
+        role: Role,
+    ) -> Result<Caller, AuthError> {
+        let is_open = self.loopback_roles.iter().any(|has| has.includes(role));
+        if !is_open || !local::is_local(headers, peer) {
+            return Err(AuthError::Unauthenticated);
+        }
+        Ok(Caller { actor: actor("loopback", peer), services: Vec::new(), environments: Vec::new() })
+    }
+
+    /// Whether a notification of Alertmanager's may come in; `Ok(None)` if the hook is off for this peer.
+    pub fn identify_alertmanager(
+        &self,
+        headers: &HeaderMap,
+        peer: Option<SocketAddr>,
+    ) -> Result<Option<Actor>, AuthError> {
+        let Some(expected) = &self.alertmanager else {
+            return Ok(local::is_local(headers, peer).then(|| actor("alertmanager", peer)));
+        };
+        let is_expected = bearer(headers).is_some_and(|text| expected.matches(text));
+        if is_expected { Ok(Some(actor("alertmanager", peer))) } else { Err(AuthError::Unauthenticated) }
+    }
+
+    /// Looks at every token, so that the time taken does not tell which one came near.
+    fn token_of(&self, text: &[u8]) -> Option<&Token> {
+        let hash = TokenHash::of_bytes(text);
+        self.tokens
+            .iter()
+            .fold(None, |found, token| if token.hash.equals(&hash) { Some(token) } else { found })
+    }
+}
+
+fn actor(name: &str, peer: Option<SocketAddr>) -> Actor {
+    let address = peer.map(|peer| peer.ip().to_string()).unwrap_or_default();
+    Actor { name: name.to_owned(), via: "api".to_owned(), address }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let mut values = headers.get_all(AUTHORIZATION).iter();
+    let value = values.next()?.as_bytes();
+    // Two of them are a request that two readers understand differently.
+    if values.next().is_some() {
+        return None;
+    }
+    let (scheme, rest) = value.split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then(|| rest.trim_ascii())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,219 @@
+//! `POST /api/v1/releases` and people's verbs on a release.
+
+use axum::{
+    Json,
+    extract::{Path, Request, State},
+    response::{IntoResponse, Response},
+};
+use http::StatusCode;
+use model::{
+    DeploymentEvent, DeploymentStatus, EventBody, ReleaseId, ReleaseRef, ReleaseState, Verb, VerbKind,
+};
+use proto::wire::{release, verb::VerbBody};
+use serde_json::json;
+
+use crate::{
+    auth::{Reach, Role},
+    endpoints::accepted,
+    ports::KnownRelease,
+    problem::Problem,
+    state::{Core, Head, Shared},
+};
+
+/// Longest `Idempotency-Key`.
+const KEY_BYTES_MAX: usize = 255;
+
+/// A deployment tool says that a version went out.
+#[utoipa::path(
+    post, path = "/api/v1/releases", tag = "deployments", operation_id = "postRelease",
+    request_body = crate::openapi::ReleaseBody,
+    params(("Idempotency-Key" = Option<String>, Header,
+        description = "Names this release where the body has no change_id; repeats are then harmless for ever")),
+    responses(
+        (status = 201, description = "A release is opened", body = crate::openapi::ReleaseAnswer),
+        (status = 200, description = "Known: what is new in it is noted", body = crate::openapi::ReleaseAnswer),
+        (status = 400, description = "The field that is wrong is named"),
+        (status = 401, description = "No valid token"), (status = 403, description = "The token may not do this"),
+        (status = 413, description = "Over a limit"), (status = 503, description = "Come back after Retry-After"),
+    ),
+    security(("bearer" = [])),
+)]
+pub(crate) async fn create(State(ingest): State<Core>, request: Request) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let head = Head::new(parts.headers, &parts.extensions);
+    let caller = ingest.caller(&head, Role::Ingest)?;
+    let key = idempotency_key(&head)?;
+    let taken = ingest.plain_body(&head, body, ingest.limits.release_bytes_max).await?;
+    let event = release::decode(&taken.bytes, key)?;
+    caller.expect_within(Reach::ServiceIn(&event.key.service, &event.key.environment))?;
+    let answer = answer(&ingest, &event, key.is_some());
+    let stamp = ingest.stamp();
+    let body = json!({
+        "id": answer.release.id.as_str(), "service": event.key.service, "environment": event.key.environment,
+        "version": event.version, "accepted_at": stamp.at.to_string(),
+    });
+    ingest.append_event(&stamp, &caller.actor.name, EventBody::Deployment(Box::new(event))).await?;
+    ingest.metrics.accept("deployments", 1);
+    let status = if answer.is_new { StatusCode::CREATED } else { StatusCode::OK };
+    remember(&ingest, answer);
+    Ok((status, Json(body)).into_response())
+}
+
+fn idempotency_key(head: &Head) -> Result<Option<&str>, Problem> {
+    let Some(value) = head.headers.get("idempotency-key") else { return Ok(None) };
+    let key = value.to_str().ok().map(|key| key.trim().trim_matches('"'));
+    let is_key = |key: &&str| !key.is_empty() && key.len() <= KEY_BYTES_MAX;
+    let fault =
+        || Problem::bad_request(format!("Idempotency-Key must be 1 to {KEY_BYTES_MAX} printable characters"));
+    key.filter(is_key).ok_or_else(fault).map(Some)
+}
+
+/// What a deployment event is answered with.
+pub(super) struct Answer {
+    pub(super) release: ReleaseRef,
+    bare: ReleaseId,
+    state: ReleaseState,
+    pub(super) is_new: bool,
+}
+
+/// Which release `event` is about: the one that is under way, or a new one where the last of that name has ended
+/// and goes out once more. Who names each release with a key of its own (`is_keyed`) does not mean that.
+pub(super) fn answer(ingest: &Shared, event: &DeploymentEvent, is_keyed: bool) -> Answer {
+    let bare = event.release_id.clone();
+    let reference = |id: ReleaseId| ReleaseRef {
+        id,
+        key: event.key.clone(),
+        cluster: event.cluster.clone(),
+        version: event.version.clone(),
+    };
+    let goes_out = matches!(event.status, DeploymentStatus::Started | DeploymentStatus::Deployed);
+    let Some(known) = known(ingest, &bare) else {
+        let state = ReleaseState::Pending;
+        return Answer { release: reference(bare.clone()), bare, state, is_new: true };
+    };
+    if known.state.is_final() && goes_out && !is_keyed {
+        let release = reference(bare.again(repeat_of(&known.release.id).saturating_add(1)));
+        return Answer { release, bare, state: ReleaseState::Pending, is_new: true };
+    }
+    Answer { release: known.release, bare, state: known.state, is_new: false }
+}
+
+/// Which time of its name this is: 1 for a bare id.
+fn repeat_of(id: &ReleaseId) -> u32 {
+    id.as_str().split_once('-').and_then(|(_, count)| count.parse().ok()).unwrap_or(1)
+}
+
+/// Keeps a new release known until the projection shows it.
+pub(super) fn remember(ingest: &Shared, answer: Answer) {
+    if answer.is_new {
+        let known = KnownRelease { release: answer.release.clone(), state: answer.state };
+        ingest.releases.insert(answer.bare.as_str(), known.clone());
+        ingest.releases.insert(answer.release.id.as_str(), known);
+    }
+}
+
+/// What the projection shows, or what was accepted since: of one name, the later counts.
+fn known(ingest: &Shared, id: &ReleaseId) -> Option<KnownRelease> {
+    let (shown, recent) = (ingest.lookup.release(id), ingest.releases.get(id.as_str()));
+    match (shown, recent) {
+        (Some(shown), Some(recent)) if repeat_of(&recent.release.id) > repeat_of(&shown.release.id) => {
+            Some(recent)
+        }
+        (Some(shown), _) => Some(shown),
+        (None, recent) => recent,
+    }
+}
+
+macro_rules! verbs {
+    ($($(#[$doc:meta])* $name:ident, $path:literal, $operation:literal;)*) => {$(
+        $(#[$doc])*
+        #[utoipa::path(
+            post, path = $path, tag = "verbs", operation_id = $operation,
+            params(("id" = String, Path, description = "rel_…; a bare id means the newest of that name")),
+            request_body = crate::openapi::VerbBody,
+            responses(
+                (status = 202, description = "On the log", body = crate::openapi::Accepted),
+                (status = 400, description = "The field that is wrong is named"),
+                (status = 401, description = "No valid token"),
+                (status = 403, description = "The token may not do this"),
+                (status = 404, description = "No such release"),
+                (status = 409, description = "The release has ended"),
+                (status = 503, description = "Come back after Retry-After"),
+            ),
+            security(("bearer" = [])),
+        )]
+        pub(crate) async fn $name(
+            State(ingest): State<Core>,
+            Path(id): Path<String>,
+            request: Request,
+        ) -> Result<Response, Problem> {
+            take(&ingest, &id, request, ReleaseVerb::$name).await
+        }
+    )*};
+}
+
+verbs! {
+    /// Rolls back now, to `to_version` or to where Ripcord would go.
+    rollback, "/api/v1/releases/{id}/rollback", "rollbackRelease";
+    /// Promotes to the next stage.
+    promote, "/api/v1/releases/{id}/promote", "promoteRelease";
+    /// Holds at the present stage.
+    hold, "/api/v1/releases/{id}/hold", "holdRelease";
+    /// Stops watching.
+    cancel, "/api/v1/releases/{id}/cancel", "cancelRelease";
+}
+
+/// The verbs, under the names of their paths.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[allow(non_camel_case_types, reason = "the same word names the path, the function and this")]
+enum ReleaseVerb {
+    rollback,
+    promote,
+    hold,
+    cancel,
+}
+
+async fn take(ingest: &Shared, id: &str, request: Request, verb: ReleaseVerb) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let head = Head::new(parts.headers, &parts.extensions);
+    let caller = ingest.caller(&head, Role::Operate)?;
+    let taken = ingest.plain_body(&head, body, ingest.limits.verb_bytes_max).await?;
+    let said = VerbBody::decode(&taken.bytes, verb == ReleaseVerb::rollback)?;
+    let known = known(ingest, &ReleaseId::from_text(id)).ok_or_else(|| {
+        Problem::not_found("there is no release of this id; GET /api/v1/releases lists them")
+    })?;
+    let key = &known.release.key;
+    caller.expect_within(Reach::ServiceIn(&key.service, &key.environment))?;
+    expect_open(&known, verb)?;
+    if said.to_version.as_ref() == Some(&known.release.version) {
+        return Err(
+            Problem::bad_request("to_version: is the version to be rolled back").with("field", "to_version")
+        );
+    }
+    let release = known.release.id;
+    let kind = match verb {
+        ReleaseVerb::rollback => VerbKind::Rollback { release, to_version: said.to_version },
+        ReleaseVerb::promote => VerbKind::Promote { release },
+        ReleaseVerb::hold => VerbKind::Hold { release },
+        ReleaseVerb::cancel => VerbKind::Cancel { release },
+    };
+    let stamp = ingest.stamp();
+    let verb = Verb { kind, actor: caller.actor.clone(), comment: said.comment };
+    ingest.append_event(&stamp, &caller.actor.name, EventBody::Verb(Box::new(verb))).await?;
+    ingest.metrics.accept("verbs", 1);
+    Ok(accepted(&stamp))
+}
+
+/// A person may still roll back what ended well; whatever else has ended cannot be moved.
+fn expect_open(known: &KnownRelease, verb: ReleaseVerb) -> Result<(), Problem> {
+    let is_open = match (verb, known.state) {
+        (ReleaseVerb::rollback, ReleaseState::Succeeded | ReleaseState::Unproven) => true,
+        (_, ReleaseState::RolledBack) => verb == ReleaseVerb::cancel,
+        (_, state) => !state.is_final(),
+    };
+    if is_open {
+        return Ok(());
+    }
+    let detail = format!("release {} is {}: it cannot be moved any more", known.release.id, known.state);
+    Err(Problem::conflict(detail).with("state", known.state.as_str()))
+}

@@ -1,0 +1,42 @@
+//! Clearing a version's bad name.
+
+use axum::{
+    extract::{Request, State},
+    response::Response,
+};
+use model::{EventBody, Verb, VerbKind};
+use proto::wire::verb::ClearBody;
+
+use crate::{
+    auth::{Reach, Role},
+    endpoints::accepted,
+    problem::Problem,
+    state::{Core, Head},
+};
+
+/// Says that a version is not bad any more.
+#[utoipa::path(
+    post, path = "/api/v1/versions/clear", tag = "verbs", operation_id = "clearBadVersion",
+    request_body = crate::openapi::ClearBody,
+    responses(
+        (status = 202, description = "On the log", body = crate::openapi::Accepted),
+        (status = 400, description = "The field that is wrong is named"),
+        (status = 401, description = "No valid token"), (status = 403, description = "The token may not do this"),
+        (status = 503, description = "Come back after Retry-After"),
+    ),
+    security(("bearer" = [])),
+)]
+pub(crate) async fn clear(State(ingest): State<Core>, request: Request) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    let head = Head::new(parts.headers, &parts.extensions);
+    let caller = ingest.caller(&head, Role::Operate)?;
+    let taken = ingest.plain_body(&head, body, ingest.limits.verb_bytes_max).await?;
+    let ClearBody { service, environment, version, comment } = ClearBody::decode(&taken.bytes)?;
+    caller.expect_within(Reach::ServiceIn(&service, &environment))?;
+    let stamp = ingest.stamp();
+    let kind = VerbKind::ClearBad { service, environment, version };
+    let verb = Verb { kind, actor: caller.actor.clone(), comment };
+    ingest.append_event(&stamp, &caller.actor.name, EventBody::Verb(Box::new(verb))).await?;
+    ingest.metrics.accept("verbs", 1);
+    Ok(accepted(&stamp))
+}

@@ -1,0 +1,48 @@
+//! What ingest needs of the rest of the program: somewhere to put events, and answers to "is there such a …".
+
+use std::{future::Future, pin::Pin};
+
+use model::{
+    CommandId, CommandState, EventId, HaltId, HaltScope, ReleaseId, ReleaseRef, ReleaseState, Timestamp,
+};
+
+/// A future that can be sent to another thread and named in a trait that is used as an object.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The log cannot write now. Retryable: the sender is answered 503 and comes back.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the log cannot write: {reason}")]
+pub struct Unavailable {
+    pub reason: String,
+}
+
+/// Where events go.
+pub trait EventSink: Send + Sync {
+    /// Appends one record (`proto::encode_event`), stamped `at` and named `id`. `Ok` means durable: on disk, or
+    /// acked by every replica in sync.
+    fn append(&self, at: Timestamp, id: &EventId, record: Vec<u8>) -> BoxFuture<'_, Result<(), Unavailable>>;
+}
+
+/// A release that exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownRelease {
+    /// With the id it has now: of a release that went out again, the newest.
+    pub release: ReleaseRef,
+    pub state: ReleaseState,
+}
+
+/// A command that exists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownCommand {
+    pub release: ReleaseRef,
+    pub state: CommandState,
+}
+
+/// What is known of things named by id. A projection: it may be some milliseconds behind the log.
+pub trait Lookup: Send + Sync {
+    /// The release of this id; a bare id means the newest of that name.
+    fn release(&self, id: &ReleaseId) -> Option<KnownRelease>;
+    fn command(&self, id: &CommandId) -> Option<KnownCommand>;
+    /// What an active halt stops.
+    fn halt(&self, id: &HaltId) -> Option<HaltScope>;
+}

@@ -1,0 +1,141 @@
+//! What all endpoints share.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use arc_swap::ArcSwap;
+use axum::{body::Body, extract::ConnectInfo};
+use http::{Extensions, HeaderMap};
+use model::{EventBody, HaltScope, Timestamp};
+use prometheus::Registry;
+use proto::{EnvelopeBody, EventEnvelope};
+use telemetry::metrics::MetricsError;
+
+use crate::{
+    auth::{Auth, Caller, Role},
+    body::{self, Budget, Taken},
+    limits::Limits,
+    metrics::Metrics,
+    ports::{EventSink, KnownRelease, Lookup},
+    problem::Problem,
+    recent::Recent,
+    stamp::{Stamp, Stamper},
+};
+
+/// What ingest is made of.
+pub struct Parts {
+    pub sink: Arc<dyn EventSink>,
+    pub lookup: Arc<dyn Lookup>,
+    /// `telemetry::clock::now`, or a test's own.
+    pub clock: fn() -> Timestamp,
+    /// Text that no earlier start of this log had: part of every event's id.
+    pub boot_nonce: String,
+    /// Swapped at reload; shared with `console`.
+    pub auth: Arc<ArcSwap<Auth>>,
+    pub limits: Limits,
+}
+
+/// The one way in; clones share everything.
+#[derive(Clone)]
+pub struct Ingest(pub(crate) Core);
+
+/// The state of every handler.
+pub(crate) type Core = Arc<Shared>;
+
+pub(crate) struct Shared {
+    sink: Arc<dyn EventSink>,
+    pub(crate) lookup: Arc<dyn Lookup>,
+    auth: Arc<ArcSwap<Auth>>,
+    pub(crate) limits: Limits,
+    pub(crate) budget: Budget,
+    pub(crate) metrics: Metrics,
+    stamper: Stamper,
+    pub(crate) releases: Recent<KnownRelease>,
+    pub(crate) halts: Recent<HaltScope>,
+}
+
+impl Ingest {
+    /// Registers the metrics `ripcord_ingest_*` on `registry`; a second time on the same one is an error.
+    pub fn try_new(parts: Parts, registry: &Registry) -> Result<Self, MetricsError> {
+        let Parts { sink, lookup, clock, boot_nonce, auth, limits } = parts;
+        Ok(Self(Arc::new(Shared {
+            sink,
+            lookup,
+            auth,
+            budget: Budget::new(&limits),
+            limits,
+            metrics: Metrics::register(registry)?,
+            stamper: Stamper::new(clock, boot_nonce),
+            releases: Recent::default(),
+            halts: Recent::default(),
+        })))
+    }
+}
+
+/// A request's head: all that is looked at before its body is.
+pub(crate) struct Head {
+    pub(crate) headers: HeaderMap,
+    pub(crate) peer: Option<SocketAddr>,
+}
+
+impl Head {
+    pub(crate) fn new(headers: HeaderMap, extensions: &Extensions) -> Self {
+        let peer = extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| *peer);
+        Self { headers, peer }
+    }
+
+    /// A header's value, if there is one and it is text.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+impl Shared {
+    pub(crate) fn caller(&self, head: &Head, role: Role) -> Result<Caller, Problem> {
+        Ok(self.auth.load().identify(&head.headers, head.peer, role)?)
+    }
+
+    /// Who notifies, `None` if the hook is off.
+    pub(crate) fn alertmanager(&self, head: &Head) -> Result<Option<model::Actor>, Problem> {
+        Ok(self.auth.load().identify_alertmanager(&head.headers, head.peer)?)
+    }
+
+    pub(crate) fn stamp(&self) -> Stamp {
+        self.stamper.next()
+    }
+
+    /// The body as it was sent, its compression taken off.
+    pub(crate) async fn plain_body(
+        &self,
+        head: &Head,
+        body: Body,
+        bytes_max: usize,
+    ) -> Result<Taken, Problem> {
+        let taken = body::read_plain(&self.budget, &self.limits, &head.headers, body, bytes_max).await;
+        self.metrics.in_flight.set(i64::try_from(self.budget.taken()).unwrap_or(i64::MAX));
+        taken
+    }
+
+    /// Appends one record; returns when it is durable.
+    pub(crate) async fn append(
+        &self,
+        stamp: &Stamp,
+        source: &str,
+        body: EnvelopeBody,
+    ) -> Result<(), Problem> {
+        let envelope = EventEnvelope { id: stamp.id.clone(), at: stamp.at, source: source.to_owned(), body };
+        let record = proto::encode_event(&envelope);
+        self.sink.append(stamp.at, &stamp.id, record).await.map_err(|error| {
+            tracing::warn!(%error, "an event was refused because the log cannot write");
+            Problem::from(error)
+        })
+    }
+
+    pub(crate) async fn append_event(
+        &self,
+        stamp: &Stamp,
+        source: &str,
+        body: EventBody,
+    ) -> Result<(), Problem> {
+        self.append(stamp, source, EnvelopeBody::Other(body)).await
+    }
+}
