@@ -145,7 +145,7 @@ impl Location {
         let (Ok(hour), Ok(minute)) = time else { return Vec::new() };
         let (date, hour) = if hour == 24 { (date.tomorrow().unwrap_or(date), 0) } else { (date, hour) };
         let wall = self.zone.to_ambiguous_timestamp(date.at(hour, minute, 0, 0));
-        let both = [wall.clone().earlier(), wall.later()];
+        let both = [wall.earlier(), wall.later()];
         both.into_iter().flatten().map(stamp).collect()
     }
 }

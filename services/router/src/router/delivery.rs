@@ -1,0 +1,191 @@
+//! A delivery is reported: what was told is noted, a failure goes to the fallback.
+
+use std::collections::BTreeMap;
+
+use model::{Delivery, DeliveryResult, Notice, NoticeId, NoticeStatus, Send, SendId, SendReason};
+
+use super::{Pending, Router};
+use crate::{
+    entry::{Channel, Entry, Told},
+    message, news,
+    wiring::Settings,
+};
+
+impl Router {
+    pub(super) fn take_delivery(&mut self, delivery: &Delivery) {
+        let id = if self.pending.contains_key(&delivery.send) {
+            Some(delivery.send.clone())
+        } else if self.finished_set.contains(&delivery.send) {
+            return;
+        } else {
+            self.counts.deliveries_unknown_total += 1;
+            self.same_content(delivery)
+        };
+        match (id.and_then(|id| self.finish(&id)), delivery.result) {
+            (Some(pending), DeliveryResult::Delivered) => self.note_delivered(&pending, delivery),
+            (Some(pending), DeliveryResult::Failed) => self.note_failed(&pending, true),
+            (Some(pending), DeliveryResult::Suppressed) => self.note_failed(&pending, false),
+            (None, DeliveryResult::Delivered) => self.note_unknown(delivery),
+            (None, _) => {}
+        }
+    }
+
+    fn note_delivered(&mut self, pending: &Pending, delivery: &Delivery) {
+        let key = &pending.send.group_key;
+        self.remember_thread(pending, delivery);
+        let Some(entry) = self.entry(key, &pending.channel) else { return };
+        entry.note_delivery(&pending.told, pending.tick);
+        if entry.is_due_after_flight {
+            self.tell(key, Some(&pending.channel), self.now);
+        }
+        self.tidy(key);
+    }
+
+    fn entry(&mut self, key: &str, channel: &Channel) -> Option<&mut Entry> {
+        self.groups.get_mut(key)?.entries.get_mut(channel)
+    }
+
+    fn remember_thread(&mut self, pending: &Pending, delivery: &Delivery) {
+        let subject = message::subject(&pending.send.group_key, pending.send.release.as_ref());
+        let is_over = pending.send.release.is_none() && pending.send.reason == SendReason::AllAlertsResolved;
+        match &delivery.thread {
+            _ if is_over => self.threads.forget(pending.channel.clone(), subject),
+            Some(thread) => self.threads.remember(pending.channel.clone(), subject, thread.clone()),
+            None => {}
+        }
+    }
+
+    /// The content stays untold and is tried again at the next tick, which is now if it passed in the
+    /// meantime; the fallback gets the message, once.
+    fn note_failed(&mut self, pending: &Pending, asks_fallback: bool) {
+        let key = &pending.send.group_key;
+        let now = self.now;
+        let Some(entry) = self.entry(key, &pending.channel) else { return };
+        let is_due = entry.is_due_after_flight;
+        entry.note_failure(&pending.content, now);
+        let receiver =
+            self.groups.get(key).and_then(|group| self.wiring.node(group)).map(|node| &node.receiver);
+        if asks_fallback && receiver == Some(&pending.channel.receiver) {
+            for (channel, settings) in self.wiring.fallback(&pending.channel.receiver).to_vec() {
+                self.forward(pending, channel, settings);
+            }
+        }
+        if is_due {
+            self.tell(key, Some(&pending.channel), now);
+        }
+        self.tidy(key);
+    }
+
+    /// Hands the message of another receiver to `channel`, unless it knows all of it.
+    fn forward(&mut self, failed: &Pending, channel: Channel, settings: Settings) {
+        let key = &failed.send.group_key;
+        let Some(group) = self.groups.get_mut(key) else { return };
+        let repeat_interval = group.repeat_interval;
+        let mut entry = group.entries.get(&channel).cloned().unwrap_or_default();
+        let told: BTreeMap<u64, Told> = failed
+            .told
+            .iter()
+            .filter(|(_, told)| settings.send_resolved || told.status == NoticeStatus::Firing)
+            .map(|(&fingerprint, told)| (fingerprint, told.clone()))
+            .collect();
+        let is_repeat = failed.send.reason == SendReason::RepeatIntervalElapsed
+            && entry.last.is_none_or(|last| last + repeat_interval <= failed.tick);
+        let is_news = told.iter().any(|(fingerprint, told)| is_unknown(&entry, *fingerprint, told, failed));
+        if entry.in_flight.is_some() || told.is_empty() || !(is_news || is_repeat) {
+            return;
+        }
+        let shows = |notice: &&Notice| told.contains_key(&notice.labels.fingerprint());
+        let mut notices: Vec<Notice> = failed.send.notices.iter().filter(shows).cloned().collect();
+        if settings.max_alerts > 0 {
+            notices.truncate(settings.max_alerts);
+        }
+        let cut = (told.len() - notices.len().min(told.len())) as u64;
+        let send = Send {
+            id: message::forwarded_id((key, group.facts()), &channel, &notices),
+            receiver: channel.receiver.clone(),
+            integration: channel.kind.clone(),
+            index: channel.index,
+            fresh: (0..notices.len()).collect(),
+            truncated: cut,
+            thread: message::thread(
+                &self.threads,
+                &channel,
+                key,
+                failed.send.release.as_ref(),
+                failed.send.reason,
+            ),
+            notices,
+            ..failed.send.clone()
+        };
+        entry.in_flight = Some(send.id.clone());
+        group.entries.insert(channel.clone(), entry);
+        group.sends += 1;
+        self.hand_out(send, channel, told, failed.content.clone(), failed.tick);
+    }
+
+    /// A delivery of a message that this router did not make: the log was cut, or the configuration changed
+    /// over a restart, so that the replay made other messages. If one in flight says the same to the same
+    /// integration, that is the one.
+    fn same_content(&self, delivery: &Delivery) -> Option<SendId> {
+        let says_the_same = |pending: &&Pending| {
+            is_to(&pending.channel, delivery)
+                && pending.told.iter().all(|(fingerprint, told)| match told.status {
+                    NoticeStatus::Firing => delivery.firing.contains(fingerprint),
+                    NoticeStatus::Resolved => delivery.resolved.contains(fingerprint),
+                })
+        };
+        self.pending.values().find(says_the_same).map(|pending| pending.send.id.clone())
+    }
+
+    /// Notes what an unknown message told, wherever its integration is told of the same notices.
+    fn note_unknown(&mut self, delivery: &Delivery) {
+        let channel = Channel {
+            receiver: delivery.receiver.clone(),
+            kind: delivery.integration.clone(),
+            index: delivery.index,
+        };
+        if self.wiring.settings(&channel).is_none() {
+            return;
+        }
+        if let Some(thread) = &delivery.thread {
+            let subject = message::subject(&delivery.group_key, delivery.release.as_ref());
+            self.threads.remember(channel.clone(), subject, thread.clone());
+        }
+        for (key, group) in &mut self.groups {
+            let is_own = self.wiring.node(group).is_some_and(|node| node.receiver == channel.receiver);
+            if !is_own && *key != delivery.group_key {
+                continue;
+            }
+            let mut learnt = BTreeMap::new();
+            for (status, prints) in
+                [(NoticeStatus::Firing, &delivery.firing), (NoticeStatus::Resolved, &delivery.resolved)]
+            {
+                for fingerprint in prints {
+                    let Some(member) = group.members.get(fingerprint) else { continue };
+                    let is_same = delivery.notices.contains(&member.notice.id);
+                    let id = if is_same { member.notice.id.clone() } else { NoticeId::default() };
+                    learnt.insert(*fingerprint, Told { status, id, is_elsewhere: false });
+                }
+            }
+            if learnt.is_empty() {
+                continue;
+            }
+            let entry = group.entries.entry(channel.clone()).or_default();
+            entry.told.extend(learnt);
+            entry.last.get_or_insert(self.now);
+        }
+    }
+}
+
+fn is_to(channel: &Channel, delivery: &Delivery) -> bool {
+    (channel.receiver.as_str(), channel.kind.as_str(), channel.index)
+        == (delivery.receiver.as_str(), delivery.integration.as_str(), delivery.index)
+}
+
+fn is_unknown(entry: &Entry, fingerprint: u64, told: &Told, failed: &Pending) -> bool {
+    let mut notices = failed.send.notices.iter();
+    let kind = notices.find(|notice| notice.labels.fingerprint() == fingerprint).map(|notice| notice.kind);
+    entry.told.get(&fingerprint).is_none_or(|known| {
+        known.status != told.status || (kind.is_some_and(news::tells_updates) && known.id != told.id)
+    })
+}

@@ -1,0 +1,8 @@
+mod alertmanager;
+mod bounds;
+mod improvements;
+mod promises;
+mod reference;
+mod releases;
+mod restart;
+mod world;
