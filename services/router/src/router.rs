@@ -4,7 +4,10 @@ mod arrival;
 mod delivery;
 mod reload;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    time::Duration,
+};
 
 use model::{Delivery, Labels, Notice, NoticeStatus, Send, SendId, Timestamp};
 
@@ -310,13 +313,17 @@ impl Router {
         let repeats =
             group.entries.values().filter_map(|entry| entry.next_repeat(group.repeat_interval, tick));
         let ends = [group.next_end(tick), self.inhibitor.next_end(tick)];
-        let mute = self.wiring.node(group).and_then(|node| node.next_mute_change(tick, self.now));
+        let node = self.wiring.node(group);
+        let mute = node.and_then(|node| node.next_mute_change(tick, self.now));
         let changes = repeats.chain(ends.into_iter().flatten()).chain(mute);
         let target = changes.chain([self.now]).min().unwrap_or(self.now);
         let interval = group.interval.as_millis().max(1);
         let ticks = target.since(tick).as_millis().div_ceil(interval).max(1);
         let ahead = u64::try_from(ticks.saturating_mul(interval)).unwrap_or(u64::MAX);
-        tick + std::time::Duration::from_millis(ahead)
+        let due = tick + Duration::from_millis(ahead);
+        // The end of a mute is a tick by itself.
+        let unmuted = mute.filter(|_| node.is_some_and(|node| node.is_muted(tick)));
+        unmuted.map_or(due, |unmuted| unmuted.min(due))
     }
 
     fn finish(&mut self, id: &SendId) -> Option<Pending> {

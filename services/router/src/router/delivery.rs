@@ -7,26 +7,20 @@ use model::{Delivery, DeliveryResult, Notice, NoticeId, NoticeStatus, Send, Send
 use super::{Pending, Router};
 use crate::{
     entry::{Channel, Entry, Told},
+    group::Group,
     message, news,
     wiring::Settings,
 };
 
 impl Router {
     pub(super) fn take_delivery(&mut self, delivery: &Delivery) {
-        let id = if self.pending.contains_key(&delivery.send) {
-            Some(delivery.send.clone())
-        } else if self.finished_set.contains(&delivery.send) {
-            return;
-        } else {
-            self.counts.deliveries_unknown_total += 1;
-            self.same_content(delivery)
+        let Some(pending) = self.finish(&delivery.send) else {
+            return self.take_unknown(delivery);
         };
-        match (id.and_then(|id| self.finish(&id)), delivery.result) {
-            (Some(pending), DeliveryResult::Delivered) => self.note_delivered(&pending, delivery),
-            (Some(pending), DeliveryResult::Failed) => self.note_failed(&pending, true),
-            (Some(pending), DeliveryResult::Suppressed) => self.note_failed(&pending, false),
-            (None, DeliveryResult::Delivered) => self.note_unknown(delivery),
-            (None, _) => {}
+        match delivery.result {
+            DeliveryResult::Delivered => self.note_delivered(&pending, delivery),
+            DeliveryResult::Failed => self.note_failed(&pending, true),
+            DeliveryResult::Suppressed => self.note_failed(&pending, false),
         }
     }
 
@@ -124,62 +118,71 @@ impl Router {
     }
 
     /// A delivery of a message that this router did not make: the log was cut, or the configuration changed
-    /// over a restart, so that the replay made other messages. If one in flight says the same to the same
-    /// integration, that is the one.
-    fn same_content(&self, delivery: &Delivery) -> Option<SendId> {
-        let says_the_same = |pending: &&Pending| {
-            is_to(&pending.channel, delivery)
-                && pending.told.iter().all(|(fingerprint, told)| match told.status {
-                    NoticeStatus::Firing => delivery.firing.contains(fingerprint),
-                    NoticeStatus::Resolved => delivery.resolved.contains(fingerprint),
-                })
-        };
-        self.pending.values().find(says_the_same).map(|pending| pending.send.id.clone())
-    }
-
-    /// Notes what an unknown message told, wherever its integration is told of the same notices.
-    fn note_unknown(&mut self, delivery: &Delivery) {
+    /// over a restart, so that the replay made other messages. What it told counts wherever its integration is
+    /// told of the same notices.
+    fn take_unknown(&mut self, delivery: &Delivery) {
+        if self.finished_set.contains(&delivery.send) {
+            return;
+        }
+        self.counts.deliveries_unknown_total += 1;
         let channel = Channel {
             receiver: delivery.receiver.clone(),
             kind: delivery.integration.clone(),
             index: delivery.index,
         };
-        if self.wiring.settings(&channel).is_none() {
+        if delivery.result != DeliveryResult::Delivered || self.wiring.settings(&channel).is_none() {
             return;
         }
         if let Some(thread) = &delivery.thread {
             let subject = message::subject(&delivery.group_key, delivery.release.as_ref());
             self.threads.remember(channel.clone(), subject, thread.clone());
         }
+        for id in self.learn(&channel, delivery) {
+            if let Some(pending) = self.finish(&id) {
+                self.note_delivered(&pending, delivery);
+            }
+        }
+    }
+
+    /// Notes what was told; returns the messages in flight that would tell nothing more.
+    fn learn(&mut self, channel: &Channel, delivery: &Delivery) -> Vec<SendId> {
+        let mut pointless = Vec::new();
         for (key, group) in &mut self.groups {
             let is_own = self.wiring.node(group).is_some_and(|node| node.receiver == channel.receiver);
-            if !is_own && *key != delivery.group_key {
-                continue;
-            }
-            let mut learnt = BTreeMap::new();
-            for (status, prints) in
-                [(NoticeStatus::Firing, &delivery.firing), (NoticeStatus::Resolved, &delivery.resolved)]
-            {
-                for fingerprint in prints {
-                    let Some(member) = group.members.get(fingerprint) else { continue };
-                    let is_same = delivery.notices.contains(&member.notice.id);
-                    let id = if is_same { member.notice.id.clone() } else { NoticeId::default() };
-                    learnt.insert(*fingerprint, Told { status, id, is_elsewhere: false });
-                }
-            }
-            if learnt.is_empty() {
+            let learnt = learnt(group, delivery);
+            if learnt.is_empty() || !(is_own || *key == delivery.group_key) {
                 continue;
             }
             let entry = group.entries.entry(channel.clone()).or_default();
             entry.told.extend(learnt);
             entry.last.get_or_insert(self.now);
+            let knows = |fingerprint: &u64, told: &Told| {
+                entry.told.get(fingerprint).is_some_and(|known| known.status == told.status)
+            };
+            let flying = entry.in_flight.as_ref().and_then(|id| self.pending.get(id));
+            if let Some(flying) = flying.filter(|flying| flying.told.iter().all(|(at, told)| knows(at, told)))
+            {
+                pointless.push(flying.send.id.clone());
+            }
         }
+        pointless
     }
 }
 
-fn is_to(channel: &Channel, delivery: &Delivery) -> bool {
-    (channel.receiver.as_str(), channel.kind.as_str(), channel.index)
-        == (delivery.receiver.as_str(), delivery.integration.as_str(), delivery.index)
+/// What a delivery says about the members of a group.
+fn learnt(group: &Group, delivery: &Delivery) -> BTreeMap<u64, Told> {
+    let prints = |status: NoticeStatus, prints: &[u64]| -> Vec<(u64, NoticeStatus)> {
+        prints.iter().map(|&fingerprint| (fingerprint, status)).collect()
+    };
+    let firing = prints(NoticeStatus::Firing, &delivery.firing);
+    let resolved = prints(NoticeStatus::Resolved, &delivery.resolved);
+    let known = firing.into_iter().chain(resolved).filter_map(|(fingerprint, status)| {
+        let notice = &group.members.get(&fingerprint)?.notice;
+        let is_same = delivery.notices.contains(&notice.id);
+        let id = if is_same { notice.id.clone() } else { NoticeId::default() };
+        Some((fingerprint, Told { status, id, is_elsewhere: false }))
+    });
+    known.collect()
 }
 
 fn is_unknown(entry: &Entry, fingerprint: u64, told: &Told, failed: &Pending) -> bool {

@@ -114,6 +114,12 @@ impl World {
     }
 
     fn drain(&mut self) {
+        let flying = self.router.unfinished();
+        let to: BTreeSet<_> = flying
+            .iter()
+            .map(|send| (&send.group_key, &send.receiver, &send.integration, send.index))
+            .collect();
+        assert_eq!(to.len(), flying.len(), "one message at a time for each integration of a group");
         while let Some(send) = self.router.poll_send() {
             let thread = match (&send.thread, self.shows_threads) {
                 (Some(thread), true) => format!(" in {thread}"),
