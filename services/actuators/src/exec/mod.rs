@@ -36,11 +36,11 @@ struct Group {
 
 impl Group {
     fn kill(&mut self) {
-        if let Some(id) = self.id.take() {
-            if let Err(error) = kill_process_group(id, Signal::KILL) {
-                // It may have ended in this moment, then there is nothing left to kill.
-                tracing::debug!(%error, "a process group was not killed");
-            }
+        if let Some(id) = self.id.take()
+            && let Err(error) = kill_process_group(id, Signal::KILL)
+        {
+            // It may have ended in this moment, then there is nothing left to kill.
+            tracing::debug!(%error, "a process group was not killed");
         }
     }
 }

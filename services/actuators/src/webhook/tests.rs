@@ -4,12 +4,10 @@ use std::sync::atomic::Ordering;
 
 use expect_test::expect;
 use model::{Outcome, OutcomeStatus, Target};
-use opentelemetry::trace::TracerProvider as _;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
 };
-use tracing_subscriber::layer::SubscriberExt as _;
 
 use super::{
     double::{Answer, WebhookDouble},
@@ -176,19 +174,6 @@ async fn no_secret_shows_in_an_outcome_even_if_the_target_echoes_it() {
     }
     let unreachable = execute(fixture::webhook("http://user:s3cr3t@127.0.0.1:1/?token=s3cr3t", None)).await;
     assert!(!format!("{unreachable:?}").contains("s3cr3t"), "{unreachable:?}");
-}
-
-#[tokio::test]
-async fn the_trace_goes_on_at_the_target() {
-    let double = WebhookDouble::start(None).await.unwrap();
-    let provider = opentelemetry_sdk::trace::SdkTracerProvider::builder().build();
-    let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
-    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
-    execute(fixture::webhook(&double.url(), None)).await;
-    let received = double.received();
-    let parent = received[0].header("traceparent");
-    let parts: Vec<usize> = parent.split('-').map(str::len).collect();
-    assert_eq!(parts, [2, 32, 16, 2], "{parent}");
 }
 
 #[tokio::test]

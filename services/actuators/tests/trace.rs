@@ -1,0 +1,80 @@
+//! In a process of its own: which spans are traced is decided once for all threads of a process.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use actuators::{Actuators, Gate, Refusal, SecretSource, webhook::double::WebhookDouble};
+use model::{
+    Command, CommandId, CommandMode, CommandState, CommandVerb, OutcomeStatus, ReleaseId, ReleaseRef,
+    ServiceKey, Target,
+};
+use opentelemetry::trace::TracerProvider as _;
+use secrecy::SecretString;
+use tracing_subscriber::layer::SubscriberExt as _;
+
+struct Open;
+
+impl Gate for Open {
+    fn check(&self, _command: &Command) -> Result<(), Refusal> {
+        Ok(())
+    }
+}
+
+struct NoSecrets;
+
+impl SecretSource for NoSecrets {
+    fn secret(&self, _file: &str) -> Option<SecretString> {
+        None
+    }
+}
+
+fn command(url: String) -> Command {
+    let now = telemetry::clock::now();
+    Command {
+        id: CommandId::from_text("cmd_1"),
+        attempt: 1,
+        verb: CommandVerb::Rollback,
+        release: ReleaseRef {
+            id: ReleaseId::from_text("rel_1"),
+            key: ServiceKey::new("checkout", "production"),
+            cluster: None,
+            version: "2.4.1".into(),
+        },
+        to_version: Some("2.4.0".into()),
+        to_digest: None,
+        mode: CommandMode::Immediate,
+        state: CommandState::Ready,
+        state_reason: String::new(),
+        targets: vec![Target::Webhook {
+            url,
+            secret_file: None,
+            headers: BTreeMap::new(),
+            timeout: Duration::from_secs(10),
+        }],
+        reasons: Vec::new(),
+        decided_at: now,
+        deadline: now + Duration::from_secs(60),
+        evidence_at: now,
+        fencing: 1,
+        approvals_needed: 0,
+        approved_by: Vec::new(),
+    }
+}
+
+#[tokio::test]
+async fn the_trace_goes_on_at_the_target() {
+    let provider = opentelemetry_sdk::trace::SdkTracerProvider::builder().build();
+    let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
+    tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer)).unwrap();
+
+    let double = WebhookDouble::start(None).await.unwrap();
+    let registry = prometheus::Registry::new();
+    let actuators = Actuators::new(Arc::new(NoSecrets), &registry, telemetry::clock::now).unwrap();
+    let command = command(double.url());
+    let outcomes = tokio::spawn(async move { actuators.execute(&command, &Open).await }).await.unwrap();
+    assert_eq!(outcomes[0].status, OutcomeStatus::Accepted);
+
+    let received = double.received();
+    let parent = received[0].header("traceparent");
+    let lengths: Vec<usize> = parent.split('-').map(str::len).collect();
+    assert_eq!(lengths, [2, 32, 16, 2], "{parent}");
+}
