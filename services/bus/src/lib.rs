@@ -32,6 +32,9 @@ mod topic;
 mod watermark;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 pub use bus::{Bus, open};
 pub use config::{
     BusConfig, QUEUE_BYTES_MAX, RECORD_BYTES_MAX, Retention, SEGMENT_BYTES, TAIL_BYTES_MAX, TopicConfig,

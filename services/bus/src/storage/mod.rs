@@ -1,6 +1,8 @@
 //! The port to the disk: the few operations the log needs, so that tests can let each of them fail.
 
 mod files;
+#[cfg(test)]
+pub(crate) mod memory;
 
 use std::{fmt, io, path::Path};
 
