@@ -65,7 +65,12 @@ pub fn decode(body: &[u8]) -> Result<Decoded<Batch>, DecodeError> {
 
 /// Decodes the message itself, no longer than [`DECOMPRESSED_BYTES_MAX`].
 fn decode_message(mut bytes: Vec<u8>) -> Result<Decoded<Batch>, DecodeError> {
-    let mut walk = Walk { bytes: &bytes, found: Batch::default(), rejected: Rejected::default() };
+    let mut walk = Walk {
+        bytes: &bytes,
+        names: series::Names::default(),
+        found: Batch::default(),
+        rejected: Rejected::default(),
+    };
     walk.request()?;
     let Walk { found, rejected, .. } = walk;
     let Batch { bytes: rewritten, mut series, samples, is_whole } = found;
@@ -89,6 +94,7 @@ fn is_rewritten(series: &Series) -> bool {
 
 struct Walk<'a> {
     bytes: &'a [u8],
+    names: series::Names<'a>,
     /// Its `bytes` hold the rewritten labels only, until the end.
     found: Batch,
     rejected: Rejected,
@@ -119,7 +125,7 @@ impl Walk<'_> {
     }
 
     fn series(&mut self, from: usize, to: usize) -> Result<(), DecodeError> {
-        let labels = series::scan(self.bytes, from, to).map_err(|_| broken(from))?;
+        let labels = series::scan(self.bytes, from, to, &mut self.names).map_err(|_| broken(from))?;
         let samples_from = self.found.samples.len();
         let rest = self.rest_of_series(labels.end, to)?;
         let samples = self.found.samples.len() - samples_from;

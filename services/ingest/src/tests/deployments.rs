@@ -1,0 +1,187 @@
+use model::{DeploymentEvent, DeploymentStatus, EventBody};
+use serde_json::json;
+
+use super::*;
+
+const RELEASE: &str = r#"{"service":"checkout","environment":"production","version":"2.4.1"}"#;
+
+fn deployment(body: EventBody) -> DeploymentEvent {
+    match body {
+        EventBody::Deployment(event) => *event,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn id() -> ReleaseId {
+    ReleaseId::of("checkout", "production", "", "2.4.1", "")
+}
+
+#[tokio::test]
+async fn a_release_is_opened_once_and_repeats_are_harmless() {
+    let bench = Bench::new();
+    let answer = bench.post("/api/v1/releases", "sender", RELEASE).await;
+    assert_eq!(answer.status, 201);
+    assert_eq!(
+        answer.json(),
+        json!({"id": id().as_str(), "service": "checkout", "environment": "production", "version": "2.4.1",
+               "accepted_at": "2026-11-23T10:00:00.000Z"})
+    );
+    assert_eq!(deployment(bench.event()).release_id, id());
+    let repeat = bench.post("/api/v1/releases", "sender", RELEASE).await;
+    assert_eq!(
+        (repeat.status, &repeat.json()["id"]),
+        (200, &id().as_str().into()),
+        "before the projection shows it"
+    );
+    assert_eq!(bench.taken().len(), 1, "what is new in a repeat is for the analyzer to see");
+}
+
+#[tokio::test]
+async fn a_finished_release_that_goes_out_again_gets_a_number() {
+    use DeploymentStatus::{Deployed, RolledBack};
+    for (known_as, state, status, expected, code) in [
+        ("", ReleaseState::Watching, Deployed, "", 200),
+        ("", ReleaseState::Superseded, Deployed, "-2", 201),
+        ("-2", ReleaseState::Succeeded, Deployed, "-3", 201),
+        ("-2", ReleaseState::Succeeded, RolledBack, "-2", 200),
+    ] {
+        let bench = Bench::new();
+        let known = KnownRelease { release: release(&format!("{}{known_as}", id())), state };
+        bench.known.releases.lock().unwrap().insert(id().as_str().to_owned(), known);
+        let status_text = if status == Deployed { "deployed" } else { "rolled_back" };
+        let body = RELEASE.replace('}', &format!(r#","status":"{status_text}"}}"#));
+        let answer = bench.post("/api/v1/releases", "sender", body).await;
+        assert_eq!(
+            (answer.status, answer.json()["id"].as_str().unwrap()),
+            (code, format!("{}{expected}", id()).as_str())
+        );
+        let event = deployment(bench.event());
+        assert_eq!((event.release_id, event.status), (id(), status), "the log carries the bare id");
+    }
+}
+
+#[tokio::test]
+async fn an_idempotency_key_names_the_release_for_ever() {
+    let bench = Bench::new();
+    let keyed = ReleaseId::of("checkout", "production", "", "2.4.1", "build-7");
+    let send =
+        || bench.send("POST", "/api/v1/releases", "sender", &[("idempotency-key", "build-7")], RELEASE);
+    let answer = send().await;
+    assert_eq!((answer.status, answer.json()["id"].as_str().unwrap()), (201, keyed.as_str()));
+    bench.know_release(keyed.as_str(), ReleaseState::Succeeded);
+    let answer = send().await;
+    assert_eq!((answer.status, answer.json()["id"].as_str().unwrap()), (200, keyed.as_str()));
+    let long = "k".repeat(256);
+    let answer =
+        bench.send("POST", "/api/v1/releases", "sender", &[("idempotency-key", &long)], RELEASE).await;
+    assert_eq!(answer.problem(), (400, "Idempotency-Key must be 1 to 255 printable characters".to_owned()));
+}
+
+#[tokio::test]
+async fn a_release_that_is_none_leaves_no_trace_and_the_field_is_named() {
+    let bench = Bench::new();
+    let large = format!(r#"{{"service":"{}"}}"#, "x".repeat(300 << 10));
+    for (name, body, status, field, text) in [
+        ("", RELEASE, 401, None, "a valid bearer token is needed"),
+        (
+            "scoped",
+            r#"{"service":"cart","environment":"production","version":"1"}"#,
+            403,
+            None,
+            r#""cart" in "production""#,
+        ),
+        ("sender", "", 400, None, "the body is not the JSON expected"),
+        ("sender", "[1]", 400, None, "expected a JSON object"),
+        ("sender", r#"{"service":"a","service":"b"}"#, 400, None, r#""service" is given twice"#),
+        ("sender", r#"{"servcie":"a"}"#, 400, Some("servcie"), r#"did you mean "service"?"#),
+        ("sender", r#"{"service":"a","environment":"b"}"#, 400, Some("version"), "version: is required"),
+        (
+            "sender",
+            r#"{"service":"a","environment":"b","version":"1","previous_version":"1"}"#,
+            400,
+            Some("previous_version"),
+            "is the version itself",
+        ),
+        ("sender", large.as_str(), 413, None, "bytes of the body"),
+    ] {
+        let answer = bench.post("/api/v1/releases", name, body.to_owned()).await;
+        let (found, detail) = answer.problem();
+        assert_eq!((found, answer.json()["field"].as_str()), (status, field), "{detail}");
+        assert!(detail.contains(text), "{detail}");
+        assert!(bench.taken().is_empty());
+    }
+    *bench.sink.is_down.lock().unwrap() = true;
+    assert_eq!(bench.post("/api/v1/releases", "sender", RELEASE).await.problem().0, 503);
+    *bench.sink.is_down.lock().unwrap() = false;
+    assert_eq!(
+        bench.post("/api/v1/releases", "sender", RELEASE).await.status,
+        201,
+        "what failed was not remembered"
+    );
+}
+
+fn cloudevent(kind: &str, service: &str) -> serde_json::Value {
+    json!({"specversion": "1.0", "id": "1", "source": "ci", "type": kind,
+           "data": {"service": service, "environment": "production", "version": "2.4.1"}})
+}
+
+const STRUCTURED: (&str, &str) = ("content-type", "application/cloudevents+json");
+const BATCH: (&str, &str) = ("content-type", "application/cloudevents-batch+json");
+
+#[tokio::test]
+async fn cloudevents_become_deployment_events_in_every_mode() {
+    let bench = Bench::new();
+    let event = cloudevent("ripcord.release.v1", "checkout");
+    let answer = bench.send("POST", "/api/v1/events", "sender", &[STRUCTURED], event.to_string()).await;
+    assert_eq!(
+        (answer.status, answer.json()),
+        (202, json!({"accepted": 1, "ignored": [], "releases": [id().as_str()]}))
+    );
+    assert_eq!(deployment(bench.event()).release_id, id());
+
+    let headers = [
+        ("content-type", "application/json"),
+        ("ce-specversion", "1.0"),
+        ("ce-id", "a%20b"),
+        ("ce-source", "ci"),
+        ("ce-type", "ripcord.release.v1"),
+    ];
+    let answer = bench.send("POST", "/api/v1/events", "sender", &headers, RELEASE).await;
+    assert_eq!(answer.status, 202);
+    assert_eq!(deployment(bench.event()).version, "2.4.1");
+
+    let batch = json!([event, cloudevent("com.example.other", "x"), event]).to_string();
+    let answer = bench.send("POST", "/api/v1/events", "sender", &[BATCH], batch).await;
+    assert_eq!((answer.status, &answer.json()["accepted"]), (202, &2.into()));
+    assert_eq!(bench.taken().len(), 2);
+
+    let other = cloudevent("com.example.other", "x").to_string();
+    let answer = bench.send("POST", "/api/v1/events", "sender", &[STRUCTURED], other).await;
+    assert_eq!((answer.status, &answer.json()["ignored"][0]["type"]), (200, &"com.example.other".into()));
+    assert!(bench.taken().is_empty());
+}
+
+#[tokio::test]
+async fn of_a_batch_with_one_bad_event_nothing_is_kept() {
+    let bench = Bench::new();
+    let good = cloudevent("ripcord.release.v1", "checkout");
+    let mut bad = good.clone();
+    bad["data"]["version"] = json!(7);
+    let foreign = cloudevent("ripcord.release.v1", "cart");
+    for (name, content_type, body, status, text) in [
+        ("", BATCH, json!([good]), 401, "a valid bearer token"),
+        ("sender", BATCH, json!([good, bad]), 400, "[1].data.version: must be text, not a number"),
+        ("sender", BATCH, good.clone(), 400, "no batch of CloudEvents"),
+        ("scoped", BATCH, json!([good, foreign]), 403, r#""cart" in "production""#),
+        ("sender", STRUCTURED, json!([good]), 400, "expected a JSON object"),
+        ("sender", ("content-type", "application/json"), good.clone(), 400, "no CloudEvent"),
+        ("sender", ("content-type", "application/cloudevents+avro"), good.clone(), 400, "Content-Type: "),
+        ("sender", STRUCTURED, json!({"pad": "x".repeat(2 << 20)}), 413, "bytes of the body"),
+    ] {
+        let answer = bench.send("POST", "/api/v1/events", name, &[content_type], body.to_string()).await;
+        let (found, detail) = answer.problem();
+        assert_eq!(found, status, "{detail}");
+        assert!(detail.contains(text), "{detail}");
+        assert!(bench.taken().is_empty());
+    }
+}
