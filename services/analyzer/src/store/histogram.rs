@@ -1,41 +1,217 @@
-//! How observations are distributed over a window.
+//! How observations are distributed over a window, and the quantiles of that.
+//!
+//! Quantiles are interpolated linearly inside a bucket as Prometheus' `histogram_quantile` does. Buckets of
+//! different layouts (two versions of a library side by side) are never brought into one: their piecewise
+//! linear distribution functions are added over the union of the bounds.
+
+use std::sync::Arc;
 
 use model::{ErrorBound, Timestamp};
 
-/// Cumulative counts over upper bounds, possibly of several layouts.
+use super::durations;
+
+/// Cumulative counts over upper bounds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HistogramCount {
-    /// Upper bound in seconds and how many observations are not above it; ascending in both.
+    /// Upper bound in seconds and how many observations are not above it; ascending in both. The last may be
+    /// infinite.
     knots: Vec<(f64, f64)>,
     total: u64,
     error_bound: ErrorBound,
     /// The share of the window that lies after its first data, 0..=1.
     pub coverage: f64,
-    /// Event time of the newest settled sample.
+    /// Event time of the newest settled sample, not after [`super::Ask::at`].
     pub newest_at: Timestamp,
 }
 
+/// One layout's bounds and the increases of its cumulative buckets.
+pub(super) type LayoutCounts = (Arc<[f64]>, Vec<u64>);
+
 impl HistogramCount {
+    /// From classic buckets as they came.
+    pub(super) fn of_layouts(layouts: Vec<LayoutCounts>, coverage: f64, newest_at: Timestamp) -> Self {
+        let curves: Vec<Curve> = layouts.into_iter().map(Curve::of).collect();
+        let total = curves.iter().map(Curve::total).sum::<u64>();
+        let mut bounds: Vec<f64> = curves.iter().flat_map(|curve| curve.bounds.iter().copied()).collect();
+        bounds.sort_by(f64::total_cmp);
+        bounds.dedup();
+        let sum_at = |bound: f64| curves.iter().map(|curve| curve.at(bound)).sum::<f64>();
+        let knots = bounds.into_iter().map(|bound| (bound, sum_at(bound))).collect();
+        Self { knots, total, error_bound: ErrorBound::Bucket, coverage, newest_at }
+    }
+
+    /// From recorded durations, one count a bucket of [`durations`].
+    pub(super) fn of_durations(counts: &[u64], coverage: f64, newest_at: Timestamp) -> Self {
+        let mut knots: Vec<(f64, f64)> = Vec::new();
+        let mut total = 0_u64;
+        for (bucket, &count) in counts.iter().enumerate().filter(|it| *it.1 > 0) {
+            let (lower, upper) = durations::bounds_seconds_of(bucket);
+            if knots.last().is_none_or(|knot| knot.0 < lower) {
+                knots.push((lower, total as f64));
+            }
+            total += count;
+            knots.push((upper, total as f64));
+        }
+        Self { knots, total, error_bound: ErrorBound::Exact, coverage, newest_at }
+    }
+
     /// How many observations there are.
     pub fn total(&self) -> u64 {
         self.total
     }
 
-    /// The value in seconds below which the share `q` of the observations lies, interpolated as Prometheus'
-    /// `histogram_quantile` does; `None` without observations or for a `q` outside 0..=1.
+    /// The value in seconds below which the share `q` of the observations lies, as `histogram_quantile` gives
+    /// it: linear inside a bucket, the lowest bucket from 0 if its bound is positive, the highest finite bound
+    /// for what is above it. `None` without observations, without a finite bound, or for a `q` outside 0..=1.
     pub fn quantile(&self, q: f64) -> Option<f64> {
-        let wanted = q * self.knots.last()?.1;
-        self.knots.iter().find(|(_, below)| *below >= wanted).map(|knot| knot.0)
+        if self.total == 0 || !(0.0..=1.0).contains(&q) {
+            return None;
+        }
+        let rank = q * self.knots.last()?.1;
+        let found = self.knots.iter().position(|knot| knot.1 >= rank).unwrap_or(self.knots.len() - 1);
+        let (upper, below_upper) = self.knots[found];
+        if upper.is_infinite() {
+            return Some(self.knots.get(found.checked_sub(1)?)?.0);
+        }
+        let Some(&(lower, below)) = found.checked_sub(1).and_then(|at| self.knots.get(at)) else {
+            let is_from_zero = upper > 0.0 && below_upper > 0.0;
+            return Some(if is_from_zero { upper * (rank / below_upper) } else { upper });
+        };
+        let inside = below_upper - below;
+        Some(if inside > 0.0 { lower + (upper - lower) * ((rank - below) / inside) } else { upper })
     }
 
-    /// How many observations are above `limit_seconds`, as far as the buckets can prove it; rounded down.
+    /// How many observations are above `limit_seconds`: interpolated inside the bucket that holds it, rounded
+    /// down. What is above the highest finite bound cannot be proved to be above a higher limit and is not
+    /// counted there, in agreement with [`Self::quantile`].
     pub fn count_above(&self, limit_seconds: f64) -> u64 {
-        let below = self.knots.iter().find(|knot| knot.0 >= limit_seconds).map_or(0.0, |knot| knot.1);
-        self.total.saturating_sub(below as u64)
+        let Some(&(_, all)) = self.knots.last() else { return 0 };
+        let found = self.knots.iter().position(|knot| knot.0 >= limit_seconds);
+        let Some((upper, below_upper)) = found.map(|at| self.knots[at]) else { return 0 };
+        if upper.is_infinite() {
+            return 0;
+        }
+        let first = (upper.min(0.0), 0.0);
+        let (lower, below) = found.and_then(|at| at.checked_sub(1)).map_or(first, |at| self.knots[at]);
+        let share = if upper > lower { (limit_seconds - lower) / (upper - lower) } else { 1.0 };
+        let not_above = below + (below_upper - below) * share.clamp(0.0, 1.0);
+        // A count that is whole save for rounding is meant whole.
+        ((all - not_above).max(0.0) + 1e-9).floor() as u64
     }
 
-    /// How far a quantile may be off.
+    /// How far a quantile may be off: a source's bucket, or (recorded durations) at most 0.8 % of the value.
     pub fn error_bound(&self) -> ErrorBound {
         self.error_bound
+    }
+}
+
+/// One layout's distribution function: how many observations are not above a value.
+struct Curve {
+    bounds: Arc<[f64]>,
+    below: Vec<u64>,
+}
+
+impl Curve {
+    /// Cumulative buckets can fall only if a sample of one of them is missing: they are forced to rise.
+    fn of((bounds, mut below): LayoutCounts) -> Self {
+        let mut highest = 0;
+        for count in &mut below {
+            highest = highest.max(*count);
+            *count = highest;
+        }
+        Self { bounds, below }
+    }
+
+    fn total(&self) -> u64 {
+        self.below.last().copied().unwrap_or_default()
+    }
+
+    fn at(&self, value: f64) -> f64 {
+        let found = self.bounds.partition_point(|bound| *bound < value);
+        let Some(&upper) = self.bounds.get(found) else { return self.total() as f64 };
+        let below_upper = self.below[found] as f64;
+        if upper == value {
+            return below_upper;
+        }
+        let (lower, below) = match found.checked_sub(1) {
+            Some(before) => (self.bounds[before], self.below[before] as f64),
+            None if upper > 0.0 => (0.0, 0.0),
+            None => return 0.0,
+        };
+        // Where above the highest finite bound observations lie is unknown.
+        if upper.is_infinite() || value <= lower {
+            return below;
+        }
+        below + (below_upper - below) * (value - lower) / (upper - lower)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn classic(layouts: &[(&[f64], &[u64])]) -> HistogramCount {
+        let layouts = layouts.iter().map(|(bounds, below)| (Arc::from(*bounds), below.to_vec())).collect();
+        HistogramCount::of_layouts(layouts, 1.0, Timestamp::default())
+    }
+
+    const INF: f64 = f64::INFINITY;
+
+    #[test]
+    fn quantiles_are_prometheus() {
+        for (bounds, below, q, expected, why) in [
+            (&[0.1, 0.5, 1.0, INF][..], &[10, 60, 90, 100][..], 0.5, Some(0.42), "inside a bucket"),
+            (&[0.1, 0.5, 1.0, INF], &[10, 60, 90, 100], 0.05, Some(0.05), "the lowest starts at 0"),
+            (&[0.1, 0.5, 1.0, INF], &[10, 60, 90, 100], 0.95, Some(1.0), "beyond the highest finite bound"),
+            (&[0.1, 0.5, 1.0, INF], &[10, 60, 90, 100], 0.9, Some(1.0), "at a bound"),
+            (&[-1.0, 1.0, INF], &[10, 20, 20], 0.25, Some(-1.0), "a lowest bound that is not positive"),
+            (&[0.1, 0.5, 1.0, INF], &[10, 8, 90, 100], 0.1, Some(0.1), "forced to rise"),
+            (&[0.1, 0.5, INF], &[0, 0, 0], 0.5, None, "no observations"),
+            (&[INF], &[10], 0.5, None, "no finite bound"),
+            (&[0.1, INF], &[10, 10], 1.5, None, "no such quantile"),
+            (&[0.1, INF], &[10, 10], f64::NAN, None, "not a quantile"),
+        ] {
+            let quantile = classic(&[(bounds, below)]).quantile(q);
+            assert_eq!(quantile.map(|it| (it * 1e9).round() / 1e9), expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn counts_above_a_limit_are_interpolated_and_rounded_down() {
+        let histogram = classic(&[(&[0.1, 0.5, 1.0, INF], &[10, 60, 90, 100])]);
+        for (limit, above, why) in [
+            (0.5, 40, "at a bound"),
+            (0.3, 65, "half a bucket"),
+            (0.301, 64, "a little further: rounded down"),
+            (0.0, 100, "all"),
+            (1.0, 10, "the last finite bound"),
+            (2.0, 0, "beyond it nothing is proved"),
+        ] {
+            assert_eq!(histogram.count_above(limit), above, "{why}");
+        }
+    }
+
+    #[test]
+    fn layouts_are_added_as_curves() {
+        let both = classic(&[(&[0.2, 0.4, INF], &[10, 20, 20]), (&[0.1, 0.4, INF], &[10, 40, 40])]);
+        assert_eq!(both.total(), 60);
+        // At 0.2 the first has 10, the second 10 + a third of 30.
+        assert_eq!(both.count_above(0.2), 30);
+        assert_eq!(both.quantile(0.5), Some(0.2));
+        let coarse = classic(&[(&[0.2, INF], &[10, 20]), (&[0.4, INF], &[20, 20])]);
+        assert_eq!(coarse.count_above(0.4), 10, "what is above 0.2 in the first may be below 0.4 or not");
+    }
+
+    #[test]
+    fn recorded_durations_answer_within_a_bucket() {
+        let mut counts = vec![0; 1000];
+        counts[100] = 50;
+        counts[200] = 50;
+        let histogram = HistogramCount::of_durations(&counts, 1.0, Timestamp::default());
+        assert_eq!((histogram.total(), histogram.error_bound()), (100, ErrorBound::Exact));
+        let (lower, upper) = durations::bounds_seconds_of(200);
+        let p95 = histogram.quantile(0.95).unwrap();
+        assert!((lower..=upper).contains(&p95), "{p95}");
+        assert_eq!(histogram.count_above(0.00015), 50);
     }
 }

@@ -1,64 +1,130 @@
-//! The telemetry store: samples in, rolling counts out.
+//! The telemetry store: samples and request events in, rolling counts per service, version and metric out.
+//!
+//! A sample's way: its label bytes name a **series** (`table`), whose last value turns it into an increase
+//! (`value`); that waits in its target's **scrape** (`target`) until the scrape has settled (`settle`) and then
+//! goes into the **windows** (`ring`, `cell`) of every metric that the series counts for (`role`), under the
+//! version that its labels and joins name (`identity`, `join`). Questions (`read`) see settled data only.
+//!
+//! What it must not do: judge. It knows no trigger, no release and no limit; the rest of this crate asks it.
+//! Everything it does follows from its inputs: there is no clock, and no order but theirs.
 
+mod admit;
+mod arena;
 mod ask;
+mod catalog;
+mod cell;
+mod config;
 mod counters;
+mod discover;
+mod durations;
+mod expire;
+mod hash;
 mod histogram;
+mod identity;
+mod ingest;
+mod join;
+mod ladder;
+mod lane;
+mod read;
+mod requests;
+mod ring;
+mod role;
+mod series;
+mod settle;
+mod slab;
+mod table;
+mod target;
+#[cfg(test)]
+mod tests;
+mod value;
 
-use model::{
-    Batch, RequestEvent, ServiceKey, Timestamp,
-    values::{Discovery, ServiceSeen},
-};
+use std::{collections::BTreeSet, time::Duration};
+
+use model::Timestamp;
 use policy::Policy;
 
 pub use ask::{Ask, GaugeValue, Look, RatioCount, ThroughputValue, VersionSeen, Versions};
 pub use counters::Counters;
 pub use histogram::HistogramCount;
 
+use catalog::Catalog;
+use config::Config;
+use join::Joins;
+use ladder::Ladders;
+use role::RoleSets;
+use table::SeriesTable;
+use target::{Entry, Targets};
+
+/// How far a sender's clock may be ahead of ours before its samples are taken as of now: else one bad clock
+/// would push everybody's data out of the windows.
+const FUTURE_TOLERANCE: Duration = Duration::from_secs(10);
+
 /// Series, scrapes and windows of all services.
 #[derive(Debug, Default)]
 pub struct Store {
+    config: Config,
+    table: SeriesTable,
+    targets: Targets,
+    ladders: Ladders,
+    joins: Joins,
+    role_sets: RoleSets,
+    catalog: Catalog,
     counters: Counters,
+    /// The newest `now` of all.
+    now: Timestamp,
+    last_arrival: Option<Timestamp>,
+    /// Scrapes waiting, by when they are due: (due, target, time).
+    dues: BTreeSet<(Timestamp, u32, Timestamp)>,
+    /// Samples in waiting scrapes.
+    staged: usize,
+    /// Targets with samples in the batch at hand.
+    touched: Vec<u32>,
+    /// Emptied lists of settled scrapes, to be used again.
+    spare: Vec<Vec<Entry>>,
+    /// Series without service or environment.
+    unplaced: usize,
+    sweep: expire::Sweep,
 }
 
 impl Store {
-    pub fn configure(&mut self, _policy: &Policy) {}
-    pub fn handle_batch(&mut self, _now: Timestamp, _batch: &Batch) {}
-    pub fn handle_requests(&mut self, _now: Timestamp, _requests: &[RequestEvent]) {}
-    pub fn handle_timeout(&mut self, _now: Timestamp) {}
+    /// Puts a policy in force: series are named and bound anew; their last values stay, and so do the windows
+    /// of every source that is defined as before.
+    pub fn configure(&mut self, policy: &Policy) {
+        let config = Config::of(policy);
+        let before = std::mem::replace(&mut self.config, config);
+        if before != self.config {
+            self.catalog.reshape(&before, &self.config);
+        }
+        if !before.binds_as(&self.config) {
+            self.rebind_all();
+        }
+    }
+
+    /// When to be called next even if nothing comes in; `None`: never.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        None
+        let due = self.dues.first().map(|due| due.0);
+        let sweep = self.sweep.at;
+        [due, sweep].into_iter().flatten().min()
     }
+
+    /// Time has come: settles scrapes whose `settle` ran out, forgets what was silent for long.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+        self.settle_due();
+        self.sweep_due();
+    }
+
+    /// Services with data that settled since the last call, in the order of their keys.
     pub fn take_looks(&mut self) -> Vec<Look> {
-        Vec::new()
+        self.catalog.take_looks().map(|(key, at)| Look { key: key.clone(), at }).collect()
     }
-    pub fn versions(&self, _key: &ServiceKey) -> Vec<VersionSeen> {
-        Vec::new()
-    }
-    pub fn services(&self) -> Vec<ServiceSeen> {
-        Vec::new()
-    }
-    pub fn discovery(&self) -> Discovery {
-        Discovery::default()
-    }
-    pub fn last_sample_at(&self, _key: &ServiceKey) -> Option<Timestamp> {
-        None
-    }
+
+    /// When telemetry last came in, of whichever sender.
     pub fn last_arrival(&self) -> Option<Timestamp> {
-        None
+        self.last_arrival
     }
-    pub fn ratio(&self, _ask: &Ask<'_>) -> Option<RatioCount> {
-        None
-    }
-    pub fn histogram(&self, _ask: &Ask<'_>) -> Option<HistogramCount> {
-        None
-    }
-    pub fn gauge(&self, _ask: &Ask<'_>) -> Option<GaugeValue> {
-        None
-    }
-    pub fn throughput(&self, _ask: &Ask<'_>) -> Option<ThroughputValue> {
-        None
-    }
+
     pub fn counters(&self) -> Counters {
-        self.counters
+        Counters { series: self.table.series.len() as u64, ..self.counters }
     }
 }

@@ -1,0 +1,190 @@
+//! Series seen for the first time, and what each is bound to.
+
+use model::{LabelBytes, Labels, Sample, SeriesKind};
+use policy::Identity;
+
+use super::{
+    FUTURE_TOLERANCE, Store,
+    cell::Part,
+    identity::{Names, first_present},
+    join::{self, InfoSample},
+    ladder,
+    role::{Candidate, Role},
+    series::{Flags, SeriesState},
+    slab::NONE,
+    target::TargetKey,
+};
+
+/// Series of one service: 20 instances with a thousand each. Beyond, new ones are dropped and counted, so that
+/// one service's labels cannot take the memory of all.
+const SERVICE_SERIES_MAX: u32 = 20_000;
+
+/// Series without service or environment: kept so that `discover` can show them and a join can place them.
+const UNPLACED_SERIES_MAX: usize = 100_000;
+
+/// All series, at under 1 KB each 2 GB.
+const SERIES_MAX: usize = 2_000_000;
+
+const NAME: &str = "__name__";
+
+impl Store {
+    /// Enters a series; `None` if it cannot be read or a limit forbids it.
+    pub(super) fn admit(&mut self, bytes: &[u8], kind: SeriesKind, first: &Sample) -> Option<u32> {
+        let Some(labels) = LabelBytes::parse(bytes).map(Labels::from_pairs).filter(|it| !it.is_empty())
+        else {
+            self.counters.unreadable += 1;
+            return None;
+        };
+        let names = self.names_of(&labels);
+        if !self.has_room(&names) {
+            return None;
+        }
+        let at = if first.at > self.now + FUTURE_TOLERANCE { self.now } else { first.at };
+        let replica = first_present(&self.config.identity.replica, &labels);
+        let target = self.targets.enter(target_key(&self.config.identity, &labels), replica);
+        let is_born_from_zero =
+            self.targets.all[target].enter_family(labels.get(NAME).unwrap_or_default(), at);
+        let is_info = join::is_info(&self.config.identity, &labels);
+        let flags = Flags { is_used: true, is_born_from_zero, is_info, ..Flags::default() };
+        let id = self.table.insert(bytes, SeriesState { target, kind, flags, ..SeriesState::default() });
+        self.joins.enter(&self.config.identity, &labels, id);
+        self.bind(id, &labels);
+        if self.table.series[id].version == NONE && !is_info {
+            self.counters.unplaced += 1;
+        }
+        if is_info {
+            let sample = InfoSample { series: id, at, is_on: first.value == 1.0 };
+            let members = self.joins.offer(&self.config.identity, &labels, sample, true);
+            self.rebind(&members);
+        }
+        Some(id)
+    }
+
+    fn has_room(&self, names: &Names) -> bool {
+        if self.table.series.len() >= SERIES_MAX {
+            return false;
+        }
+        match names.key() {
+            None => self.unplaced < UNPLACED_SERIES_MAX,
+            Some(key) => self.catalog.service(&key).is_none_or(|it| it.series < SERVICE_SERIES_MAX),
+        }
+    }
+
+    pub(super) fn names_of(&self, labels: &Labels) -> Names {
+        let mut names = Names::of(&self.config.identity, labels);
+        self.joins.fill(&self.config.identity, labels, &mut names);
+        names
+    }
+
+    /// The series' labels, parsed anew.
+    pub(super) fn labels_of(&self, id: u32) -> Labels {
+        LabelBytes::parse(self.table.labels_of(id)).map(Labels::from_pairs).unwrap_or_default()
+    }
+
+    /// Finds out whose a series is and what it counts for.
+    fn bind(&mut self, id: u32, labels: &Labels) {
+        let mut parts = self.parts_of(id, labels);
+        if parts.iter().any(|(_, part)| *part == Part::Bucket) && !self.climb(id, labels) {
+            parts.retain(|(_, part)| *part != Part::Bucket);
+        }
+        let names = self.names_of(labels);
+        let version = names
+            .key()
+            .and_then(|key| self.catalog.version(&key, names.version.as_deref(), self.now, &self.config));
+        let series = &mut self.table.series[id];
+        series.flags.has_gauge_role = parts.iter().any(|(_, part)| *part == Part::Gauge);
+        series.flags.has_counter_role = parts.iter().any(|(_, part)| *part != Part::Gauge);
+        let Some(version) = version else {
+            self.unplaced += 1;
+            return;
+        };
+        series.version = version;
+        let service = self.catalog.versions[version].service;
+        self.catalog.versions[version].series += 1;
+        self.catalog.services[service].series += 1;
+        if parts.is_empty() {
+            return;
+        }
+        let roles = parts.into_iter().map(|(source, part)| Role {
+            cell: self.catalog.cell(version, source, &self.config.sources[source as usize]),
+            part,
+        });
+        self.table.series[id].roles = self.role_sets.acquire(roles.collect());
+    }
+
+    fn parts_of(&self, id: u32, labels: &Labels) -> Vec<(u32, Part)> {
+        let candidate = Candidate::new(labels, self.table.series[id].kind);
+        let sources = self.config.sources.iter().enumerate();
+        sources.filter_map(|(at, it)| Some((at as u32, candidate.part_in(&it.definition)?))).collect()
+    }
+
+    /// Puts a bucket on its ladder; whether it is on one.
+    fn climb(&mut self, id: u32, labels: &Labels) -> bool {
+        if self.table.series[id].ladder == NONE {
+            let ladder = ladder::bound_of(labels).and_then(|bound| self.ladders.join(labels, bound, id));
+            self.table.series[id].ladder = ladder.unwrap_or(NONE);
+        }
+        self.table.series[id].ladder != NONE
+    }
+
+    pub(super) fn unbind(&mut self, id: u32) {
+        let series = &mut self.table.series[id];
+        let version = std::mem::replace(&mut series.version, NONE);
+        let roles = std::mem::replace(&mut series.roles, NONE);
+        if roles != NONE {
+            self.role_sets.release(roles);
+        }
+        if version == NONE {
+            self.unplaced -= 1;
+            return;
+        }
+        let version = &mut self.catalog.versions[version];
+        version.series -= 1;
+        version.used_at = self.now;
+        self.catalog.services[version.service].series -= 1;
+    }
+
+    /// Binds series anew whose names or kind may have changed.
+    pub(super) fn rebind(&mut self, ids: &[u32]) {
+        for &id in ids {
+            let labels = self.labels_of(id);
+            self.unbind(id);
+            self.bind(id, &labels);
+        }
+    }
+
+    /// Binds all series anew: joins first, so that each is bound once.
+    pub(super) fn rebind_all(&mut self) {
+        let ids: Vec<u32> =
+            (0..self.table.series.end()).filter(|&id| self.table.series[id].is_used()).collect();
+        self.joins = join::Joins::default();
+        for &id in &ids {
+            let labels = self.labels_of(id);
+            let series = &mut self.table.series[id];
+            series.flags.is_info = join::is_info(&self.config.identity, &labels);
+            let is_on = series.last == 1.0 && !series.flags.is_ended;
+            let sample = InfoSample { series: id, at: series.last_at, is_on };
+            if series.flags.is_info {
+                self.joins.offer(&self.config.identity, &labels, sample, false);
+            }
+        }
+        for &id in &ids {
+            let labels = self.labels_of(id);
+            self.joins.enter(&self.config.identity, &labels, id);
+        }
+        self.rebind(&ids);
+    }
+}
+
+/// What tells the series' target from others: job and instance, with the labels that tell the senders of two
+/// clusters apart; else what its own labels say about whose it is.
+pub(super) fn target_key(identity: &Identity, labels: &Labels) -> TargetKey {
+    let own = |candidates: &[String]| first_present(candidates, labels).unwrap_or_default().to_owned();
+    let (job, instance) = (labels.get("job").unwrap_or_default(), labels.get("instance").unwrap_or_default());
+    let mut key = vec![job.to_owned(), instance.to_owned()];
+    key.extend([own(&identity.environment), own(&identity.cluster), own(&identity.region)]);
+    if job.is_empty() || instance.is_empty() {
+        key.extend([own(&identity.service), own(&identity.version)]);
+    }
+    key
+}

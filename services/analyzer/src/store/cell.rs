@@ -1,0 +1,219 @@
+//! The windows of one metric source for one version of one service.
+
+use std::{sync::Arc, time::Duration};
+
+use model::Timestamp;
+use policy::MetricSource;
+
+use super::{
+    ladder::Layouts,
+    lane::{Buckets, Counts, Gauges},
+    ring::{Lane, Ring, Shape, Span},
+};
+
+/// More layouts of one histogram at once than versions of a library run side by side; beyond, the one that was
+/// silent longest is given up.
+const LAYOUTS_MAX: usize = 16;
+
+/// One ring a window length, ascending.
+#[derive(Debug)]
+pub(super) struct Rings<L>(Vec<Ring<L>>);
+
+impl<L> Default for Rings<L> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<L: Lane> Rings<L> {
+    pub(super) fn new(windows: &[Duration], ring: impl Fn(Shape) -> Ring<L>) -> Self {
+        Self(windows.iter().map(|&window| ring(Shape::of(window))).collect())
+    }
+
+    /// Keeps the rings of `windows`, drops others, adds empty ones for those that are new.
+    pub(super) fn reshape(&mut self, windows: &[Duration], ring: impl Fn(Shape) -> Ring<L>) {
+        let mut before = std::mem::take(&mut self.0);
+        for &window in windows {
+            let kept = before.iter().position(|it| it.shape.window == window);
+            self.0.push(kept.map_or_else(|| ring(Shape::of(window)), |at| before.swap_remove(at)));
+        }
+    }
+
+    /// The ring for a window: its own, else the shortest that holds it, else the longest.
+    pub(super) fn of(&self, window: Duration) -> Option<&Ring<L>> {
+        self.0.iter().find(|ring| ring.shape.window >= window).or(self.0.last())
+    }
+
+    pub(super) fn for_each(&mut self, visit: impl FnMut(&mut Ring<L>)) {
+        self.0.iter_mut().for_each(visit);
+    }
+}
+
+impl<L: Lane> Ring<L> {
+    /// Its slots for a question, and what they reach.
+    pub(super) fn read(
+        &self,
+        at: Timestamp,
+        window: Duration,
+        since: Option<Timestamp>,
+    ) -> Option<(Span, Reach)> {
+        let span = self.span(at, window, since)?;
+        let from = self.first_at.max(at - window).max(since.unwrap_or(Timestamp::MIN)).max(self.kept_from());
+        let covered = at.since(from).as_secs_f64() / window.as_secs_f64().max(0.001);
+        Some((span, Reach { coverage: covered.min(1.0), newest_at: self.newest_at.min(at) }))
+    }
+}
+
+/// How much of a window data reaches.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reach {
+    pub(super) coverage: f64,
+    pub(super) newest_at: Timestamp,
+}
+
+impl Reach {
+    pub(super) fn join(self, other: Option<Self>) -> Self {
+        let Some(other) = other else { return self };
+        Self { coverage: self.coverage.max(other.coverage), newest_at: self.newest_at.max(other.newest_at) }
+    }
+}
+
+/// What a series counts for in a cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Part {
+    /// Of a ratio: the part, the total, or both.
+    Ratio {
+        is_part: bool,
+        is_total: bool,
+    },
+    Count,
+    Bucket,
+    Gauge,
+}
+
+/// What comes with an increase.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Increase {
+    pub(super) at: Timestamp,
+    pub(super) whole: u64,
+    /// The gauge's value, where it is one.
+    pub(super) value: f64,
+    /// The histogram's layout and which of its buckets it is.
+    pub(super) layout: u32,
+    pub(super) rung: u16,
+}
+
+#[derive(Debug, Default)]
+pub(super) enum Cell {
+    #[default]
+    Free,
+    /// Part, total, samples.
+    Ratio(Rings<Counts<3>>),
+    /// Events, samples.
+    Count(Rings<Counts<2>>),
+    Gauge(Rings<Gauges>),
+    Histogram(Layered),
+}
+
+impl Cell {
+    pub(super) fn new(source: &MetricSource, windows: &[Duration]) -> Self {
+        match source {
+            MetricSource::Ratio { .. } => Self::Ratio(Rings::new(windows, Counts::ring)),
+            MetricSource::Throughput(_) => Self::Count(Rings::new(windows, Counts::ring)),
+            MetricSource::Gauge(_) => Self::Gauge(Rings::new(windows, Gauges::ring)),
+            MetricSource::Histogram(_) => {
+                Self::Histogram(Layered { windows: windows.to_vec(), layouts: Vec::new() })
+            }
+            // Counted by version, not by series.
+            MetricSource::RequestErrors
+            | MetricSource::RequestDurations
+            | MetricSource::RequestThroughput => Self::Free,
+        }
+    }
+
+    pub(super) fn reshape(&mut self, windows: &[Duration]) {
+        match self {
+            Self::Free => {}
+            Self::Ratio(rings) => rings.reshape(windows, Counts::ring),
+            Self::Count(rings) => rings.reshape(windows, Counts::ring),
+            Self::Gauge(rings) => rings.reshape(windows, Gauges::ring),
+            Self::Histogram(layered) => layered.reshape(windows),
+        }
+    }
+
+    pub(super) fn add(&mut self, part: Part, by: &Increase, layouts: &Layouts) {
+        match (self, part) {
+            (Self::Ratio(rings), Part::Ratio { is_part, is_total }) => {
+                let amounts = [by.whole * u64::from(is_part), by.whole * u64::from(is_total), 1];
+                rings.for_each(|ring| {
+                    if let Some(place) = ring.place(by.at) {
+                        ring.lane.add(place, amounts);
+                    }
+                });
+            }
+            (Self::Count(rings), Part::Count) => rings.for_each(|ring| {
+                if let Some(place) = ring.place(by.at) {
+                    ring.lane.add(place, [by.whole, 1]);
+                }
+            }),
+            (Self::Gauge(rings), Part::Gauge) => rings.for_each(|ring| {
+                if let Some(place) = ring.place(by.at) {
+                    ring.lane.add(place, by.value);
+                }
+            }),
+            (Self::Histogram(layered), Part::Bucket) => layered.add(by, layouts),
+            _ => {}
+        }
+    }
+}
+
+/// A histogram's rings, one set a layout of bounds.
+#[derive(Debug)]
+pub(super) struct Layered {
+    windows: Vec<Duration>,
+    pub(super) layouts: Vec<Layer>,
+}
+
+#[derive(Debug)]
+pub(super) struct Layer {
+    pub(super) layout: u32,
+    pub(super) bounds: Arc<[f64]>,
+    newest_at: Timestamp,
+    pub(super) rings: Rings<Buckets>,
+}
+
+impl Layered {
+    fn reshape(&mut self, windows: &[Duration]) {
+        self.windows = windows.to_vec();
+        for layer in &mut self.layouts {
+            let buckets = layer.bounds.len();
+            layer.rings.reshape(windows, |shape| Buckets::ring(shape, buckets));
+        }
+    }
+
+    fn add(&mut self, by: &Increase, layouts: &Layouts) {
+        let at = match self.layouts.iter().position(|it| it.layout == by.layout) {
+            Some(at) => at,
+            None => self.open(by.layout, layouts),
+        };
+        let layer = &mut self.layouts[at];
+        layer.newest_at = layer.newest_at.max(by.at);
+        layer.rings.for_each(|ring| {
+            if let Some(place) = ring.place(by.at) {
+                ring.lane.add(place, usize::from(by.rung), by.whole);
+            }
+        });
+    }
+
+    fn open(&mut self, layout: u32, layouts: &Layouts) -> usize {
+        if self.layouts.len() >= LAYOUTS_MAX {
+            let oldest = self.layouts.iter().enumerate().min_by_key(|it| it.1.newest_at).map_or(0, |it| it.0);
+            self.layouts.swap_remove(oldest);
+        }
+        let bounds = layouts.bounds_of(layout);
+        let buckets = bounds.len();
+        let rings = Rings::new(&self.windows, |shape| Buckets::ring(shape, buckets));
+        self.layouts.push(Layer { layout, bounds, newest_at: Timestamp::MIN, rings });
+        self.layouts.len() - 1
+    }
+}

@@ -1,0 +1,99 @@
+//! The part of the policy that the store works by.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use policy::{Identity, MetricSource, Policy};
+
+/// The window of a metric that nothing computes over a window: it may still be asked for.
+const WINDOW_DEFAULT: Duration = Duration::from_secs(300);
+
+/// One way to compute a metric, and over which windows. Metrics that define the same source share it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Source {
+    pub(super) definition: MetricSource,
+    /// Ascending.
+    pub(super) windows: Vec<Duration>,
+}
+
+impl Source {
+    /// Whether it counts raw request events, not series.
+    pub(super) fn is_requests(&self) -> bool {
+        matches!(
+            self.definition,
+            MetricSource::RequestErrors | MetricSource::RequestDurations | MetricSource::RequestThroughput
+        )
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Config {
+    pub(super) identity: Identity,
+    pub(super) sources: Vec<Source>,
+    /// A metric's sources in order of preference, as places in `sources`.
+    pub(super) metrics: BTreeMap<String, Vec<u32>>,
+    /// All windows of request metrics, ascending.
+    pub(super) request_windows: Vec<Duration>,
+    pub(super) settle: Duration,
+    pub(super) late: Duration,
+    /// Series and versions silent for this long are forgotten.
+    pub(super) idle: Duration,
+    /// A first sample counts from zero if its counter began at most this long before.
+    pub(super) start_reach: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::of(&Policy::default_policy())
+    }
+}
+
+impl Config {
+    pub(super) fn of(policy: &Policy) -> Self {
+        let windows = policy.windows();
+        let mut sources: Vec<Source> = Vec::new();
+        let mut metrics = BTreeMap::new();
+        for (name, definition) in &policy.metrics {
+            let windows: Vec<Duration> = match windows.get(name) {
+                Some(windows) if !windows.is_empty() => windows.iter().copied().collect(),
+                _ => vec![WINDOW_DEFAULT],
+            };
+            let places = definition.sources.iter().map(|source| enter(&mut sources, source, &windows));
+            metrics.insert(name.clone(), places.collect());
+        }
+        let mut request_windows: Vec<Duration> =
+            sources.iter().filter(|it| it.is_requests()).flat_map(|it| it.windows.clone()).collect();
+        request_windows.sort();
+        request_windows.dedup();
+        let all = || sources.iter().flat_map(|source| &source.windows).copied();
+        let longest = all().max().unwrap_or(WINDOW_DEFAULT);
+        let shortest = all().min().unwrap_or(WINDOW_DEFAULT);
+        Self {
+            identity: policy.identity.clone(),
+            metrics,
+            request_windows,
+            settle: policy.defaults.settle,
+            late: policy.defaults.late,
+            idle: longest.saturating_mul(2),
+            start_reach: shortest.saturating_mul(2),
+            sources,
+        }
+    }
+
+    /// Whether series are bound to the same names and windows as by `other`.
+    pub(super) fn binds_as(&self, other: &Self) -> bool {
+        self.identity == other.identity && self.sources == other.sources
+    }
+}
+
+fn enter(sources: &mut Vec<Source>, definition: &MetricSource, windows: &[Duration]) -> u32 {
+    let known = sources.iter().position(|source| source.definition == *definition);
+    let at = known.unwrap_or_else(|| {
+        sources.push(Source { definition: definition.clone(), windows: Vec::new() });
+        sources.len() - 1
+    });
+    let merged = &mut sources[at].windows;
+    merged.extend(windows);
+    merged.sort();
+    merged.dedup();
+    at as u32
+}

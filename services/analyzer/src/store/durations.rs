@@ -1,0 +1,289 @@
+//! Raw request events in slots: how many, how many failed, how long they took.
+//!
+//! Durations are recorded in an hdrhistogram of two significant digits while their slot is the newest, and
+//! kept as a short list of (bucket, count) afterwards: a ring of whole hdrhistograms would take a megabyte a
+//! version and 3 us a slot to add and subtract (PERFORMANCE, section 0). The running total is one array over
+//! the same buckets.
+
+use hdrhistogram::Histogram;
+
+use super::ring::{Lane, Place, Ring, Shape, Span};
+
+/// The shortest duration told apart: a microsecond.
+const DURATION_US_MIN: u64 = 1;
+/// Longer durations count as this: an hour.
+const DURATION_US_MAX: u64 = 3_600_000_000;
+/// Two digits: a bucket is at most 1/128 of its value wide.
+const SIGNIFICANT_DIGITS: u8 = 2;
+
+/// Sub-buckets of two digits: the power of two above 2 * 10^2, as hdrhistogram lays them out.
+const SUB_BUCKETS_LOG2: u32 = 8;
+const SUB_BUCKETS_HALF: u64 = 1 << (SUB_BUCKETS_LOG2 - 1);
+const BUCKETS: usize = bucket_of(DURATION_US_MAX) + 1;
+
+/// hdrhistogram's bucket of a value, which the crate keeps to itself.
+const fn bucket_of(value_us: u64) -> usize {
+    let octave = u64::BITS - (value_us | (2 * SUB_BUCKETS_HALF - 1)).leading_zeros() - SUB_BUCKETS_LOG2;
+    (octave as u64 * SUB_BUCKETS_HALF + (value_us >> octave)) as usize
+}
+
+/// Lower and upper bound of a bucket, microseconds.
+fn bounds_us_of(bucket: usize) -> (u64, u64) {
+    let bucket = bucket as u64;
+    let octave = (bucket / SUB_BUCKETS_HALF).saturating_sub(1);
+    let lower = (bucket - octave * SUB_BUCKETS_HALF) << octave;
+    (lower, lower + (1 << octave))
+}
+
+/// Lower and upper bound of a bucket, seconds.
+pub(super) fn bounds_seconds_of(bucket: usize) -> (f64, f64) {
+    let (lower, upper) = bounds_us_of(bucket);
+    (lower as f64 / 1e6, upper as f64 / 1e6)
+}
+
+/// A duration as it is recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct DurationUs(u64);
+
+impl DurationUs {
+    /// Rounded to microseconds and brought into the range kept; `None` if it is negative or not a number.
+    pub(super) fn of_ms(duration_ms: f64) -> Option<Self> {
+        let is_duration = duration_ms.is_finite() && duration_ms >= 0.0;
+        let us = (duration_ms * 1000.0).round() as u64;
+        is_duration.then_some(Self(us.clamp(DURATION_US_MIN, DURATION_US_MAX)))
+    }
+}
+
+/// What a slot or a window of requests counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct RequestCounts {
+    pub(super) requests: u64,
+    pub(super) errors: u64,
+    /// How many of them told their duration.
+    pub(super) timed: u64,
+}
+
+impl RequestCounts {
+    pub(super) fn add(&mut self, other: Self) {
+        self.requests += other.requests;
+        self.errors += other.errors;
+        self.timed += other.timed;
+    }
+
+    fn subtract(&mut self, other: Self) {
+        self.requests -= other.requests;
+        self.errors -= other.errors;
+        self.timed -= other.timed;
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+struct Slot {
+    counts: RequestCounts,
+    /// (bucket, count), ascending; the newest slot's are in [`Requests::open`].
+    durations: Vec<(u16, u32)>,
+}
+
+pub(super) struct Requests {
+    slots: Box<[Slot]>,
+    /// `None` until something is recorded, and if hdrhistogram refuses its constants, which a test rules out:
+    /// then durations go straight into the list.
+    open: Option<Box<Histogram<u32>>>,
+    newest: usize,
+    counts: RequestCounts,
+    durations: Box<[u64]>,
+}
+
+impl std::fmt::Debug for Requests {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Requests").field("counts", &self.counts).finish_non_exhaustive()
+    }
+}
+
+impl Requests {
+    pub(super) fn ring(shape: Shape) -> Ring<Self> {
+        let lane = Self {
+            slots: vec![Slot::default(); shape.kept()].into(),
+            open: None,
+            newest: 0,
+            counts: RequestCounts::default(),
+            durations: vec![0; BUCKETS].into(),
+        };
+        Ring::new(shape, lane)
+    }
+
+    pub(super) fn add(&mut self, place: Place, is_error: bool, duration: Option<DurationUs>) {
+        let one =
+            RequestCounts { requests: 1, errors: u64::from(is_error), timed: u64::from(duration.is_some()) };
+        self.slots[place.index].counts.add(one);
+        if place.is_current {
+            self.counts.add(one);
+        }
+        let Some(DurationUs(us)) = duration else { return };
+        if place.is_current {
+            self.durations[bucket_of(us)] += 1;
+        }
+        if place.is_newest {
+            self.newest = place.index;
+            self.record_newest(us);
+        } else {
+            add_to_list(&mut self.slots[place.index].durations, bucket_of(us), 1);
+        }
+    }
+
+    fn record_newest(&mut self, us: u64) {
+        if self.open.is_none() {
+            self.open = new_histogram().map(Box::new);
+        }
+        match &mut self.open {
+            Some(open) => open.saturating_record(us),
+            None => add_to_list(&mut self.slots[self.newest].durations, bucket_of(us), 1),
+        }
+    }
+
+    /// Adds the span's buckets to `durations`, one count a bucket.
+    pub(super) fn sum(&self, span: Span, mut durations: Option<&mut Vec<u64>>) -> RequestCounts {
+        if let Some(sums) = durations.as_mut() {
+            sums.resize(BUCKETS, 0);
+        }
+        if span.is_newest_window {
+            if let Some(sums) = durations {
+                sums.iter_mut().zip(&self.durations).for_each(|(sum, count)| *sum += count);
+            }
+            return self.counts;
+        }
+        let mut counts = RequestCounts::default();
+        for index in span.indexes() {
+            counts.add(self.slots[index].counts);
+            if let Some(sums) = durations.as_mut() {
+                self.for_each_bucket(index, |bucket, count| sums[bucket] += count);
+            }
+        }
+        counts
+    }
+
+    fn for_each_bucket(&self, index: usize, mut visit: impl FnMut(usize, u64)) {
+        for &(bucket, count) in &self.slots[index].durations {
+            visit(usize::from(bucket), u64::from(count));
+        }
+        if let Some(open) = self.open.as_ref().filter(|_| index == self.newest) {
+            recorded(open).for_each(|(bucket, count)| visit(usize::from(bucket), u64::from(count)));
+        }
+    }
+}
+
+impl Lane for Requests {
+    fn seal(&mut self, index: usize) {
+        let Some(open) = self.open.as_mut().filter(|open| !open.is_empty()) else { return };
+        let list = &mut self.slots[index].durations;
+        if list.is_empty() {
+            *list = recorded(open).collect();
+            list.shrink_to_fit();
+        } else {
+            recorded(open).for_each(|(bucket, count)| add_to_list(list, usize::from(bucket), count));
+        }
+        open.reset();
+    }
+
+    fn leave(&mut self, index: usize) {
+        self.counts.subtract(self.slots[index].counts);
+        for &(bucket, count) in &self.slots[index].durations {
+            self.durations[usize::from(bucket)] -= u64::from(count);
+        }
+    }
+
+    fn recycle(&mut self, index: usize) {
+        self.slots[index] = Slot::default();
+    }
+}
+
+fn new_histogram() -> Option<Histogram<u32>> {
+    Histogram::new_with_bounds(DURATION_US_MIN, DURATION_US_MAX, SIGNIFICANT_DIGITS).ok()
+}
+
+fn recorded(histogram: &Histogram<u32>) -> impl Iterator<Item = (u16, u32)> {
+    histogram
+        .iter_recorded()
+        .map(|it| (bucket_of(it.value_iterated_to().min(DURATION_US_MAX)) as u16, it.count_at_value()))
+}
+
+fn add_to_list(list: &mut Vec<(u16, u32)>, bucket: usize, count: u32) {
+    let bucket = bucket as u16;
+    match list.binary_search_by_key(&bucket, |it| it.0) {
+        Ok(at) => list[at].1 = list[at].1.saturating_add(count),
+        Err(at) => list.insert(at, (bucket, count)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use model::Timestamp;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn every_bucket_fits_the_list() {
+        assert!(BUCKETS <= usize::from(u16::MAX));
+        assert!(new_histogram().is_some(), "hdrhistogram takes our bounds");
+    }
+
+    #[test]
+    fn odd_durations_are_refused_or_brought_into_range() {
+        for (ms, expected) in [
+            (f64::NAN, None),
+            (f64::INFINITY, None),
+            (-1.0, None),
+            (0.0, Some(1)),
+            (0.25, Some(250)),
+            (1e300, Some(DURATION_US_MAX)),
+        ] {
+            assert_eq!(DurationUs::of_ms(ms), expected.map(DurationUs), "{ms} ms");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn buckets_are_hdrhistograms(value in DURATION_US_MIN..=DURATION_US_MAX) {
+            let histogram = new_histogram().unwrap();
+            let (lower, upper) = bounds_us_of(bucket_of(value));
+            prop_assert!((lower..upper).contains(&value));
+            prop_assert_eq!(lower, histogram.lowest_equivalent(value));
+            prop_assert_eq!(upper - 1, histogram.highest_equivalent(value));
+        }
+
+        /// Totals, slots and the open histogram agree with a plain list, whatever the order of arrival.
+        #[test]
+        fn windows_are_those_of_a_list(
+            events in prop::collection::vec((0_i64..180_000, any::<bool>(), 1_u64..1_000_000), 1..300),
+            back_slots in 0_i64..60,
+        ) {
+            let mut ring = Requests::ring(Shape::of(Duration::from_secs(60)));
+            let mut list = Vec::new();
+            let (mut base_ms, mut newest_s) = (0, i64::MIN);
+            for (offset_ms, is_error, us) in events {
+                base_ms += 700;
+                let at = Timestamp::from_millis(base_ms + offset_ms / 3);
+                if let Some(place) = ring.place(at) {
+                    newest_s = newest_s.max(at.as_millis() / 1000);
+                    ring.lane.add(place, is_error, Some(DurationUs(us)));
+                    list.push((at.as_millis() / 1000, is_error, bucket_of(us)));
+                }
+            }
+            let end_s = newest_s - back_slots;
+            let span = ring.span(Timestamp::from_millis(end_s * 1000), Duration::from_secs(60), None);
+            let mut durations = Vec::new();
+            let counts = span.map(|span| ring.lane.sum(span, Some(&mut durations))).unwrap_or_default();
+            let inside = |at_s: i64| at_s <= end_s && at_s > end_s - 60 && at_s > newest_s - 120;
+            let expected: Vec<_> = list.iter().filter(|it| inside(it.0)).collect();
+            prop_assert_eq!(counts.requests, expected.len() as u64);
+            prop_assert_eq!(counts.errors, expected.iter().filter(|it| it.1).count() as u64);
+            durations.resize(BUCKETS, 0);
+            for (bucket, count) in durations.into_iter().enumerate() {
+                prop_assert_eq!(count, expected.iter().filter(|it| it.2 == bucket).count() as u64);
+            }
+        }
+    }
+}

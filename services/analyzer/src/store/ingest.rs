@@ -1,0 +1,110 @@
+//! Batches of series in.
+
+use model::{Batch, Sample, Series, SeriesKind, Timestamp};
+
+use super::{
+    FUTURE_TOLERANCE, Store,
+    slab::NONE,
+    target::{Entry, Mark, Scrape},
+    value,
+};
+
+impl Store {
+    /// Takes in one request's series. The whole batch is taken in before any of its scrapes settles.
+    pub fn handle_batch(&mut self, now: Timestamp, batch: &Batch) {
+        self.now = self.now.max(now);
+        self.last_arrival = Some(self.now);
+        self.settle_due();
+        for series in &batch.series {
+            self.take_series(batch, series);
+        }
+        self.finish_batch(batch.is_whole);
+        self.sweep.ensure(self.now, &self.config);
+    }
+
+    fn take_series(&mut self, batch: &Batch, series: &Series) {
+        let labels = batch.bytes.get(series.labels.start as usize..series.labels.end as usize);
+        let samples = batch.samples.get(series.samples.start as usize..series.samples.end as usize);
+        let (Some(labels), Some([first, rest @ ..])) = (labels, samples) else { return };
+        self.counters.samples += 1 + rest.len() as u64;
+        let id = match self.table.find(labels) {
+            Some(id) => Some(id),
+            None => self.admit(labels, series.kind, first),
+        };
+        let Some(id) = id else {
+            self.counters.dropped_series += 1 + rest.len() as u64;
+            return;
+        };
+        if self.table.series[id].kind != series.kind {
+            self.learn_kind(id, series.kind);
+        }
+        self.take_sample(id, first);
+        rest.iter().for_each(|sample| self.take_sample(id, sample));
+    }
+
+    /// A sender that says what a series is knows better than one that says nothing.
+    fn learn_kind(&mut self, id: u32, kind: SeriesKind) {
+        if self.table.series[id].kind == SeriesKind::Unknown {
+            self.table.series[id].kind = kind;
+            self.rebind(&[id]);
+        }
+    }
+
+    fn take_sample(&mut self, id: u32, sample: &Sample) {
+        let now = self.now;
+        let series = &mut self.table.series[id];
+        let target_id = series.target;
+        let target = &mut self.targets.all[target_id];
+        let mut at = sample.at;
+        if at > now + FUTURE_TOLERANCE {
+            self.counters.future += 1;
+            at = now;
+        }
+        target.arrived_at = now;
+        if at <= series.last_at {
+            self.counters.out_of_order += 1;
+            return;
+        }
+        if at.as_millis() < 0 || at < target.newest_at - self.config.late {
+            self.counters.late += 1;
+            return;
+        }
+        target.newest_in_batch_at = target.newest_in_batch_at.max(at);
+        if !target.is_touched {
+            target.is_touched = true;
+            self.touched.push(target_id);
+        }
+        let zero_from = at - self.config.start_reach;
+        let (mark, amount) = value::read(series, sample, at, zero_from, &mut self.counters);
+        if target.replicas != NONE && !self.targets.replicas[target.replicas].elect(target_id, now) {
+            self.counters.standby += 1;
+            return;
+        }
+        self.stage(target_id, at, Entry { series: id, mark, amount });
+        if matches!(mark, Mark::Increase | Mark::Baseline) && self.table.series[id].flags.has_gauge_role {
+            self.stage(target_id, at, Entry { series: id, mark: Mark::GaugeToo, amount: sample.value });
+        }
+    }
+
+    fn stage(&mut self, target_id: u32, at: Timestamp, entry: Entry) {
+        let series = &self.table.series[entry.series];
+        let target = &mut self.targets.all[target_id];
+        let place = match target.scrape(at) {
+            Ok(place) => place,
+            Err(place) => {
+                let due = self.now + self.config.settle;
+                let entries = self.spare.pop().unwrap_or_default();
+                let scrape = Scrape { at, due, live: 0, entries, has_info: false };
+                target.scrapes.insert(place, scrape);
+                self.dues.insert((due, target_id, at));
+                place
+            }
+        };
+        let scrape = &mut target.scrapes[place];
+        let is_live = series.live_epoch == target.epoch && entry.mark != Mark::GaugeToo;
+        scrape.live += u32::from(is_live);
+        scrape.has_info |= series.flags.is_info;
+        scrape.entries.push(entry);
+        self.staged += 1;
+    }
+}

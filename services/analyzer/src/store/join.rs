@@ -1,0 +1,182 @@
+//! Names taken from info series.
+//!
+//! The series that share the values of a join's `on` labels are a **group**. An info series of the group gives
+//! its names to all members; it may come before, with or after them. Its first value holds at once; a changed
+//! one from the scrape on that carries it, so that what is still unsettled of earlier scrapes is not moved to
+//! the new version. While the info series in force is alive, another one changes nothing.
+
+use std::collections::BTreeMap;
+
+use model::{Labels, Timestamp};
+use policy::{Identity, IdentityField, Join};
+
+use super::{
+    identity::Names,
+    slab::{NONE, Slab},
+};
+
+type GroupKey = (usize, Vec<String>);
+type Taken = Vec<(IdentityField, String)>;
+
+#[derive(Debug, Default)]
+struct Group {
+    key: GroupKey,
+    info: Option<Info>,
+    members: Vec<u32>,
+}
+
+/// The info series in force.
+#[derive(Debug)]
+struct Info {
+    series: u32,
+    /// Its newest sample.
+    at: Timestamp,
+    is_ended: bool,
+    taken: Taken,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Joins {
+    groups: Slab<Group>,
+    by_key: BTreeMap<GroupKey, u32>,
+}
+
+/// A sample of an info series.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct InfoSample {
+    pub(super) series: u32,
+    pub(super) at: Timestamp,
+    /// False for a stale marker and for any value but 1.
+    pub(super) is_on: bool,
+}
+
+impl Joins {
+    /// Completes `names` from the joins in force.
+    pub(super) fn fill(&self, identity: &Identity, labels: &Labels, names: &mut Names) {
+        for (at, join) in identity.join.iter().enumerate() {
+            let Some(key) = key_of(at, join, labels) else { continue };
+            let info = self.by_key.get(&key).and_then(|&id| self.groups[id].info.as_ref());
+            for (field, value) in info.iter().flat_map(|info| &info.taken) {
+                names.fill(*field, value);
+            }
+        }
+    }
+
+    /// Makes a series a member of the groups that could name what its own labels do not.
+    pub(super) fn enter(&mut self, identity: &Identity, labels: &Labels, series: u32) {
+        for key in memberships(identity, labels) {
+            let id = self.group(key);
+            self.groups[id].members.push(series);
+        }
+    }
+
+    /// Undoes [`Self::enter`], and ends what the series gave to others.
+    pub(super) fn leave(&mut self, identity: &Identity, labels: &Labels, series: u32) {
+        for key in memberships(identity, labels) {
+            let Some(&id) = self.by_key.get(&key) else { continue };
+            let members = &mut self.groups[id].members;
+            if let Some(at) = members.iter().rposition(|it| *it == series) {
+                members.swap_remove(at);
+            }
+            self.drop_if_empty(id);
+        }
+        for (at, join) in feeds(identity, labels) {
+            let Some(&id) = key_of(at, join, labels).and_then(|key| self.by_key.get(&key)) else { continue };
+            if let Some(info) = self.groups[id].info.as_mut().filter(|info| info.series == series) {
+                info.series = NONE;
+                info.is_ended = true;
+            }
+            self.drop_if_empty(id);
+        }
+    }
+
+    /// Takes note that the info series in force are alive or have ended. To be called for all info samples of
+    /// a scrape before any of them is offered.
+    pub(super) fn confirm(&mut self, identity: &Identity, labels: &Labels, sample: InfoSample) {
+        for (at, join) in feeds(identity, labels) {
+            let Some(&id) = key_of(at, join, labels).and_then(|key| self.by_key.get(&key)) else { continue };
+            if let Some(info) = self.groups[id].info.as_mut().filter(|info| info.series == sample.series) {
+                info.at = info.at.max(sample.at);
+                info.is_ended = !sample.is_on;
+            }
+        }
+    }
+
+    /// Lets an info series name its groups; returns the members whose names may have changed. `only_first`:
+    /// where nothing is in force yet.
+    pub(super) fn offer(
+        &mut self,
+        identity: &Identity,
+        labels: &Labels,
+        sample: InfoSample,
+        only_first: bool,
+    ) -> Vec<u32> {
+        let mut changed = Vec::new();
+        for (at, join) in feeds(identity, labels).filter(|_| sample.is_on) {
+            let Some(key) = key_of(at, join, labels) else { continue };
+            let id = self.group(key);
+            let group = &mut self.groups[id];
+            let is_open = match &group.info {
+                None => true,
+                Some(info) => !only_first && (info.is_ended || info.at < sample.at),
+            };
+            if is_open && group.info.as_ref().is_none_or(|info| info.series != sample.series) {
+                let taken = taken_by(join, labels);
+                let is_same = group.info.as_ref().is_some_and(|info| info.taken == taken);
+                group.info = Some(Info { series: sample.series, at: sample.at, is_ended: false, taken });
+                changed.extend(group.members.iter().filter(|_| !is_same));
+            }
+        }
+        changed
+    }
+
+    fn group(&mut self, key: GroupKey) -> u32 {
+        if let Some(&id) = self.by_key.get(&key) {
+            return id;
+        }
+        let id = self.groups.insert(Group { key: key.clone(), ..Group::default() });
+        self.by_key.insert(key, id);
+        id
+    }
+
+    fn drop_if_empty(&mut self, id: u32) {
+        let group = &self.groups[id];
+        let is_silent = group.info.as_ref().is_none_or(|info| info.series == NONE);
+        if is_silent && group.members.is_empty() {
+            let group = self.groups.remove(id);
+            self.by_key.remove(&group.key);
+        }
+    }
+}
+
+/// Whether names are taken from this series.
+pub(super) fn is_info(identity: &Identity, labels: &Labels) -> bool {
+    feeds(identity, labels).next().is_some()
+}
+
+/// The joins that take from this series.
+fn feeds<'a>(identity: &'a Identity, labels: &'a Labels) -> impl Iterator<Item = (usize, &'a Join)> {
+    identity.join.iter().enumerate().filter(|(_, join)| join.info.matches(labels))
+}
+
+/// `None` if the series lacks one of the labels to join on.
+fn key_of(at: usize, join: &Join, labels: &Labels) -> Option<GroupKey> {
+    let values: Option<Vec<String>> =
+        join.on.iter().map(|name| labels.get(name).map(str::to_owned)).collect();
+    Some((at, values.filter(|values| !values.is_empty())?))
+}
+
+fn memberships(identity: &Identity, labels: &Labels) -> Vec<GroupKey> {
+    if identity.join.is_empty() {
+        return Vec::new();
+    }
+    let mut names = Names::of(identity, labels);
+    let joins = identity.join.iter().enumerate();
+    let wanted = joins.filter(|(_, join)| join.take.iter().any(|(field, _)| names.lacks(*field)));
+    wanted.filter_map(|(at, join)| key_of(at, join, labels)).collect()
+}
+
+fn taken_by(join: &Join, labels: &Labels) -> Taken {
+    let values = join.take.iter().map(|(field, label)| Some((*field, labels.get(label)?.to_owned())));
+    values.flatten().collect()
+}

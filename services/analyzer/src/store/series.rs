@@ -1,0 +1,101 @@
+//! What is remembered of each raw series.
+
+use model::{SeriesKind, Timestamp};
+
+use super::{arena::LabelRef, slab::NONE};
+
+/// One raw series. A million of them are expected, so it stays under a hundred bytes; its labels are parsed
+/// again in the rare moments they are needed.
+#[derive(Clone, Debug)]
+pub(super) struct SeriesState {
+    /// The last usable value; NaN before the first.
+    pub(super) last: f64,
+    /// When the last sample was, usable or not; [`Timestamp::MIN`] before the first.
+    pub(super) last_at: Timestamp,
+    pub(super) hash: u64,
+    pub(super) labels: LabelRef,
+    /// Which series followed this one in the last batch.
+    pub(super) next: u32,
+    pub(super) target: u32,
+    /// Whose it is; [`NONE`] while service or environment is unknown.
+    pub(super) version: u32,
+    /// What it counts for.
+    pub(super) roles: u32,
+    /// The histogram whose bucket it is.
+    pub(super) ladder: u32,
+    /// It was in the target's last settled scrape if this is the target's epoch.
+    pub(super) live_epoch: u32,
+    /// What counts in whole numbers left over, 0..1.
+    pub(super) carry: f32,
+    /// Which bucket of the histogram.
+    pub(super) rung: u16,
+    pub(super) kind: SeriesKind,
+    pub(super) flags: Flags,
+}
+
+/// Facts about a series.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Flags {
+    pub(super) is_used: bool,
+    /// It was born inside a family already seen at its target: its first value counts from zero.
+    pub(super) is_born_from_zero: bool,
+    pub(super) has_counter_role: bool,
+    pub(super) has_gauge_role: bool,
+    /// Names are taken from it.
+    pub(super) is_info: bool,
+    pub(super) is_ended: bool,
+}
+
+impl Default for SeriesState {
+    fn default() -> Self {
+        Self {
+            last: f64::NAN,
+            last_at: Timestamp::MIN,
+            hash: 0,
+            labels: LabelRef::default(),
+            next: NONE,
+            target: NONE,
+            version: NONE,
+            roles: NONE,
+            ladder: NONE,
+            live_epoch: 0,
+            carry: 0.0,
+            rung: 0,
+            kind: SeriesKind::Unknown,
+            flags: Flags::default(),
+        }
+    }
+}
+
+impl SeriesState {
+    pub(super) fn is_used(&self) -> bool {
+        self.flags.is_used
+    }
+
+    /// Turns an increase into a whole number and keeps the rest for the next.
+    pub(super) fn whole(&mut self, increase: f64) -> u64 {
+        let exact = increase + f64::from(self.carry);
+        let whole = exact.floor();
+        self.carry = (exact - whole) as f32;
+        whole as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fractions_are_carried_until_they_make_a_whole() {
+        let mut series = SeriesState::default();
+        let counted: Vec<u64> =
+            [0.5, 0.25, 0.25, 3.0, 0.75, 1.5].iter().map(|it| series.whole(*it)).collect();
+        assert_eq!(counted, [0, 0, 1, 3, 0, 2]);
+        assert_eq!(series.carry, 0.25);
+    }
+
+    #[test]
+    fn a_series_is_small() {
+        assert!(size_of::<SeriesState>() <= 96, "{}", size_of::<SeriesState>());
+    }
+}

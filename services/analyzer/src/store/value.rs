@@ -1,0 +1,150 @@
+//! From a series' values to what they add.
+
+use model::{Sample, SeriesKind, Timestamp};
+
+use super::{counters::Counters, series::SeriesState, target::Mark};
+
+/// What a sample adds, and the new state of its series.
+///
+/// - A counter's first value is a baseline, unless the series was born inside a family already seen or the
+///   counter began at `zero_from` or later.
+/// - A counter that fell began anew and so adds its value; so does one that says it began after the sample
+///   before.
+/// - A series that comes back after its stale marker goes on from its last value.
+pub(super) fn read(
+    series: &mut SeriesState,
+    sample: &Sample,
+    at: Timestamp,
+    zero_from: Timestamp,
+    counters: &mut Counters,
+) -> (Mark, f64) {
+    let before_at = std::mem::replace(&mut series.last_at, at);
+    series.flags.is_ended = sample.is_stale_marker();
+    if series.flags.is_ended {
+        counters.stale_markers += 1;
+        // A series that is first heard of by its end was there before.
+        series.flags.is_born_from_zero = false;
+        return (Mark::Ended, 0.0);
+    }
+    let value = sample.value;
+    let (is_counter, is_gauge) = (series.flags.has_counter_role, series.flags.has_gauge_role);
+    if (is_counter || is_gauge) && (!value.is_finite() || (is_counter && value < 0.0)) {
+        counters.not_a_number += 1;
+        return (Mark::Alive, 0.0);
+    }
+    let before = std::mem::replace(&mut series.last, value);
+    if !is_counter {
+        return (if is_gauge { Mark::Gauge } else { Mark::Alive }, value);
+    }
+    if series.kind == SeriesKind::Delta {
+        return (Mark::Increase, value);
+    }
+    if before.is_nan() {
+        let is_from_zero = series.flags.is_born_from_zero || sample.start.is_some_and(|it| it >= zero_from);
+        return if is_from_zero { (Mark::Increase, value) } else { (Mark::Baseline, 0.0) };
+    }
+    if value < before || sample.start.is_some_and(|start| start > before_at) {
+        counters.resets += 1;
+        return (Mark::Increase, value);
+    }
+    (Mark::Increase, value - before)
+}
+
+#[cfg(test)]
+mod tests {
+    use model::telemetry::STALE_NAN_BITS;
+
+    use super::*;
+
+    const STALE: f64 = f64::from_bits(STALE_NAN_BITS);
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1000)
+    }
+
+    fn increases(mut series: SeriesState, values: &[(f64, Option<i64>)]) -> (Vec<(Mark, f64)>, Counters) {
+        let mut counters = Counters::default();
+        let samples = values.iter().enumerate().map(|(place, &(value, start))| {
+            let moment = at(100 + 10 * place as i64);
+            let sample = Sample { value, at: moment, start: start.map(at) };
+            read(&mut series, &sample, moment, at(90), &mut counters)
+        });
+        (samples.collect(), counters)
+    }
+
+    fn counter() -> SeriesState {
+        let mut series = SeriesState::default();
+        series.flags.has_counter_role = true;
+        series
+    }
+
+    #[test]
+    fn counters_add_what_they_grew_by() {
+        use Mark::{Alive, Baseline, Ended, Increase};
+        for (values, expected, why) in [
+            (&[5.0, 7.0, 7.0][..], &[(Baseline, 0.0), (Increase, 2.0), (Increase, 0.0)][..], "growth"),
+            (
+                &[5.0, 2.0, 4.0],
+                &[(Baseline, 0.0), (Increase, 2.0), (Increase, 2.0)],
+                "a reset adds the value",
+            ),
+            (
+                &[5.0, STALE, 8.0],
+                &[(Baseline, 0.0), (Ended, 0.0), (Increase, 3.0)],
+                "back after a stale marker",
+            ),
+            (&[5.0, STALE, 3.0], &[(Baseline, 0.0), (Ended, 0.0), (Increase, 3.0)], "restarted meanwhile"),
+            (&[5.0, f64::NAN, 8.0], &[(Baseline, 0.0), (Alive, 0.0), (Increase, 3.0)], "NaN is passed over"),
+            (&[f64::INFINITY, 5.0], &[(Alive, 0.0), (Baseline, 0.0)], "an infinite first value is none"),
+            (&[5.0, -1.0, 6.0], &[(Baseline, 0.0), (Alive, 0.0), (Increase, 1.0)], "no counter is negative"),
+        ] {
+            let values: Vec<_> = values.iter().map(|value| (*value, None)).collect();
+            assert_eq!(increases(counter(), &values).0, expected, "{why}");
+        }
+    }
+
+    #[test]
+    fn a_start_says_where_counting_began() {
+        use Mark::{Baseline, Increase};
+        for (values, expected, resets, why) in [
+            (&[(5.0, Some(95))][..], &[(Increase, 5.0)][..], 0, "began just before"),
+            (&[(5.0, Some(10))], &[(Baseline, 0.0)], 0, "began long before"),
+            (
+                &[(5.0, Some(10)), (9.0, Some(105))],
+                &[(Baseline, 0.0), (Increase, 9.0)],
+                1,
+                "began anew, higher",
+            ),
+            (
+                &[(5.0, Some(10)), (9.0, Some(10))],
+                &[(Baseline, 0.0), (Increase, 4.0)],
+                0,
+                "the same beginning",
+            ),
+        ] {
+            let (marks, counters) = increases(counter(), values);
+            assert_eq!((&marks[..], counters.resets), (expected, resets), "{why}");
+        }
+    }
+
+    #[test]
+    fn kinds_and_births_decide_about_the_first_value() {
+        let born = |change: fn(&mut SeriesState)| {
+            let mut series = counter();
+            change(&mut series);
+            increases(series, &[(5.0, None), (3.0, None)])
+        };
+        let (marks, counters) = born(|series| series.kind = SeriesKind::Delta);
+        assert_eq!((marks, counters.resets), (vec![(Mark::Increase, 5.0), (Mark::Increase, 3.0)], 0));
+        let (marks, counters) = born(|series| series.flags.is_born_from_zero = true);
+        assert_eq!((marks, counters.resets), (vec![(Mark::Increase, 5.0), (Mark::Increase, 3.0)], 1));
+    }
+
+    #[test]
+    fn a_series_first_heard_of_by_its_end_is_not_born_when_it_comes_back() {
+        let mut series = counter();
+        series.flags.is_born_from_zero = true;
+        let (marks, _) = increases(series, &[(STALE, None), (10_000.0, None)]);
+        assert_eq!(marks, [(Mark::Ended, 0.0), (Mark::Baseline, 0.0)]);
+    }
+}
