@@ -2,9 +2,6 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use promql_parser::label::{MatchOp, Matcher};
-use regex::Regex;
-
 use crate::{
     Defaults, HistogramSource, Identity, MetricDefinition, MetricSource, Policy, RatioKind, Rules, Safety,
     Selector, Storm,
@@ -104,7 +101,11 @@ pub(crate) fn built_in_sources(name: &str) -> Vec<MetricSource> {
     let count = Selector::named(&format!("{OTEL_FAMILY}_count"));
     match name {
         ERROR_RATE => vec![
-            MetricSource::Ratio { kind: RatioKind::Bad, part: server_errors(count.clone()), total: count },
+            MetricSource::Ratio {
+                kind: RatioKind::Bad,
+                part: count.clone().with_pattern("http_response_status_code", "5.."),
+                total: count,
+            },
             MetricSource::RequestErrors,
         ],
         RESPONSE_TIME => vec![
@@ -123,18 +124,5 @@ pub(crate) fn request_source(name: &str) -> Option<MetricSource> {
         RESPONSE_TIME => Some(MetricSource::RequestDurations),
         THROUGHPUT => Some(MetricSource::RequestThroughput),
         _ => None,
-    }
-}
-
-fn server_errors(count: Selector) -> Selector {
-    const LABEL: &str = "http_response_status_code";
-    const CODES: &str = "5..";
-    let name = count.name.unwrap_or_default();
-    // The pattern is a literal; a regex crate that refused it would refuse to count errors, not panic.
-    let op = Regex::new("^(?s:5..)$").map_or(MatchOp::Equal, MatchOp::Re);
-    Selector {
-        text: format!("{name}{{{LABEL}=~\"{CODES}\"}}"),
-        name: Some(name),
-        matchers: vec![Matcher::new(op, LABEL, CODES)],
     }
 }

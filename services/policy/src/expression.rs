@@ -10,9 +10,11 @@ mod token;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use display::metric_name;
 pub use parse::{Compared, NameUse};
 pub use parse::{MAX_CONDITION_LENGTH, MAX_NESTING, ParseError, Parsed, parse, parse_with_uses};
 pub use token::Unit;
+pub(crate) use token::is_name;
 
 /// A comparison's operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

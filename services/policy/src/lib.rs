@@ -6,6 +6,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod compile;
 mod default;
 pub mod diagnostic;
 mod effective;
@@ -15,6 +16,10 @@ pub mod time_interval;
 pub mod types;
 pub mod yaml;
 
+pub use compile::{
+    PIPELINE_STAGES, POLICY_SECTIONS, SERVER_SECTIONS, compile, is_policy_section, policy_files,
+    policy_sections,
+};
 pub use default::{ERROR_RATE, RESPONSE_TIME, THROUGHPUT};
 pub use diagnostic::{Diagnostics, Located, Place};
 pub use effective::{VALUES_WINDOW, covers};

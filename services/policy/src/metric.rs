@@ -4,6 +4,8 @@ mod selector;
 
 use promql_parser::label::Matcher;
 
+pub use selector::SelectorError;
+
 /// A Prometheus series selector: `http_requests_total{code=~"5.."}`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Selector {

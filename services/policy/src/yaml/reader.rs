@@ -13,7 +13,7 @@ use crate::diagnostic::{Diagnostics, Located, Place, suggest};
 pub struct Reader<'n, 'd> {
     node: &'n Node,
     entries: &'n [Entry],
-    asked: Vec<&'static str>,
+    asked: Vec<String>,
     diagnostics: &'d Diagnostics,
 }
 
@@ -43,21 +43,21 @@ impl<'n, 'd> Reader<'n, 'd> {
     }
 
     /// The entry of `key`, which counts as asked for; `None` where it is missing or null.
-    pub fn entry(&mut self, key: &'static str) -> Option<&'n Entry> {
-        if !self.asked.contains(&key) {
-            self.asked.push(key);
+    pub fn entry(&mut self, key: &str) -> Option<&'n Entry> {
+        if !self.was_asked(key) {
+            self.asked.push(key.to_owned());
         }
         self.entries.iter().find(|entry| entry.key.name == key && !entry.value.is_null())
     }
 
     /// The value of `key`.
-    pub fn get(&mut self, key: &'static str) -> Option<&'n Node> {
+    pub fn get(&mut self, key: &str) -> Option<&'n Node> {
         self.entry(key).map(|entry| &entry.value)
     }
 
     /// The value of the one of `keys` that is given; two of them are a fault.
-    pub fn one_of(&mut self, keys: &[&'static str]) -> Option<(&'static str, &'n Entry)> {
-        let mut found: Option<(&'static str, &'n Entry)> = None;
+    pub fn one_of<'k>(&mut self, keys: &[&'k str]) -> Option<(&'k str, &'n Entry)> {
+        let mut found: Option<(&'k str, &'n Entry)> = None;
         for &key in keys {
             let Some(entry) = self.entry(key) else { continue };
             match found {
@@ -73,7 +73,7 @@ impl<'n, 'd> Reader<'n, 'd> {
     }
 
     /// As [`Self::get`]; missing is a fault.
-    pub fn required(&mut self, key: &'static str) -> Option<&'n Node> {
+    pub fn required(&mut self, key: &str) -> Option<&'n Node> {
         let found = self.get(key);
         if found.is_none() {
             self.diagnostics.error(self, format!("`{key}` is missing"));
@@ -82,13 +82,13 @@ impl<'n, 'd> Reader<'n, 'd> {
     }
 
     /// Text.
-    pub fn text(&mut self, key: &'static str) -> Option<&'n str> {
+    pub fn text(&mut self, key: &str) -> Option<&'n str> {
         let node = self.get(key)?;
         text_of(node, key, self.diagnostics)
     }
 
     /// Text that must be there and hold something.
-    pub fn required_text(&mut self, key: &'static str) -> Option<&'n str> {
+    pub fn required_text(&mut self, key: &str) -> Option<&'n str> {
         let node = self.required(key)?;
         let text = text_of(node, key, self.diagnostics)?;
         if text.trim().is_empty() {
@@ -99,7 +99,7 @@ impl<'n, 'd> Reader<'n, 'd> {
     }
 
     /// A list of texts; a single text is a list of one.
-    pub fn texts(&mut self, key: &'static str) -> Option<Vec<String>> {
+    pub fn texts(&mut self, key: &str) -> Option<Vec<String>> {
         let node = self.get(key)?;
         let nodes = node.items().unwrap_or(std::slice::from_ref(node));
         Some(
@@ -108,7 +108,7 @@ impl<'n, 'd> Reader<'n, 'd> {
     }
 
     /// The items of a list; none where the key is missing.
-    pub fn list(&mut self, key: &'static str) -> &'n [Node] {
+    pub fn list(&mut self, key: &str) -> &'n [Node] {
         let Some(node) = self.get(key) else { return &[] };
         node.items().unwrap_or_else(|| {
             self.diagnostics.error_hint(
@@ -121,34 +121,30 @@ impl<'n, 'd> Reader<'n, 'd> {
     }
 
     /// A nested mapping.
-    pub fn mapping(&mut self, key: &'static str) -> Option<Reader<'n, 'd>> {
+    pub fn mapping(&mut self, key: &str) -> Option<Reader<'n, 'd>> {
         let node = self.get(key)?;
         Reader::open(node, &format!("`{key}`"), self.diagnostics)
     }
 
     /// A mapping of texts, in the file's order.
-    pub fn text_mapping(&mut self, key: &'static str) -> Vec<(&'n Entry, &'n str)> {
+    pub fn text_mapping(&mut self, key: &str) -> Vec<(&'n Entry, &'n str)> {
         let Some(reader) = self.mapping(key) else { return Vec::new() };
         let name = |entry: &'n Entry| text_of(&entry.value, &entry.key.name, self.diagnostics);
         reader.entries.iter().filter_map(|entry| Some((entry, name(entry)?))).collect()
     }
 
     /// `true` or `false`.
-    pub fn boolean(&mut self, key: &'static str) -> Option<bool> {
+    pub fn boolean(&mut self, key: &str) -> Option<bool> {
         self.parsed(key, parse_boolean)
     }
 
     /// A duration.
-    pub fn duration(&mut self, key: &'static str) -> Option<Duration> {
+    pub fn duration(&mut self, key: &str) -> Option<Duration> {
         self.parsed(key, parse_duration)
     }
 
     /// A duration within bounds.
-    pub fn duration_within(
-        &mut self,
-        key: &'static str,
-        bounds: RangeInclusive<Duration>,
-    ) -> Option<Duration> {
+    pub fn duration_within(&mut self, key: &str, bounds: RangeInclusive<Duration>) -> Option<Duration> {
         self.parsed(key, |text| {
             let duration = parse_duration(text)?;
             if bounds.contains(&duration) {
@@ -160,7 +156,7 @@ impl<'n, 'd> Reader<'n, 'd> {
     }
 
     /// `1%` or `0.01`, within bounds.
-    pub fn ratio_within(&mut self, key: &'static str, bounds: RangeInclusive<f64>) -> Option<f64> {
+    pub fn ratio_within(&mut self, key: &str, bounds: RangeInclusive<f64>) -> Option<f64> {
         self.parsed(key, |text| {
             let ratio = parse_ratio(text)?;
             if bounds.contains(&ratio) {
@@ -175,7 +171,7 @@ impl<'n, 'd> Reader<'n, 'd> {
     }
 
     /// A whole number within bounds.
-    pub fn integer_within(&mut self, key: &'static str, bounds: RangeInclusive<u64>) -> Option<u64> {
+    pub fn integer_within(&mut self, key: &str, bounds: RangeInclusive<u64>) -> Option<u64> {
         self.parsed(key, |text| match text.replace('_', "").parse::<u64>() {
             Ok(value) if bounds.contains(&value) => Ok(value),
             _ => {
@@ -186,7 +182,7 @@ impl<'n, 'd> Reader<'n, 'd> {
     }
 
     /// One of a few words.
-    pub fn choice<T: Copy>(&mut self, key: &'static str, choices: &[(&str, T)]) -> Option<T> {
+    pub fn choice<T: Copy>(&mut self, key: &str, choices: &[(&str, T)]) -> Option<T> {
         self.parsed(key, |text| match choices.iter().find(|(name, _)| *name == text) {
             Some((_, value)) => Ok(*value),
             None => {
@@ -198,11 +194,7 @@ impl<'n, 'd> Reader<'n, 'd> {
     }
 
     /// Whatever `parse` makes of the text.
-    pub fn parsed<T>(
-        &mut self,
-        key: &'static str,
-        parse: impl FnOnce(&str) -> Result<T, ValueError>,
-    ) -> Option<T> {
+    pub fn parsed<T>(&mut self, key: &str, parse: impl FnOnce(&str) -> Result<T, ValueError>) -> Option<T> {
         let node = self.get(key)?;
         let text = text_of(node, key, self.diagnostics)?;
         match parse(text.trim()) {
@@ -222,17 +214,22 @@ impl<'n, 'd> Reader<'n, 'd> {
     /// As [`Self::finish`]; `hint` may know better what was meant.
     pub fn finish_with(self, hint: impl Fn(&str) -> Option<String>) {
         for Entry { key, .. } in self.entries {
-            if self.asked.contains(&key.name.as_str()) {
+            if self.was_asked(&key.name) {
                 continue;
             }
-            let hint = hint(&key.name).unwrap_or_else(|| suggest(&key.name, &self.asked));
+            let asked: Vec<&str> = self.asked.iter().map(String::as_str).collect();
+            let hint = hint(&key.name).unwrap_or_else(|| suggest(&key.name, &asked));
             self.diagnostics.error_hint(key, format!("unknown key `{}`", key.name), hint);
         }
     }
 
     /// The entries that nobody asked for yet.
     pub fn rest(&self) -> impl Iterator<Item = &'n Entry> {
-        self.entries.iter().filter(|entry| !self.asked.contains(&entry.key.name.as_str()))
+        self.entries.iter().filter(|entry| !self.was_asked(&entry.key.name))
+    }
+
+    fn was_asked(&self, key: &str) -> bool {
+        self.asked.iter().any(|asked| asked == key)
     }
 
     /// All entries.

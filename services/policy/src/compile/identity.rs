@@ -1,0 +1,88 @@
+//! `identity`: which labels name what.
+
+use crate::{
+    Identity, IdentityField, Join, Selector, StaticIdentity,
+    diagnostic::suggest,
+    yaml::{Entry, Node, Reader},
+};
+
+const FIELDS: [(&str, IdentityField); 6] = [
+    ("service", IdentityField::Service),
+    ("environment", IdentityField::Environment),
+    ("version", IdentityField::Version),
+    ("cluster", IdentityField::Cluster),
+    ("region", IdentityField::Region),
+    ("route", IdentityField::Route),
+];
+
+pub(super) fn read(root: &mut Reader<'_, '_>) -> Identity {
+    let mut identity = Identity::default();
+    let Some(mut reader) = root.mapping("identity") else { return identity };
+    for (key, labels) in [
+        ("service", &mut identity.service),
+        ("environment", &mut identity.environment),
+        ("version", &mut identity.version),
+        ("cluster", &mut identity.cluster),
+        ("region", &mut identity.region),
+        ("replica", &mut identity.replica),
+        ("route", &mut identity.route),
+    ] {
+        if let Some(given) = reader.texts(key) {
+            *labels = given;
+        }
+    }
+    identity.join = reader.list("join").iter().filter_map(|node| join(node, &reader)).collect();
+    identity.fixed = reader.list("static").iter().filter_map(|node| fixed(node, &reader)).collect();
+    reader.finish();
+    identity
+}
+
+fn join(node: &Node, parent: &Reader<'_, '_>) -> Option<Join> {
+    let mut reader = Reader::open(node, "an item of `join`", parent.diagnostics())?;
+    let info = selector(&mut reader, "info", Selector::parse);
+    reader.required("on");
+    let on = reader.texts("on").unwrap_or_default();
+    let take = fields(&mut reader, "take");
+    reader.finish();
+    Some(Join { info: info?, on, take })
+}
+
+fn fixed(node: &Node, parent: &Reader<'_, '_>) -> Option<StaticIdentity> {
+    let mut reader = Reader::open(node, "an item of `static`", parent.diagnostics())?;
+    let matching = selector(&mut reader, "match", Selector::parse_matchers);
+    let set = fields(&mut reader, "set");
+    reader.finish();
+    Some(StaticIdentity { matching: matching?, set })
+}
+
+fn selector(
+    reader: &mut Reader<'_, '_>,
+    key: &str,
+    parse: impl Fn(&str) -> Result<Selector, crate::metric::SelectorError>,
+) -> Option<Selector> {
+    let text = reader.required_text(key)?;
+    let node = reader.get(key)?;
+    parse(text)
+        .map_err(|error| {
+            let hint =
+                "selectors are Prometheus': target_info, {__name__=~\".+_build_info\"}, job=\"legacy\"";
+            reader.diagnostics().error_hint(node, format!("`{key}`: {error}"), hint);
+        })
+        .ok()
+}
+
+fn fields(reader: &mut Reader<'_, '_>, key: &str) -> Vec<(IdentityField, String)> {
+    reader.required(key);
+    let given = reader.text_mapping(key);
+    given.into_iter().filter_map(|(entry, text)| Some((field(entry, reader)?, text.to_owned()))).collect()
+}
+
+fn field(entry: &Entry, reader: &Reader<'_, '_>) -> Option<IdentityField> {
+    let found = FIELDS.iter().find(|(name, _)| *name == entry.key.name).map(|(_, field)| *field);
+    if found.is_none() {
+        let message = format!("unknown key `{}`", entry.key.name);
+        let hint = suggest(&entry.key.name, &FIELDS.map(|(name, _)| name));
+        reader.diagnostics().error_hint(&entry.key, message, hint);
+    }
+    found
+}

@@ -1,0 +1,129 @@
+//! `metrics`: named signals and the series they are computed from.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    HistogramSource, MetricDefinition, MetricSource, RatioKind, Selector,
+    default::{ERROR_RATE, RESPONSE_TIME, THROUGHPUT, request_source},
+    diagnostic::Diagnostics,
+    expression::is_name,
+    yaml::{Entry, Node, Reader},
+};
+
+type Metrics = BTreeMap<String, MetricDefinition>;
+
+/// The metrics that hold: `known` ones, and those of the file. A built-in metric keeps its request events behind
+/// the source that the file gives.
+pub(super) fn read(root: &mut Reader<'_, '_>, known: &Metrics) -> Metrics {
+    let mut metrics = known.clone();
+    let Some(reader) = root.mapping("metrics") else { return metrics };
+    for entry in reader.entries() {
+        let Some(source) = definition(entry, reader.diagnostics()) else { continue };
+        let name = entry.key.name.clone();
+        let sources = std::iter::once(source).chain(request_source(&name)).collect();
+        metrics.insert(name.clone(), MetricDefinition { name, sources });
+    }
+    metrics
+}
+
+/// Reports metrics of a team's file that another file defines: they would change under other teams' triggers.
+pub(super) fn refuse_redefined(root: &mut Reader<'_, '_>, known: &Metrics) {
+    let Some(node) = root.get("metrics") else { return };
+    for Entry { key, .. } in node.entries().unwrap_or_default() {
+        if known.contains_key(&key.name) {
+            let hint = "give it another name, and use that in this file's conditions";
+            let message = format!("the metric `{}` is defined elsewhere", key.name);
+            root.diagnostics().error_hint(key, message, hint);
+        }
+    }
+}
+
+fn definition(entry: &Entry, diagnostics: &Diagnostics) -> Option<MetricSource> {
+    let name = entry.key.name.as_str();
+    if !is_name(name) {
+        let hint =
+            "letters, digits, `_`, `.` and `:`, beginning with a letter, and not and, or, baseline, alert";
+        diagnostics.error_hint(&entry.key, format!("`{name}` cannot be a metric's name"), hint);
+    }
+    let mut reader = Reader::open(&entry.value, &format!("`{name}`"), diagnostics)?;
+    let kind = reader.one_of(&["ratio", "histogram", "gauge", "throughput"]);
+    let source = match kind {
+        None => {
+            let hint = "one of ratio: {bad, total}, histogram: FAMILY, gauge: SELECTOR, throughput: SELECTOR";
+            diagnostics.error_hint(&entry.key, format!("`{name}` says not what it is computed from"), hint);
+            None
+        }
+        Some(("ratio", given)) => ratio(&given.value, diagnostics),
+        Some(("histogram", given)) => histogram(&given.value, diagnostics),
+        Some(("gauge", given)) => selector(&given.value, "gauge", diagnostics).map(MetricSource::Gauge),
+        Some((_, given)) => selector(&given.value, "throughput", diagnostics).map(MetricSource::Throughput),
+    };
+    reader.finish();
+    source.filter(|source| is_what_its_name_says(entry, source, diagnostics))
+}
+
+/// The built-in names have a meaning that the API, the reports and the defaults rely on.
+fn is_what_its_name_says(entry: &Entry, source: &MetricSource, diagnostics: &Diagnostics) -> bool {
+    let (is_right, must) = match (entry.key.name.as_str(), source) {
+        (ERROR_RATE, source) => {
+            let is_bad = matches!(source, MetricSource::Ratio { kind: RatioKind::Bad, .. });
+            (is_bad, "a ratio of what is bad: ratio: {bad: …, total: …}")
+        }
+        (RESPONSE_TIME, source) => (matches!(source, MetricSource::Histogram(_)), "a histogram"),
+        (THROUGHPUT, source) => (matches!(source, MetricSource::Throughput(_)), "a throughput"),
+        _ => return true,
+    };
+    if !is_right {
+        let message = format!("`{}` must be {must}", entry.key.name);
+        diagnostics.error_hint(&entry.key, message, "give another kind of metric a name of its own");
+    }
+    is_right
+}
+
+fn ratio(node: &Node, diagnostics: &Diagnostics) -> Option<MetricSource> {
+    let mut reader = Reader::open(node, "`ratio`", diagnostics)?;
+    let part = reader.one_of(&["bad", "good"]);
+    if part.is_none() {
+        let hint = "`bad` counts failures (more is worse), `good` counts successes (less is worse)";
+        diagnostics.error_hint(node, "`bad` or `good` is missing", hint);
+    }
+    let total = reader.required("total").and_then(|node| selector(node, "total", diagnostics));
+    reader.finish();
+    let (key, given) = part?;
+    let kind = if key == "bad" { RatioKind::Bad } else { RatioKind::Good };
+    Some(MetricSource::Ratio { kind, part: selector(&given.value, key, diagnostics)?, total: total? })
+}
+
+fn histogram(node: &Node, diagnostics: &Diagnostics) -> Option<MetricSource> {
+    let mut family = selector(node, "histogram", diagnostics)?;
+    let name = family.name.clone().unwrap_or_default();
+    for suffix in ["_bucket", "_count", "_sum"] {
+        if let Some(stem) = name.strip_suffix(suffix) {
+            let message = format!("`{name}` is one series of a histogram, its family is meant");
+            diagnostics.warning(node, message, format!("write `{stem}`"));
+            family.name = Some(stem.to_owned());
+        }
+    }
+    if name.contains("_milliseconds") || name.ends_with("_ms") {
+        let message = format!("`{name}` seems to count milliseconds; limits compare with seconds");
+        diagnostics.warning(
+            node,
+            message,
+            "write limits without a unit: `> 300` for 300 ms of this histogram",
+        );
+    }
+    Some(MetricSource::Histogram(HistogramSource { family }))
+}
+
+fn selector(node: &Node, key: &str, diagnostics: &Diagnostics) -> Option<Selector> {
+    let Some(text) = node.text() else {
+        diagnostics.error(node, format!("`{key}` must be a series selector, found {}", node.kind()));
+        return None;
+    };
+    Selector::parse(text)
+        .map_err(|error| {
+            let hint = "selectors are Prometheus': http_requests_total{code=~\"5..\"}; no rate(), no range";
+            diagnostics.error_hint(node, format!("`{key}`: {error}"), hint);
+        })
+        .ok()
+}

@@ -1,0 +1,223 @@
+//! What a file that is accepted means.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use expect_test::expect;
+use model::{Target, Timestamp};
+
+use super::{accepted, triggers};
+use crate::{FreezeEffect, IdentityField, MetricSource, Mode, Policy, RatioKind};
+
+#[test]
+fn thresholds_become_conditions_as_a_person_would_write_them() {
+    let policy = accepted(
+        r#"
+metrics: { conversion_rate: { ratio: { good: a_total, total: b_total } }, cpu: { gauge: cpu_ratio } }
+defaults: { min_requests: 25 }
+rollback_triggers:
+  error_rate: { threshold: 0.01, window: 5m, action: immediate_rollback }
+  response_time: { threshold: 1500ms, percentile: 99.9, window: 10m, for: 1m, action: alert_team }
+  response_time_p50: { threshold: 120s, window: 1m, action: alert_team, test: none, min_requests: 5 }
+  conversion_rate: { threshold: 2%, window: 5m, action: hold }
+  cpu: { threshold: 90%, duration: 2m, action: alert_team }
+  business: { conversion_rate_drop: 30%, response_time_p95_increase: 50%, window: 15m, action: prepare_rollback }
+  custom: { condition: 'error_rate > 1% and alert("HighErrorRate")', window: 2m, action: immediate_rollback }
+alerts:
+  - { name: plain, condition: error_rate > 1%, action: alert_team }
+  - { name: with window, condition: error_rate > 2%, window: 3m, for: 1m, action: alert_team }
+"#,
+    );
+    expect![[r#"
+        error_rate: error_rate > 0.01 over 5m for 0s, 25 requests, Exact => immediate_rollback
+        response_time: response_time_p999 > 1500ms over 10m for 1m, 25 requests, Exact => alert_team
+        response_time_p50: response_time_p50 > 2m over 1m for 0s, 5 requests, None => alert_team
+        conversion_rate: conversion_rate < 2% over 5m for 0s, 25 requests, Exact => hold
+        cpu: cpu > 90% over 1m for 2m, 25 requests, Exact => alert_team
+        business.conversion_rate_drop: conversion_rate < baseline * 0.7 over 15m for 0s, 25 requests, Exact => prepare_rollback
+        business.response_time_p95_increase: response_time_p95 > baseline * 1.5 over 15m for 0s, 25 requests, Exact => prepare_rollback
+        custom: error_rate > 1% and alert("HighErrorRate") over 2m for 0s, 25 requests, Exact => immediate_rollback
+        plain: error_rate > 1% over 1m for 0s, 25 requests, Exact => alert_team
+        with window: error_rate > 2% over 3m for 1m, 25 requests, Exact => alert_team"#]].assert_eq(&triggers(&policy.effective("a", "b")));
+}
+
+#[test]
+fn policies_override_by_trigger_name_the_most_specific_last() {
+    let policy = accepted(
+        r##"
+rollback_triggers:
+  error_rate: { threshold: 1%, window: 5m, action: immediate_rollback }
+  own_number: { condition: error_rate > 9%, window: 5m, min_requests: 77, action: hold }
+policies:
+  - match: { service: checkout, environment: production }
+    mode: auto
+    owner: { team: payments, slack: "#payments", email: payments@example.org }
+    rollback_triggers: { error_rate: { threshold: 2% } }
+    target: { webhook: { url: "https://deploy.example.org/x", secret_file: hook.secret } }
+    safety: { cooldown: 5m }
+    watch: 2h
+  - match: { environment: production }
+    mode: approve
+    min_requests: 50
+    warmup: 0s
+    rollback_triggers: { error_rate: { action: prepare_rollback } }
+    alerts: [ { name: slow, condition: response_time_p95 > 1s, duration: 5m, action: alert_team } ]
+    watch: { time: 30m }
+  - match: { service: checkout }
+    mode: observe
+    quality_gates: [ linting_errors == 0 ]
+"##,
+    );
+    let here = policy.effective("checkout", "production");
+    expect![[r#"
+        error_rate: error_rate > 2% over 5m for 0s, 10 requests, Exact => immediate_rollback
+        own_number: error_rate > 9% over 5m for 0s, 77 requests, Exact => hold
+        slow: response_time_p95 > 1s over 1m for 5m, 50 requests, Exact => alert_team"#]].assert_eq(&triggers(&here));
+    assert_eq!(here.mode, Some(Mode::Auto));
+    assert_eq!(here.owner.team.as_deref(), Some("payments"));
+    assert_eq!(here.defaults.watch, Duration::from_secs(7200));
+    assert_eq!((here.defaults.warmup, here.defaults.min_requests), (Duration::ZERO, 50));
+    assert_eq!((here.safety.cooldown, here.safety.approvals), (Duration::from_secs(300), 1));
+    assert_eq!(here.gates.len(), 1);
+    let url = "https://deploy.example.org/x".to_owned();
+    let secret_file = Some("hook.secret".to_owned());
+    let timeout = Duration::from_secs(10);
+    assert_eq!(here.targets, [Target::Webhook { url, secret_file, headers: BTreeMap::new(), timeout }]);
+
+    let elsewhere = policy.effective("cart", "staging");
+    assert_eq!((elsewhere.mode, elsewhere.targets.len()), (None, 0));
+    expect![[r#"
+        error_rate: error_rate > 1% over 5m for 0s, 10 requests, Exact => immediate_rollback
+        own_number: error_rate > 9% over 5m for 0s, 77 requests, Exact => hold"#]].assert_eq(&triggers(&elsewhere));
+    assert_eq!(policy.effective("checkout", "staging").mode, Some(Mode::Observe));
+}
+
+#[test]
+fn among_equally_specific_policies_the_later_wins_across_files_too() {
+    let main = "alerts: [ { name: a, condition: error_rate > 1%, action: hold } ]\npolicies: [ { match: { service: a }, mode: observe }, { match: { service: a }, mode: advise } ]\n";
+    let team = "policies: [ { match: { service: a }, mode: approve } ]\n";
+    let (policy, _) = crate::compile(&super::load(&[("ripcord.yml", main), ("team.yml", team)]));
+    assert_eq!(policy.unwrap().effective("a", "x").mode, Some(Mode::Approve));
+}
+
+#[test]
+fn a_target_of_a_kind_to_come_replaces_one_that_acts() {
+    let policy = accepted(
+        "policies: [ { target: { exec: { argv: [deploy, '{{to_version}}'] } } }, { match: { service: a }, target: { argo_rollout: { name: a } } } ]",
+    );
+    assert_eq!(policy.effective("b", "x").targets.len(), 1);
+    assert_eq!(policy.effective("a", "x").targets, []);
+}
+
+#[test]
+fn configured_metrics_come_first_and_request_events_stay_behind_them() {
+    let policy = accepted(
+        r#"
+metrics:
+  error_rate: { ratio: { bad: 'http_requests_total{code=~"5.."}', total: http_requests_total } }
+  response_time: { histogram: http_request_duration_seconds }
+  conversion_rate: { ratio: { good: a_total, total: '{__name__=~"b_.+"}' } }
+"#,
+    );
+    let sources = |name: &str| &policy.metrics[name].sources;
+    assert!(matches!(
+        sources("error_rate")[..],
+        [MetricSource::Ratio { kind: RatioKind::Bad, .. }, MetricSource::RequestErrors]
+    ));
+    assert!(matches!(
+        sources("response_time")[..],
+        [MetricSource::Histogram(_), MetricSource::RequestDurations]
+    ));
+    assert!(matches!(
+        sources("throughput")[..],
+        [MetricSource::Throughput(_), MetricSource::RequestThroughput]
+    ));
+    assert!(matches!(sources("conversion_rate")[..], [MetricSource::Ratio { kind: RatioKind::Good, .. }]));
+}
+
+#[test]
+fn a_metric_that_is_called_like_a_quantile_is_itself() {
+    let policy = accepted(
+        "metrics: { latency_p95: { gauge: latency_p95_seconds } }\nalerts: [ { name: a, condition: latency_p95 > 1s, action: hold } ]\n",
+    );
+    assert!(policy.windows().contains_key("latency_p95"));
+}
+
+#[test]
+fn windows_are_those_of_every_trigger_and_the_apis() {
+    let policy = accepted(
+        r#"
+metrics: { queue: { gauge: depth } }
+alerts: [ { name: a, condition: error_rate > 1% or queue > 5, window: 2m, action: hold } ]
+policies: [ { match: { service: x }, rollback_triggers: { response_time: { threshold: 1s, percentile: 95, window: 10m, action: hold } } } ]
+"#,
+    );
+    let shown: Vec<String> = policy
+        .windows()
+        .iter()
+        .map(|(name, windows)| {
+            let windows: Vec<String> =
+                windows.iter().map(|window| crate::yaml::format_duration(*window)).collect();
+            format!("{name}: {}", windows.join(" "))
+        })
+        .collect();
+    expect![[r#"
+        error_rate: 2m 5m
+        queue: 2m
+        response_time: 5m 10m
+        throughput: 5m"#]].assert_eq(&shown.join("\n"));
+}
+
+#[test]
+fn identity_replaces_its_lists_and_keeps_the_others() {
+    let policy = accepted(
+        r#"
+identity:
+  service: app_name
+  version: [v, version]
+  join:
+    - { info: target_info, on: [job, instance], take: { service: service_name, version: service_version } }
+    - { info: '{__name__=~".+_build_info"}', on: [job], take: { version: version } }
+  static: [ { match: 'job="legacy-cart"', set: { service: cart, environment: production } } ]
+"#,
+    );
+    let identity = policy.identity;
+    assert_eq!(identity.service, ["app_name"]);
+    assert_eq!(identity.version, ["v", "version"]);
+    assert_eq!(identity.environment, Policy::default_policy().identity.environment);
+    assert_eq!(identity.join[0].take[1], (IdentityField::Version, "service_version".to_owned()));
+    assert_eq!(identity.join[1].info.name, None);
+    let labels = model::Labels::from_pairs([("__name__", "requests"), ("job", "legacy-cart")]);
+    assert!(identity.fixed[0].matching.matches(&labels));
+}
+
+#[test]
+fn freezes_hold_in_their_intervals_and_the_strictest_counts() {
+    let policy = accepted(
+        r#"
+time_intervals:
+  - name: black-friday
+    time_intervals: [ { months: [november], days_of_month: ["27"], times: [ { start_time: "09:00", end_time: "24:00" } ] } ]
+  - name: month-end
+    time_intervals: [ { days_of_month: ["-2:-1"] } ]
+  - name: weekend
+    time_intervals: [ { weekdays: [saturday] }, { weekdays: [sunday] } ]
+freezes:
+  - { match: { environment: production }, time_intervals: [black-friday], promote: deny, rollback: approve }
+  - { time_intervals: [month-end, weekend], promote: approve }
+"#,
+    );
+    // 2026-11-27 is a Friday.
+    const MIDNIGHT: i64 = 1_795_737_600_000;
+    const HOUR: i64 = 3_600_000;
+    for (environment, hours, effect, why) in [
+        ("production", 8, (FreezeEffect::Allow, FreezeEffect::Allow), "before it begins"),
+        ("production", 9, (FreezeEffect::Deny, FreezeEffect::Approve), "at its beginning"),
+        ("staging", 9, (FreezeEffect::Allow, FreezeEffect::Allow), "in another environment"),
+        ("production", 24, (FreezeEffect::Approve, FreezeEffect::Allow), "on Saturday"),
+        ("staging", 3 * 24, (FreezeEffect::Approve, FreezeEffect::Allow), "on the month's last day"),
+        ("staging", 4 * 24, (FreezeEffect::Allow, FreezeEffect::Allow), "on December 1, a Tuesday"),
+    ] {
+        let at = Timestamp::from_millis(MIDNIGHT + hours * HOUR);
+        assert_eq!(policy.frozen("checkout", environment, at), effect, "{why}: {at}");
+    }
+}
