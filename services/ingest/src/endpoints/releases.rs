@@ -52,9 +52,14 @@ pub(crate) async fn create(State(ingest): State<Core>, request: Request) -> Resu
         "id": answer.release.id.as_str(), "service": event.key.service, "environment": event.key.environment,
         "version": event.version, "accepted_at": stamp.at.to_string(),
     });
+    let status = match answer.meaning {
+        Meaning::Opens => StatusCode::CREATED,
+        Meaning::Continues => StatusCode::OK,
+        // The analyzer knows no keys: on the log it would go out again.
+        Meaning::Repeats => return Ok((StatusCode::OK, Json(body)).into_response()),
+    };
     ingest.append_event(&stamp, &caller.actor.name, EventBody::Deployment(Box::new(event))).await?;
     ingest.metrics.accept("deployments", 1);
-    let status = if answer.is_new { StatusCode::CREATED } else { StatusCode::OK };
     remember(&ingest, answer);
     Ok((status, Json(body)).into_response())
 }
@@ -72,13 +77,24 @@ fn idempotency_key(head: &Head) -> Result<Option<&str>, Problem> {
 pub(super) struct Answer {
     pub(super) release: ReleaseRef,
     bare: ReleaseId,
-    state: ReleaseState,
-    pub(super) is_new: bool,
+    pub(super) meaning: Meaning,
+}
+
+/// What a deployment event means to the releases of its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// A release begins.
+    Opens,
+    /// One that is known is spoken of, or one that never began.
+    Continues,
+    /// One that has ended is reported a second time under the key that names it.
+    Repeats,
 }
 
 /// Which release `event` is about: the one that is under way, or a new one where the last of that name has ended
 /// and goes out once more. Who names each release with a key of its own (`is_keyed`) does not mean that.
 pub(super) fn answer(ingest: &Shared, event: &DeploymentEvent, is_keyed: bool) -> Answer {
+    use DeploymentStatus::{Deployed, Promoted, Started};
     let bare = event.release_id.clone();
     let reference = |id: ReleaseId| ReleaseRef {
         id,
@@ -86,16 +102,21 @@ pub(super) fn answer(ingest: &Shared, event: &DeploymentEvent, is_keyed: bool) -
         cluster: event.cluster.clone(),
         version: event.version.clone(),
     };
-    let goes_out = matches!(event.status, DeploymentStatus::Started | DeploymentStatus::Deployed);
     let Some(known) = known(ingest, &bare) else {
-        let state = ReleaseState::Pending;
-        return Answer { release: reference(bare.clone()), bare, state, is_new: true };
+        let begins = matches!(event.status, Started | Deployed | Promoted);
+        let meaning = if begins { Meaning::Opens } else { Meaning::Continues };
+        return Answer { release: reference(bare.clone()), bare, meaning };
     };
-    if known.state.is_final() && goes_out && !is_keyed {
-        let release = reference(bare.again(repeat_of(&known.release.id).saturating_add(1)));
-        return Answer { release, bare, state: ReleaseState::Pending, is_new: true };
+    let is_open = known.state == ReleaseState::Pending || known.state.is_under_watch();
+    // A word of `promoted` still belongs to what went out before.
+    if is_open || !matches!(event.status, Started | Deployed) {
+        return Answer { release: known.release, bare, meaning: Meaning::Continues };
     }
-    Answer { release: known.release, bare, state: known.state, is_new: false }
+    if is_keyed {
+        return Answer { release: known.release, bare, meaning: Meaning::Repeats };
+    }
+    let release = reference(bare.again(repeat_of(&known.release.id).saturating_add(1)));
+    Answer { release, bare, meaning: Meaning::Opens }
 }
 
 /// Which time of its name this is: 1 for a bare id.
@@ -105,8 +126,8 @@ fn repeat_of(id: &ReleaseId) -> u32 {
 
 /// Keeps a new release known until the projection shows it.
 pub(super) fn remember(ingest: &Shared, answer: Answer) {
-    if answer.is_new {
-        let known = KnownRelease { release: answer.release.clone(), state: answer.state };
+    if answer.meaning == Meaning::Opens {
+        let known = KnownRelease { release: answer.release.clone(), state: ReleaseState::Pending };
         ingest.releases.insert(answer.bare.as_str(), known.clone());
         ingest.releases.insert(answer.release.id.as_str(), known);
     }

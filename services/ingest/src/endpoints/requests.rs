@@ -40,7 +40,6 @@ pub(crate) async fn requests(State(ingest): State<Core>, request: Request) -> Re
     let (at, judge) = (stamp.at, caller.clone());
     let judged = offload(bytes.len(), move || {
         let decoded = requests::decode(&bytes, at)?;
-        // One look a service, not a line: scopes are short and lines many.
         if judge.is_scoped() {
             for event in &decoded.body {
                 judge.expect_within(Reach::ServiceIn(&event.key.service, &event.key.environment))?;

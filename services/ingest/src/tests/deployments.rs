@@ -42,6 +42,7 @@ async fn a_finished_release_that_goes_out_again_gets_a_number() {
     for (known_as, state, status, expected, code) in [
         ("", ReleaseState::Watching, Deployed, "", 200),
         ("", ReleaseState::Superseded, Deployed, "-2", 201),
+        ("", ReleaseState::RolledBack, Deployed, "-2", 201),
         ("-2", ReleaseState::Succeeded, Deployed, "-3", 201),
         ("-2", ReleaseState::Succeeded, RolledBack, "-2", 200),
     ] {
@@ -69,8 +70,10 @@ async fn an_idempotency_key_names_the_release_for_ever() {
     let answer = send().await;
     assert_eq!((answer.status, answer.json()["id"].as_str().unwrap()), (201, keyed.as_str()));
     bench.know_release(keyed.as_str(), ReleaseState::Succeeded);
+    bench.taken();
     let answer = send().await;
     assert_eq!((answer.status, answer.json()["id"].as_str().unwrap()), (200, keyed.as_str()));
+    assert!(bench.taken().is_empty(), "it does not go out again");
     let long = "k".repeat(256);
     let answer =
         bench.send("POST", "/api/v1/releases", "sender", &[("idempotency-key", &long)], RELEASE).await;
@@ -184,4 +187,14 @@ async fn of_a_batch_with_one_bad_event_nothing_is_kept() {
         assert!(detail.contains(text), "{detail}");
         assert!(bench.taken().is_empty());
     }
+}
+
+#[tokio::test]
+async fn a_word_about_a_release_that_never_began_opens_none() {
+    let bench = Bench::new();
+    let body = RELEASE.replace('}', r#","status":"failed"}"#);
+    assert_eq!(bench.post("/api/v1/releases", "person", body).await.status, 200);
+    assert_eq!(deployment(bench.event()).status, DeploymentStatus::Failed);
+    let answer = bench.post(&format!("/api/v1/releases/{}/hold", id()), "person", "").await;
+    assert_eq!(answer.problem().0, 404);
 }
