@@ -314,7 +314,7 @@ impl Router {
             group.entries.values().filter_map(|entry| entry.next_repeat(group.repeat_interval, tick));
         let ends = [group.next_end(tick), self.inhibitor.next_end(tick)];
         let node = self.wiring.node(group);
-        let mute = node.and_then(|node| node.next_mute_change(tick, self.now));
+        let mute = node.and_then(|node| node.next_mute_change(tick, self.now + group.interval));
         let changes = repeats.chain(ends.into_iter().flatten()).chain(mute);
         let target = changes.chain([self.now]).min().unwrap_or(self.now);
         let interval = group.interval.as_millis().max(1);

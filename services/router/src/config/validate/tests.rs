@@ -12,10 +12,12 @@ fn valid() -> Config {
     }
 }
 
+type Row = (&'static str, fn(&mut Config));
+
 #[test]
 fn each_fault_is_named_with_its_place() {
     let zero = Some(Duration::ZERO);
-    let rows: Vec<(&str, fn(&mut Config))> = vec![
+    let rows: Vec<Row> = vec![
         ("the root route has to name a receiver", |config| config.route.receiver = None),
         ("the root route matches everything and may not have matchers", |config| {
             config.route.matchers.push(Matcher::parse("a=b").unwrap());

@@ -6,7 +6,7 @@ use model::{DeliveryResult, NoticeKind, NoticeStatus, Send};
 
 use super::world::*;
 use crate::{
-    GroupBy, Router,
+    GroupBy, Router, TimeInterval, TimeRange, TimeSpec,
     limits::{MAX_GROUPS, MAX_NOTICES_PER_GROUP},
 };
 
@@ -104,4 +104,24 @@ fn a_week_of_downtime_costs_no_tick_a_second_and_changes_nothing() {
     assert_eq!(sends(&mut slow), sends(&mut fast));
     assert_eq!(slow.poll_timeout(), fast.poll_timeout());
     assert_eq!(fast.poll_timeout(), Some(second(week + 1)));
+}
+
+#[test]
+fn idle_ticks_skipped_in_a_mute_still_end_with_it() {
+    let mut muted = config();
+    let times = vec![TimeRange::parse("00:05", "00:20").unwrap()];
+    let interval = TimeInterval { specs: vec![TimeSpec { times, ..TimeSpec::default() }] };
+    muted.time_intervals.insert("quiet".into(), interval);
+    let mut quiet = child("", "sre");
+    quiet.mute_time_intervals = vec!["quiet".into()];
+    quiet.group_interval = Some(Duration::from_secs(30));
+    muted.route.routes = vec![quiet];
+    for late in [1172, 1199, 1200, 1300] {
+        let mut router = Router::new(muted.clone());
+        fire(&mut router, 601, &["A"], NoticeStatus::Firing);
+        router.handle_timeout(second(late));
+        let expected = if late < 1200 { 1200 } else { 1200 + 30 * ((late - 1200) / 30 + 1) };
+        assert_eq!(router.poll_timeout(), Some(second(expected)), "noticed at {late}");
+        assert_eq!(sends(&mut router).len(), usize::from(late >= 1200));
+    }
 }

@@ -208,11 +208,11 @@ proptest! {
 }
 
 fn is_firing(steps: &[(i64, Step)], wanted: u8) -> bool {
-    let changes = steps.iter().filter_map(|(_, step)| match step {
+    let mut changes = steps.iter().filter_map(|(_, step)| match step {
         Step::Alert { number, is_firing } if *number == wanted => Some(*is_firing),
         _ => None,
     });
-    changes.last().unwrap_or(false)
+    changes.next_back().unwrap_or(false)
 }
 
 fn notice_labels(number: u8) -> model::Labels {
