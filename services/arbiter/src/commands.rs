@@ -1,0 +1,177 @@
+//! Commands and what their targets reported.
+
+use std::collections::BTreeMap;
+
+use model::{Command, CommandId, CommandState, EventId, OutcomeStatus, ServiceKey};
+
+use crate::bounds::MAX_COMMANDS;
+
+/// A command, what came of it at each target, and the record it goes back to.
+#[derive(Clone, Debug)]
+pub(crate) struct Tracked {
+    pub(crate) command: Command,
+    pub(crate) reports: BTreeMap<String, OutcomeStatus>,
+    pub(crate) cause: EventId,
+}
+
+impl Tracked {
+    /// Notes what `target` reported. A name that is none of the command's targets speaks for all of them: whoever
+    /// reports over HTTP need not know how the targets are called here.
+    pub(crate) fn report(&mut self, target: &str, status: OutcomeStatus) {
+        let names = self.target_names();
+        let told: Vec<String> =
+            if names.iter().any(|name| name == target) { vec![target.to_owned()] } else { names };
+        for name in told {
+            let have = self.reports.entry(name).or_insert(status);
+            // What succeeded stays so; what was given up may still turn out to have worked.
+            if rank(status) > rank(*have) {
+                *have = status;
+            }
+        }
+    }
+
+    /// What all reports together say; `None` while a target has not reported.
+    pub(crate) fn verdict(&self) -> Option<CommandState> {
+        let names = self.target_names();
+        let reported: Vec<OutcomeStatus> =
+            names.iter().filter_map(|name| self.reports.get(name).copied()).collect();
+        if reported.contains(&OutcomeStatus::Failed) {
+            return Some(CommandState::Failed);
+        }
+        if reported.len() < names.len() {
+            return None;
+        }
+        let all_succeeded = reported.iter().all(|status| *status == OutcomeStatus::Succeeded);
+        Some(if all_succeeded { CommandState::Succeeded } else { CommandState::Accepted })
+    }
+
+    fn target_names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.command.targets.iter().map(model::Target::display_name).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+}
+
+fn rank(status: OutcomeStatus) -> u8 {
+    match status {
+        OutcomeStatus::Refused => 0,
+        OutcomeStatus::Accepted => 1,
+        OutcomeStatus::Failed => 2,
+        OutcomeStatus::Succeeded => 3,
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Commands {
+    by_id: BTreeMap<CommandId, Tracked>,
+}
+
+impl Commands {
+    pub(crate) fn get(&self, id: &CommandId) -> Option<&Tracked> {
+        self.by_id.get(id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: &CommandId) -> Option<&mut Tracked> {
+        self.by_id.get_mut(id)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Command> {
+        self.by_id.values().map(|tracked| &tracked.command)
+    }
+
+    /// Whether another command would drop one that is still open.
+    pub(crate) fn is_full(&self) -> bool {
+        self.by_id.len() >= MAX_COMMANDS && self.oldest_final().is_none()
+    }
+
+    pub(crate) fn insert(&mut self, tracked: Tracked) {
+        if self.by_id.len() >= MAX_COMMANDS
+            && let Some(oldest) = self.oldest_final()
+        {
+            self.by_id.remove(&oldest);
+        }
+        self.by_id.insert(tracked.command.id.clone(), tracked);
+    }
+
+    fn oldest_final(&self) -> Option<CommandId> {
+        let over = self.iter().filter(|command| command.state.is_final());
+        over.min_by_key(|command| command.fencing).map(|command| command.id.clone())
+    }
+
+    /// Ids of the open commands of a service in an environment.
+    pub(crate) fn open_of(&self, key: &ServiceKey) -> Vec<CommandId> {
+        let open = self.iter().filter(|command| !command.state.is_final() && command.release.key == *key);
+        open.map(|command| command.id.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use model::{CommandMode, CommandVerb, ReleaseRef, Target, Timestamp};
+
+    use super::*;
+
+    fn tracked(targets: &[&str]) -> Tracked {
+        let exec = |name: &&str| Target::Exec { argv: vec![(*name).to_owned()], timeout: Duration::ZERO };
+        let command = Command {
+            id: CommandId::default(),
+            attempt: 1,
+            verb: CommandVerb::Rollback,
+            release: ReleaseRef::default(),
+            to_version: None,
+            to_digest: None,
+            mode: CommandMode::Immediate,
+            state: CommandState::Ready,
+            state_reason: String::new(),
+            targets: targets.iter().map(exec).collect(),
+            reasons: Vec::new(),
+            decided_at: Timestamp::default(),
+            deadline: Timestamp::default(),
+            evidence_at: Timestamp::default(),
+            fencing: 1,
+            approvals_needed: 1,
+            approved_by: Vec::new(),
+        };
+        Tracked { command, reports: BTreeMap::new(), cause: EventId::default() }
+    }
+
+    #[test]
+    fn a_command_of_several_targets_is_as_far_as_its_slowest_and_fails_with_its_first_failure() {
+        use OutcomeStatus::{Accepted, Failed, Succeeded};
+        for (why, reports, expected) in [
+            ("one of two accepted", vec![("exec a", Accepted)], None),
+            ("both accepted", vec![("exec a", Accepted), ("exec b", Accepted)], Some(CommandState::Accepted)),
+            (
+                "one succeeded, one accepted",
+                vec![("exec a", Succeeded), ("exec b", Accepted)],
+                Some(CommandState::Accepted),
+            ),
+            (
+                "both succeeded",
+                vec![("exec a", Succeeded), ("exec b", Succeeded)],
+                Some(CommandState::Succeeded),
+            ),
+            ("one failed, one silent", vec![("exec a", Failed)], Some(CommandState::Failed)),
+            (
+                "given up, then worked after all",
+                vec![("exec a", Failed), ("exec a", Succeeded), ("exec b", Succeeded)],
+                Some(CommandState::Succeeded),
+            ),
+            (
+                "worked, then a late failure report",
+                vec![("exec a", Succeeded), ("exec a", Failed), ("exec b", Succeeded)],
+                Some(CommandState::Succeeded),
+            ),
+            ("reported by a person for the whole", vec![("ci", Succeeded)], Some(CommandState::Succeeded)),
+        ] {
+            let mut tracked = tracked(&["a", "b"]);
+            for (target, status) in reports {
+                tracked.report(target, status);
+            }
+            assert_eq!(tracked.verdict(), expected, "{why}");
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! Where a rollback goes to: a version by content, never by "previous".
+
+use std::cmp::Ordering;
+
+use crate::{
+    bad::BadVersions,
+    releases::{Place, Record, Releases},
+    version,
+};
+
+/// A version that a rollback may lead to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Destination {
+    pub(crate) version: String,
+    pub(crate) digest: Option<String>,
+}
+
+/// Who says where to: a person may name a version of which Ripcord does not know whether it is older than the
+/// floor, Ripcord itself may not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum NamedBy {
+    Ripcord,
+    Person,
+}
+
+/// The release's `previous_version` if given, else the newest version that ended succeeded in its place; the
+/// next older one where that may not be a target. Otherwise why there is none.
+pub(crate) fn choose(releases: &Releases, bad: &BadVersions, record: &Record) -> Result<Destination, String> {
+    let previous = record.release.previous_version.as_deref();
+    let candidates = previous.into_iter().chain(releases.succeeded_before(record));
+    let mut refusals: Vec<String> = Vec::new();
+    for candidate in candidates {
+        match allow(releases, bad, record, candidate, NamedBy::Ripcord) {
+            Ok(destination) => return Ok(destination),
+            Err(why) if refusals.contains(&why) => {}
+            Err(why) => refusals.push(why),
+        }
+    }
+    if refusals.is_empty() {
+        return Err(
+            "no earlier version is known to have succeeded: name the version to go back to".to_owned()
+        );
+    }
+    Err(format!("no version to go back to: {}", refusals.join(", ")))
+}
+
+/// Whether a version that a person named may be a target of a rollback of this release.
+pub(crate) fn allow_named(
+    releases: &Releases,
+    bad: &BadVersions,
+    record: &Record,
+    version: &str,
+) -> Result<Destination, String> {
+    allow(releases, bad, record, version, NamedBy::Person)
+}
+
+fn allow(
+    releases: &Releases,
+    bad: &BadVersions,
+    record: &Record,
+    version: &str,
+    named_by: NamedBy,
+) -> Result<Destination, String> {
+    let release = &record.release;
+    let place = Place::of(release);
+    let digest = releases.digest_of(&place, version).map(str::to_owned);
+    if version.is_empty() {
+        return Err("a version needs a name".to_owned());
+    }
+    if version == release.version {
+        return Err(format!("{version} is the version to be rolled back"));
+    }
+    let own_digest = release.artifact.as_ref().and_then(|artifact| artifact.digest.as_ref());
+    if digest.is_some() && digest.as_ref() == own_digest {
+        return Err(format!("{version} is the same artifact as {}", release.version));
+    }
+    if let Some(bad) = bad.find(&release.key, version, digest.as_deref()) {
+        return Err(format!("{version} is marked bad ({})", bad.why));
+    }
+    if let Some(floor) = release.rollback_floor.as_deref() {
+        match age(releases, &place, version, floor) {
+            Some(Ordering::Less) => {
+                return Err(format!("{version} is older than the rollback floor {floor}"));
+            }
+            None if named_by == NamedBy::Ripcord => {
+                return Err(format!(
+                    "it is not known whether {version} is older than the rollback floor {floor}"
+                ));
+            }
+            _ => {}
+        }
+    }
+    Ok(Destination { version: version.to_owned(), digest })
+}
+
+/// Semantic versions are compared as such; others by the order in which they went out here, if both did.
+fn age(releases: &Releases, place: &Place, version: &str, floor: &str) -> Option<Ordering> {
+    if version == floor {
+        return Some(Ordering::Equal);
+    }
+    version::compare(version, floor).or_else(|| {
+        let (version, floor) =
+            (releases.newest_of_version(place, version)?, releases.newest_of_version(place, floor)?);
+        Some(version.cmp(&floor))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{Artifact, Release, ReleaseId, ReleaseState, ServiceKey, Timestamp};
+
+    use super::*;
+    use crate::bad::BadVersion;
+
+    struct Case {
+        why: &'static str,
+        /// Versions that went out before, oldest first; `!` ended superseded instead of succeeded, `@` a digest.
+        history: &'static [&'static str],
+        bad: &'static [&'static str],
+        previous: Option<&'static str>,
+        floor: Option<&'static str>,
+        expected: Result<&'static str, &'static str>,
+    }
+
+    const NOTHING: Case =
+        Case { why: "", history: &[], bad: &[], previous: None, floor: None, expected: Err("") };
+
+    fn release(text: &str) -> Release {
+        let state = if text.contains('!') { ReleaseState::Superseded } else { ReleaseState::Succeeded };
+        let (version, digest) =
+            text.trim_end_matches('!').split_once('@').unwrap_or((text.trim_end_matches('!'), ""));
+        let digest = (!digest.is_empty()).then(|| digest.to_owned());
+        Release {
+            id: ReleaseId::of("checkout", "production", "", version, ""),
+            key: ServiceKey::new("checkout", "production"),
+            version: version.into(),
+            artifact: digest.map(|digest| Artifact { reference: String::new(), digest: Some(digest) }),
+            state,
+            ..Release::default()
+        }
+    }
+
+    #[test]
+    fn a_rollback_goes_to() {
+        let known = "no earlier version is known to have succeeded: name the version to go back to";
+        for case in [
+            Case {
+                why: "the version that the release names",
+                history: &["1.0.0"],
+                previous: Some("1.1.0"),
+                expected: Ok("1.1.0"),
+                ..NOTHING
+            },
+            Case {
+                why: "else the newest that succeeded",
+                history: &["1.0.0", "1.1.0"],
+                expected: Ok("1.1.0"),
+                ..NOTHING
+            },
+            Case {
+                why: "not one that was superseded before its watch ended",
+                history: &["1.0.0", "1.1.0!"],
+                expected: Ok("1.0.0"),
+                ..NOTHING
+            },
+            Case {
+                why: "the next older where the named one is bad",
+                history: &["1.0.0"],
+                bad: &["1.1.0"],
+                previous: Some("1.1.0"),
+                expected: Ok("1.0.0"),
+                ..NOTHING
+            },
+            Case {
+                why: "with the digest that is known of it",
+                history: &["1.0.0@sha256:a"],
+                expected: Ok("1.0.0@sha256:a"),
+                ..NOTHING
+            },
+            Case {
+                why: "never to what is bad by content",
+                history: &["0.9.0", "1.0.0@sha256:bad"],
+                bad: &["0.8.0@sha256:bad"],
+                expected: Ok("0.9.0"),
+                ..NOTHING
+            },
+            Case {
+                why: "never to itself, even where the release says so",
+                previous: Some("2.0.0"),
+                expected: Err("no version to go back to: 2.0.0 is the version to be rolled back"),
+                ..NOTHING
+            },
+            Case {
+                why: "never to the same artifact under another name",
+                history: &["1.0.0@sha256:own"],
+                expected: Err("no version to go back to: 1.0.0 is the same artifact as 2.0.0"),
+                ..NOTHING
+            },
+            Case {
+                why: "nowhere where nothing succeeded",
+                history: &["1.0.0!"],
+                expected: Err(known),
+                ..NOTHING
+            },
+            Case {
+                why: "nowhere below the floor",
+                history: &["1.0.0"],
+                floor: Some("1.1.0"),
+                expected: Err("no version to go back to: 1.0.0 is older than the rollback floor 1.1.0"),
+                ..NOTHING
+            },
+            Case {
+                why: "to the floor itself",
+                history: &["1.0.0"],
+                floor: Some("1.0.0"),
+                expected: Ok("1.0.0"),
+                ..NOTHING
+            },
+            Case {
+                why: "by the order of going out where versions are no numbers",
+                history: &["aaa", "bbb"],
+                previous: Some("aaa"),
+                floor: Some("bbb"),
+                expected: Ok("bbb"),
+                ..NOTHING
+            },
+            Case {
+                why: "nowhere where the order is not known",
+                previous: Some("aaa"),
+                floor: Some("bbb"),
+                expected: Err(
+                    "no version to go back to: it is not known whether aaa is older than the rollback floor bbb",
+                ),
+                ..NOTHING
+            },
+        ] {
+            let (mut releases, mut bad) = (Releases::default(), BadVersions::default());
+            for version in case.history {
+                releases.upsert(&release(version));
+            }
+            for version in case.bad {
+                let release = release(version);
+                bad.mark(BadVersion {
+                    key: release.key,
+                    cluster: None,
+                    version: release.version,
+                    digest: release.artifact.and_then(|artifact| artifact.digest),
+                    why: String::new(),
+                    since: Timestamp::default(),
+                });
+            }
+            let subject = Release {
+                previous_version: case.previous.map(str::to_owned),
+                rollback_floor: case.floor.map(str::to_owned),
+                state: ReleaseState::Watching,
+                ..release("2.0.0@sha256:own")
+            };
+            releases.upsert(&subject);
+            let chosen = choose(&releases, &bad, releases.get(&subject.id).unwrap()).map(|destination| {
+                let digest = destination.digest.map(|digest| format!("@{digest}")).unwrap_or_default();
+                format!("{}{digest}", destination.version)
+            });
+            assert_eq!(chosen, case.expected.map(str::to_owned).map_err(str::to_owned), "{}", case.why);
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! How notices are made: labels, owner, id, and the resolved one that each firing one gets.
+
+use std::time::Duration;
+
+use model::{
+    Alert, CommandId, CommandState, Decision, EventId, HaltScope, Labels, Notice, NoticeId, NoticeKind,
+    NoticeStatus, Owner, Reason, Release, ReleaseId, ReleaseState, ServiceKey, Severity, Timestamp,
+};
+
+use crate::{
+    Arbiter,
+    arbiter::Moment,
+    firing::{Scope, Subject},
+    timers::Timer,
+};
+
+/// How long a notice fires that tells of something without an end of its own, such as a recovery: long enough
+/// for every group's interval to pass once.
+const ANNOUNCED_FOR: Duration = Duration::from_secs(5 * 60);
+
+/// A notice before labels, owner and id are added.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    pub(crate) subject: Subject,
+    pub(crate) severity: Severity,
+    pub(crate) alertname: String,
+    pub(crate) summary: String,
+    pub(crate) description: String,
+    pub(crate) command: Option<CommandId>,
+    pub(crate) reasons: Vec<Reason>,
+    pub(crate) ends_at: Option<Timestamp>,
+}
+
+impl Draft {
+    pub(crate) fn new(subject: Subject, severity: Severity, summary: String) -> Self {
+        let alertname =
+            if subject.about.is_empty() { subject.kind.as_str().to_owned() } else { subject.about.clone() };
+        let description = summary.clone();
+        Self {
+            subject,
+            severity,
+            alertname,
+            summary,
+            description,
+            command: None,
+            reasons: Vec::new(),
+            ends_at: None,
+        }
+    }
+}
+
+impl Arbiter {
+    /// Tells, or tells anew what was told; the same content twice is told once.
+    pub(crate) fn fire(&mut self, at: Moment<'_>, draft: Draft) {
+        let release = self.release_of(&draft.subject.scope);
+        let owner = self.owner_of(&draft.subject.scope, release.as_ref());
+        let labels = self.labels(&draft, release.as_ref(), owner.as_ref());
+        let earlier = self.firing.get(&draft.subject);
+        if earlier.is_some_and(|earlier| earlier.labels != labels) {
+            self.resolve(at, &draft.subject.clone(), None);
+        }
+        let mut notice = Notice {
+            id: NoticeId::default(),
+            kind: draft.subject.kind,
+            severity: draft.severity,
+            status: NoticeStatus::Firing,
+            labels,
+            annotations: Labels::from_pairs([("summary", draft.summary), ("description", draft.description)]),
+            starts_at: at.now,
+            ends_at: draft.ends_at,
+            generator_url: url_of(&draft.subject.scope),
+            release: release.map(Box::new),
+            command: draft.command.and_then(|id| self.command(&id).cloned()).map(Box::new),
+            reasons: draft.reasons,
+            owner,
+            cause: at.cause.clone(),
+        };
+        if let Some(earlier) = self.firing.get(&draft.subject) {
+            notice.starts_at = earlier.starts_at;
+            if is_same_content(earlier, &notice) {
+                return;
+            }
+        }
+        notice.id = id_of(at, &notice);
+        let crowded_out = self.firing.insert(draft.subject, notice.clone());
+        self.emit(Decision::Notice(Box::new(notice)));
+        if let Some(oldest) = crowded_out {
+            self.resolve(
+                at,
+                &oldest,
+                Some("too many notices fire at once: this oldest one is forgotten".to_owned()),
+            );
+        }
+    }
+
+    /// Tells of something that has no end of its own: it is resolved after a while.
+    pub(crate) fn announce(&mut self, at: Moment<'_>, mut draft: Draft) {
+        let ends_at = at.now + ANNOUNCED_FOR;
+        draft.ends_at = Some(ends_at);
+        self.timers.set(Timer::Announcement(draft.subject.clone()), ends_at);
+        self.fire(at, draft);
+    }
+
+    /// Ends what fires, under the labels it was told with; nothing where nothing fires.
+    pub(crate) fn resolve(&mut self, at: Moment<'_>, subject: &Subject, summary: Option<String>) {
+        self.timers.clear(&Timer::Announcement(subject.clone()));
+        let Some(mut notice) = self.firing.remove(subject) else { return };
+        notice.status = NoticeStatus::Resolved;
+        notice.ends_at = Some(at.now);
+        notice.cause = at.cause.clone();
+        if let Some(summary) = summary {
+            notice.annotations.set("summary", summary);
+        }
+        if let Some(release) = self.release_of(&subject.scope) {
+            notice.release = Some(Box::new(release));
+        }
+        let command = notice.command.as_ref().and_then(|command| self.command(&command.id)).cloned();
+        if let Some(command) = command {
+            notice.reasons.clone_from(&command.reasons);
+            notice.command = Some(Box::new(command));
+        }
+        notice.id = id_of(at, &notice);
+        self.emit(Decision::Notice(Box::new(notice)));
+    }
+
+    /// Ends everything that fires about a release.
+    pub(crate) fn resolve_all(&mut self, at: Moment<'_>, release: &ReleaseId, summary: &str) {
+        for subject in self.firing.of_release(release) {
+            self.resolve(at, &subject, Some(summary.to_owned()));
+        }
+    }
+
+    /// Passes an alert on under its own labels; who sent it also ends it.
+    pub(crate) fn on_alert(&mut self, at: Moment<'_>, id: &EventId, alert: &Alert) {
+        let is_resolved = alert.is_resolved_at(at.now);
+        let status = if is_resolved { NoticeStatus::Resolved } else { NoticeStatus::Firing };
+        let state = if is_resolved { "resolved" } else { "firing" };
+        let fingerprint = format!("{:016x}", alert.labels.fingerprint());
+        let starts_at = alert.starts_at.to_string();
+        let service = alert.labels.get("service").zip(alert.labels.get("environment"));
+        let owner = service.and_then(|(service, environment)| {
+            self.owner_of(&Scope::Service(ServiceKey::new(service, environment)), None)
+        });
+        self.emit(Decision::Notice(Box::new(Notice {
+            id: NoticeId::of(&[NoticeKind::Alert.as_str(), &fingerprint, &starts_at, state]),
+            kind: NoticeKind::Alert,
+            severity: severity_of(alert.labels.get("severity")),
+            status,
+            labels: alert.labels.clone(),
+            annotations: alert.annotations.clone(),
+            starts_at: alert.starts_at,
+            ends_at: alert.ends_at,
+            generator_url: alert.generator_url.clone(),
+            release: None,
+            command: None,
+            reasons: Vec::new(),
+            owner,
+            cause: id.clone(),
+        })));
+    }
+
+    fn labels(&self, draft: &Draft, release: Option<&Release>, owner: Option<&Owner>) -> Labels {
+        let mut labels = Labels::from_pairs([
+            ("alertname", draft.alertname.as_str()),
+            ("kind", draft.subject.kind.as_str()),
+            ("severity", draft.severity.as_str()),
+        ]);
+        match &draft.subject.scope {
+            Scope::Release(id) => labels.set("release", id.as_str()),
+            Scope::Service(key) => {
+                labels.set("service", key.service.as_str());
+                labels.set("environment", key.environment.as_str());
+            }
+            Scope::Environment(environment) => labels.set("environment", environment.as_str()),
+            Scope::Halt(id) => {
+                labels.set("halt", id.as_str());
+                self.set_halt_labels(&mut labels, id);
+            }
+        }
+        if let Some(release) = release {
+            labels.set("service", release.key.service.as_str());
+            labels.set("environment", release.key.environment.as_str());
+            labels.set("cluster", release.cluster.as_deref().unwrap_or_default());
+            labels.set("version", release.version.as_str());
+        }
+        labels.set("team", owner.and_then(|owner| owner.team.as_deref()).unwrap_or_default());
+        labels
+    }
+
+    fn set_halt_labels(&self, labels: &mut Labels, id: &model::HaltId) {
+        let Some(halt) = self.halts.iter().find(|halt| halt.id == *id) else { return };
+        match &halt.scope {
+            HaltScope::All => {}
+            HaltScope::Environment(environment) => labels.set("environment", environment.as_str()),
+            HaltScope::Service { service, environment } => {
+                labels.set("service", service.as_str());
+                labels.set("environment", environment.as_deref().unwrap_or_default());
+            }
+        }
+    }
+
+    fn release_of(&self, scope: &Scope) -> Option<Release> {
+        let Scope::Release(id) = scope else { return None };
+        let record = self.releases.get(id)?;
+        let mut release = record.release.clone();
+        let newest = record.newest_command.as_ref().and_then(|id| self.command(id));
+        if record.is_rolled_back && release.state.is_under_watch() {
+            release.state = ReleaseState::RolledBack;
+        } else if release.state.is_under_watch() {
+            release.state = match newest.map(|command| command.state) {
+                Some(CommandState::Prepared) => ReleaseState::RollbackPrepared,
+                Some(CommandState::Ready | CommandState::Accepted) => ReleaseState::RollingBack,
+                Some(CommandState::Failed) => ReleaseState::RollbackFailed,
+                _ => release.state,
+            };
+        }
+        Some(release)
+    }
+
+    /// Whom the release names; what it leaves open, the policy fills in.
+    fn owner_of(&mut self, scope: &Scope, release: Option<&Release>) -> Option<Owner> {
+        let key = match (scope, release) {
+            (_, Some(release)) => release.key.clone(),
+            (Scope::Service(key), None) => key.clone(),
+            _ => return None,
+        };
+        let by_policy = self.effective(&key).owner.clone();
+        let by_release = release.and_then(|release| release.owner.clone()).unwrap_or_default();
+        let owner = Owner {
+            team: by_release.team.or(by_policy.team),
+            slack: by_release.slack.or(by_policy.slack),
+            email: by_release.email.or(by_policy.email),
+        };
+        (owner != Owner::default()).then_some(owner)
+    }
+}
+
+/// Where the console's API shows what a notice is about.
+fn url_of(scope: &Scope) -> String {
+    match scope {
+        Scope::Release(id) => format!("/api/v1/releases/{id}"),
+        Scope::Service(key) => format!("/api/v1/services/{}/metrics", key.service),
+        Scope::Environment(_) | Scope::Halt(_) => String::new(),
+    }
+}
+
+fn id_of(at: Moment<'_>, notice: &Notice) -> NoticeId {
+    let state = if notice.status == NoticeStatus::Firing { "firing" } else { "resolved" };
+    let fingerprint = format!("{:016x}", notice.labels.fingerprint());
+    let summary = notice.annotations.get("summary").unwrap_or_default();
+    let description = notice.annotations.get("description").unwrap_or_default();
+    let now = at.now.to_string();
+    NoticeId::of(&[notice.kind.as_str(), &fingerprint, state, at.cause.as_str(), &now, summary, description])
+}
+
+fn is_same_content(left: &Notice, right: &Notice) -> bool {
+    let state = |notice: &Notice| notice.command.as_ref().map(|command| (command.id.clone(), command.state));
+    (&left.annotations, left.ends_at, left.severity) == (&right.annotations, right.ends_at, right.severity)
+        && state(left) == state(right)
+}
+
+fn severity_of(label: Option<&str>) -> Severity {
+    match label {
+        Some("critical" | "page") => Severity::Critical,
+        Some("warning") => Severity::Warning,
+        _ => Severity::Info,
+    }
+}

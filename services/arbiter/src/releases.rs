@@ -1,0 +1,240 @@
+//! The releases of every place, in the order in which they went out.
+
+use std::collections::BTreeMap;
+
+use model::{Breach, CommandId, Release, ReleaseId, ReleaseState, Timestamp};
+
+use crate::bounds::{MAX_PLACES, MAX_RELEASES_PER_PLACE};
+
+/// Where releases replace each other: a service in an environment and cluster.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub(crate) environment: String,
+    pub(crate) service: String,
+    pub(crate) cluster: Option<String>,
+}
+
+impl Place {
+    pub(crate) fn of(release: &Release) -> Self {
+        Self {
+            environment: release.key.environment.clone(),
+            service: release.key.service.clone(),
+            cluster: release.cluster.clone(),
+        }
+    }
+}
+
+/// One release and what became of it here.
+#[derive(Debug)]
+pub(crate) struct Record {
+    /// As the analyzer last described it.
+    pub(crate) release: Release,
+    /// Grows with every release that opens anywhere.
+    pub(crate) opened: u64,
+    /// Rollbacks begun for it so far.
+    pub(crate) attempts: u32,
+    pub(crate) newest_command: Option<CommandId>,
+    /// What is broken right now, by trigger.
+    pub(crate) broken: BTreeMap<String, Breach>,
+    /// A command's success is known before the analyzer says so.
+    pub(crate) is_rolled_back: bool,
+}
+
+impl Record {
+    pub(crate) fn is_under_watch(&self) -> bool {
+        self.release.state.is_under_watch() && !self.is_rolled_back
+    }
+}
+
+#[derive(Debug, Default)]
+struct History {
+    /// Oldest first.
+    order: Vec<ReleaseId>,
+    last_automatic: Option<(Timestamp, ReleaseId)>,
+}
+
+/// What a release's proposal changed.
+#[derive(Debug)]
+pub(crate) struct Upserted {
+    /// `None`: it opened.
+    pub(crate) before: Option<Release>,
+    /// What had to be forgotten for it.
+    pub(crate) forgotten: Vec<Record>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Releases {
+    records: BTreeMap<ReleaseId, Record>,
+    places: BTreeMap<Place, History>,
+    opened: u64,
+}
+
+impl Releases {
+    pub(crate) fn get(&self, id: &ReleaseId) -> Option<&Record> {
+        self.records.get(id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: &ReleaseId) -> Option<&mut Record> {
+        self.records.get_mut(id)
+    }
+
+    /// By its id; the bare id means the newest of that name.
+    pub(crate) fn find(&self, id: &ReleaseId) -> Option<&Record> {
+        if id.as_str() != id.bare() {
+            return self.records.get(id);
+        }
+        let from = self.records.range(id.clone()..);
+        from.take_while(|(have, _)| have.bare() == id.bare())
+            .map(|(_, record)| record)
+            .max_by_key(|record| record.opened)
+    }
+
+    /// Takes a release in as it now stands.
+    pub(crate) fn upsert(&mut self, release: &Release) -> Upserted {
+        if let Some(record) = self.records.get_mut(&release.id) {
+            let before = std::mem::replace(&mut record.release, release.clone());
+            return Upserted { before: Some(before), forgotten: Vec::new() };
+        }
+        let place = Place::of(release);
+        let mut forgotten = self.make_room(&place);
+        self.opened += 1;
+        let record = Record {
+            release: release.clone(),
+            opened: self.opened,
+            attempts: 0,
+            newest_command: None,
+            broken: BTreeMap::new(),
+            is_rolled_back: false,
+        };
+        self.records.insert(release.id.clone(), record);
+        let history = self.places.entry(place).or_default();
+        history.order.push(release.id.clone());
+        if history.order.len() > MAX_RELEASES_PER_PLACE {
+            let is_over = |id: &ReleaseId| self.records.get(id).is_none_or(|it| it.release.state.is_final());
+            let oldest = history.order.iter().position(is_over).unwrap_or(0);
+            forgotten.extend(self.records.remove(&history.order.remove(oldest)));
+        }
+        Upserted { before: None, forgotten }
+    }
+
+    fn make_room(&mut self, place: &Place) -> Vec<Record> {
+        if self.places.contains_key(place) || self.places.len() < MAX_PLACES {
+            return Vec::new();
+        }
+        let newest = |history: &History| {
+            let record = history.order.last().and_then(|id| self.records.get(id));
+            record.map(|record| (!record.release.state.is_final(), record.opened))
+        };
+        let quietest = self.places.iter().min_by_key(|(_, history)| newest(history));
+        let Some(quietest) = quietest.map(|(place, _)| place.clone()) else { return Vec::new() };
+        let order = self.places.remove(&quietest).unwrap_or_default().order;
+        order.iter().filter_map(|id| self.records.remove(id)).collect()
+    }
+
+    /// The releases of a place, oldest first.
+    pub(crate) fn history(&self, place: &Place) -> impl DoubleEndedIterator<Item = &Record> + use<'_> {
+        let order = self.places.get(place).map_or(&[][..], |history| &history.order);
+        order.iter().filter_map(|id| self.records.get(id))
+    }
+
+    /// Whether no later release went out in its place.
+    pub(crate) fn is_newest(&self, record: &Record) -> bool {
+        self.history(&Place::of(&record.release)).next_back().is_some_and(|it| it.opened == record.opened)
+    }
+
+    /// The newest digest known of a version in a place.
+    pub(crate) fn digest_of(&self, place: &Place, version: &str) -> Option<&str> {
+        let mut same = self.history(place).rev().filter(|record| record.release.version == version);
+        same.find_map(|record| record.release.artifact.as_ref()?.digest.as_deref())
+    }
+
+    /// How many releases of an environment are under watch.
+    pub(crate) fn under_watch(&self, environment: &str) -> usize {
+        let first = Place { environment: environment.to_owned(), service: String::new(), cluster: None };
+        let places = self.places.range(first..).take_while(|(place, _)| place.environment == environment);
+        let ids = places.flat_map(|(_, history)| &history.order);
+        ids.filter(|id| self.records.get(id).is_some_and(Record::is_under_watch)).count()
+    }
+
+    /// When the last automatic rollback of this place began, of another release than `release`.
+    pub(crate) fn last_automatic(&self, release: &Release) -> Option<Timestamp> {
+        let (at, of) = self.places.get(&Place::of(release))?.last_automatic.as_ref()?;
+        (*of != release.id).then_some(*at)
+    }
+
+    pub(crate) fn note_automatic(&mut self, now: Timestamp, release: &Release) {
+        if let Some(history) = self.places.get_mut(&Place::of(release)) {
+            history.last_automatic = Some((now, release.id.clone()));
+        }
+    }
+
+    /// Versions of a place that ended succeeded and went out before `record`, newest first.
+    pub(crate) fn succeeded_before(&self, record: &Record) -> Vec<&str> {
+        let older = self.history(&Place::of(&record.release)).rev().filter(|it| it.opened < record.opened);
+        older
+            .filter(|it| it.release.state == ReleaseState::Succeeded && !it.is_rolled_back)
+            .map(|it| it.release.version.as_str())
+            .collect()
+    }
+
+    /// Where a version stands in the history of a place: the number of its newest release.
+    pub(crate) fn newest_of_version(&self, place: &Place, version: &str) -> Option<u64> {
+        let mut newest_first = self.history(place).rev();
+        newest_first.find(|record| record.release.version == version).map(|record| record.opened)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::ServiceKey;
+
+    use super::*;
+
+    fn release(service: &str, version: &str, state: ReleaseState) -> Release {
+        let key = ServiceKey::new(service, "production");
+        Release {
+            id: ReleaseId::of(service, "", "", version, ""),
+            key,
+            version: version.into(),
+            state,
+            ..Release::default()
+        }
+    }
+
+    #[test]
+    fn of_a_full_place_the_oldest_that_is_over_is_forgotten() {
+        let mut releases = Releases::default();
+        releases.upsert(&release("checkout", "0", ReleaseState::Watching));
+        for number in 1..MAX_RELEASES_PER_PLACE {
+            let upserted =
+                releases.upsert(&release("checkout", &number.to_string(), ReleaseState::Superseded));
+            assert!(upserted.forgotten.is_empty());
+        }
+        let upserted = releases.upsert(&release("checkout", "one more", ReleaseState::Watching));
+        assert_eq!(upserted.forgotten.len(), 1);
+        assert_eq!(upserted.forgotten[0].release.version, "1", "the oldest one is under watch and stays");
+    }
+
+    #[test]
+    fn of_too_many_places_the_quietest_whose_releases_are_over_is_forgotten() {
+        let mut releases = Releases::default();
+        for number in 0..MAX_PLACES {
+            let state = if number == 0 { ReleaseState::Watching } else { ReleaseState::Succeeded };
+            releases.upsert(&release(&format!("service-{number}"), "1", state));
+        }
+        let upserted = releases.upsert(&release("one-more", "1", ReleaseState::Watching));
+        assert_eq!(upserted.forgotten.len(), 1);
+        assert_eq!(upserted.forgotten[0].release.key.service, "service-1");
+        assert_eq!(releases.under_watch("production"), 2);
+    }
+
+    #[test]
+    fn the_bare_id_means_the_newest() {
+        let mut releases = Releases::default();
+        let first = release("checkout", "1", ReleaseState::Succeeded);
+        let again = Release { id: first.id.again(2), ..first.clone() };
+        releases.upsert(&first);
+        releases.upsert(&again);
+        assert_eq!(releases.find(&first.id).map(|record| &record.release.id), Some(&again.id));
+    }
+}

@@ -1,0 +1,132 @@
+//! The storm guard: more rollbacks at once than `storm.max_rollbacks` are a shared cause, not that many bad
+//! releases.
+//!
+//! Counted per environment: that is what causes are shared in, and trouble in staging must not disarm
+//! production. Three rules. Where more releases are under watch than may be rolled back, a storm is possible,
+//! and breaches are gathered for `storm.settle` before the first one acts. Otherwise the window alone counts:
+//! what more than `max_rollbacks` releases wanted within `storm.per`. And a storm lasts until none was wanted
+//! for `storm.per`, so that a straggler does not act alone.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    time::Duration,
+};
+
+use model::{Breach, EventId, ReleaseId, Timestamp};
+
+use crate::bounds::{MAX_DEMANDS, MAX_ENVIRONMENTS, MAX_HELD};
+
+/// A breach that would have acted, had a storm not been possible.
+#[derive(Clone, Debug)]
+pub(crate) struct Held {
+    pub(crate) breach: Breach,
+    pub(crate) release: ReleaseId,
+    pub(crate) cause: EventId,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Gather {
+    pub(crate) held: Vec<Held>,
+    /// Every service whose release broke a limit meanwhile, held or prepared for other reasons.
+    pub(crate) services: BTreeSet<String>,
+}
+
+#[derive(Debug, Default)]
+struct Weather {
+    /// Rollbacks wanted, oldest first; a release counts once.
+    demands: VecDeque<(Timestamp, ReleaseId)>,
+    gather: Option<Gather>,
+    is_storm: bool,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Storms {
+    by_environment: BTreeMap<String, Weather>,
+}
+
+impl Storms {
+    pub(crate) fn is_storm(&self, environment: &str) -> bool {
+        self.by_environment.get(environment).is_some_and(|weather| weather.is_storm)
+    }
+
+    pub(crate) fn is_gathering(&self, environment: &str) -> bool {
+        self.by_environment.get(environment).is_some_and(|weather| weather.gather.is_some())
+    }
+
+    /// A release's rollback is wanted; whether more than `max_rollbacks` are now wanted within `per`.
+    pub(crate) fn demand(
+        &mut self,
+        environment: &str,
+        now: Timestamp,
+        release: &ReleaseId,
+        per: Duration,
+        max_rollbacks: usize,
+    ) -> bool {
+        if self.by_environment.len() >= MAX_ENVIRONMENTS {
+            self.by_environment.retain(|_, weather| !weather.is_calm(now, per));
+        }
+        let demands = &mut self.weather(environment).demands;
+        while demands.front().is_some_and(|(at, _)| *at + per <= now) || demands.len() >= MAX_DEMANDS {
+            demands.pop_front();
+        }
+        demands.retain(|(_, of)| of != release);
+        demands.push_back((now, release.clone()));
+        demands.len() > max_rollbacks
+    }
+
+    pub(crate) fn begin_storm(&mut self, environment: &str) {
+        self.weather(environment).is_storm = true;
+    }
+
+    pub(crate) fn end_storm(&mut self, environment: &str) {
+        if let Some(weather) = self.by_environment.get_mut(environment) {
+            weather.is_storm = false;
+        }
+    }
+
+    /// Holds a breach until the gather ends; `false` when no more can be held.
+    pub(crate) fn hold(&mut self, environment: &str, service: &str, held: Held) -> bool {
+        let gather = self.weather(environment).gather.get_or_insert_default();
+        gather.services.insert(service.to_owned());
+        if gather.held.len() >= MAX_HELD {
+            return false;
+        }
+        gather.held.push(held);
+        true
+    }
+
+    /// A breach that does not act counts too while breaches are gathered.
+    pub(crate) fn note_service(&mut self, environment: &str, service: &str) {
+        let gather = self.by_environment.get_mut(environment).and_then(|weather| weather.gather.as_mut());
+        if let Some(gather) = gather {
+            gather.services.insert(service.to_owned());
+        }
+    }
+
+    pub(crate) fn end_gather(&mut self, environment: &str) -> Option<Gather> {
+        self.by_environment.get_mut(environment)?.gather.take()
+    }
+
+    /// Lets go of held breaches that no longer matter; what was let go, and whether none is held any more.
+    pub(crate) fn release(
+        &mut self,
+        environment: &str,
+        is_moot: impl Fn(&Held) -> bool,
+    ) -> (Vec<Held>, bool) {
+        let gather = self.by_environment.get_mut(environment).and_then(|weather| weather.gather.as_mut());
+        let Some(gather) = gather else { return (Vec::new(), false) };
+        let moot = gather.held.extract_if(.., |held| is_moot(held)).collect();
+        (moot, gather.held.is_empty())
+    }
+
+    fn weather(&mut self, environment: &str) -> &mut Weather {
+        self.by_environment.entry(environment.to_owned()).or_default()
+    }
+}
+
+impl Weather {
+    fn is_calm(&self, now: Timestamp, per: Duration) -> bool {
+        let is_old = self.demands.back().is_none_or(|(at, _)| *at + per <= now);
+        !self.is_storm && self.gather.is_none() && is_old
+    }
+}
