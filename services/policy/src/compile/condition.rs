@@ -179,7 +179,7 @@ impl Check<'_> {
         let metrics = self.scope.metrics.keys().map(String::as_str);
         let known = metrics.chain(KNOWN_FACTS).chain([CONVERSION_RATE]);
         if name == CONVERSION_RATE {
-            let message = "`conversion_rate` is not defined: this can not be told before it is";
+            let message = "`conversion_rate` is not defined: nothing comes of this until it is";
             let hint = "metrics: { conversion_rate: { ratio: { good: checkout_completed_total, total: checkout_started_total } } }";
             return self.scope.diagnostics.warning(self, message, hint);
         }

@@ -17,6 +17,9 @@ use super::{
     defaults::check_duration,
 };
 
+/// The longest query that is examined: what it nests is walked recursively.
+const MAX_QUERY_LENGTH: usize = 2000;
+
 /// Says loudly that a section has no effect.
 pub(super) fn not_acting(scope: Scope<'_>, at: &crate::yaml::Key, consequence: &str) {
     let message = format!("`{}` is parsed but does not act yet", at.name);
@@ -90,6 +93,10 @@ fn widget(node: &Node, scope: Scope<'_>) {
 }
 
 fn lint_query(kind: &str, text: &str, query: &Node, scope: Scope<'_>) {
+    if text.len() > MAX_QUERY_LENGTH {
+        let message = format!("a query of {} characters is not examined", text.len());
+        return scope.diagnostics.warning(query, message, "make a recording rule of it");
+    }
     let parsed = match parser::parse(text) {
         Ok(parsed) => parsed,
         Err(fault) => {

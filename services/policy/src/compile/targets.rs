@@ -67,7 +67,7 @@ fn webhook(node: &Node, diagnostics: &Diagnostics) -> Option<Target> {
     let secret_file = reader.text("secret_file").map(str::to_owned);
     if secret_file.is_none() {
         let hint = "add `secret_file: FILE`, and check the signature where it arrives";
-        let message = "this webhook is sent unsigned: its receiver can not tell who asks for a rollback";
+        let message = "this webhook is sent unsigned: its receiver cannot tell who asks for a rollback";
         diagnostics.warning(node, message, hint);
     }
     let headers = headers(&mut reader);

@@ -1,3 +1,4 @@
+mod example;
 mod faults;
 mod handbook;
 mod lints;

@@ -6,7 +6,9 @@ use super::{check, load, shown};
 
 #[test]
 fn the_top_level_is_strict() {
-    check("rolback_triggers: {}\nserver: {}\nmode: auto\nzebra: 1\n", expect![[r#"
+    check(
+        "rolback_triggers: {}\nserver: {}\nmode: auto\nzebra: 1\n",
+        expect![[r#"
         ripcord.yml:1:1: error: unknown key `rolback_triggers`
           hint: did you mean `rollback_triggers`?
         ripcord.yml:2:1: error: unknown key `server`
@@ -14,29 +16,48 @@ fn the_top_level_is_strict() {
         ripcord.yml:3:1: error: unknown key `mode`
           hint: write it under `policies:`, as `- {match: {}, mode: …}` for every service
         ripcord.yml:4:1: error: unknown key `zebra`
-          hint: known here: identity, metrics, defaults, storm, time_intervals, mute_time_intervals, freezes, rollback_triggers, alerts, quality_gates, stages, policies, failover_strategy, circuit_breaker, dashboard, policy_files"#]]);
+          hint: known here: identity, metrics, defaults, storm, time_intervals, mute_time_intervals, freezes, rollback_triggers, alerts, quality_gates, stages, policies, failover_strategy, circuit_breaker, dashboard, policy_files"#]],
+    );
     check("- a\n- b\n", expect!["ripcord.yml:1:1: error: a policy file must be a mapping, found a list"]);
-    check("just text\n", expect!["ripcord.yml:1:1: error: a policy file must be a mapping, found a single value"]);
-    check("alerts: [\n", expect!["ripcord.yml:2:1: error: not YAML: while parsing a node, did not find expected node content"]);
+    check(
+        "just text\n",
+        expect!["ripcord.yml:1:1: error: a policy file must be a mapping, found a single value"],
+    );
+    check(
+        "alerts: [\n",
+        expect!["ripcord.yml:2:1: error: not YAML: while parsing a node, did not find expected node content"],
+    );
 }
 
 #[test]
 fn a_trigger_without_what_it_needs_is_refused() {
-    check("rollback_triggers: { error_rate: {} }", expect![[r#"
+    check(
+        "rollback_triggers: { error_rate: {} }",
+        expect![[r#"
         ripcord.yml:1:22: error: `error_rate` has no limit
           hint: give it threshold: 1%, METRIC_drop: 10%, METRIC_increase: 50%, or condition: "…"
         ripcord.yml:1:22: error: `error_rate` has no `window`
           hint: what the metric is computed over: window: 5m
         ripcord.yml:1:34: error: `action` is missing
-          hint: one of immediate_rollback, prepare_rollback, alert_and_prepare_rollback, alert_team, hold"#]]);
-    check("rollback_triggers: { error_rate: 1% }", expect!["ripcord.yml:1:34: error: `error_rate` must be a mapping, found a single value"]);
-    check("rollback_triggers: [ error_rate ]", expect!["ripcord.yml:1:20: error: `rollback_triggers` must be a mapping, found a list"]);
-    check("alerts: [ { condition: error_rate > 1%, action: alert_team }, { name: x } ]", expect![[r#"
+          hint: one of immediate_rollback, prepare_rollback, alert_and_prepare_rollback, alert_team, hold"#]],
+    );
+    check(
+        "rollback_triggers: { error_rate: 1% }",
+        expect!["ripcord.yml:1:34: error: `error_rate` must be a mapping, found a single value"],
+    );
+    check(
+        "rollback_triggers: [ error_rate ]",
+        expect!["ripcord.yml:1:20: error: `rollback_triggers` must be a mapping, found a list"],
+    );
+    check(
+        "alerts: [ { condition: error_rate > 1%, action: alert_team }, { name: x } ]",
+        expect![[r#"
         ripcord.yml:1:11: error: `name` is missing
         ripcord.yml:1:63: error: `action` is missing
           hint: one of immediate_rollback, prepare_rollback, alert_and_prepare_rollback, alert_team, hold
         ripcord.yml:1:63: error: `condition` is missing
-          hint: a condition looks like `error_rate > 1%`"#]]);
+          hint: a condition looks like `error_rate > 1%`"#]],
+    );
 }
 
 #[test]
@@ -129,12 +150,18 @@ fn a_fault_of_a_condition_has_the_column_of_its_character() {
             ripcord.yml:6:34: error: `error_rate` has no quantiles: it is a ratio
               hint: write `error_rate`"#]],
     );
-    check("alerts: [ { name: a, condition: [x], action: hold } ]", expect![[r#"
+    check(
+        "alerts: [ { name: a, condition: [x], action: hold } ]",
+        expect![[r#"
         ripcord.yml:1:33: error: a condition must be a text, found a list
-          hint: a condition looks like `error_rate > 1%`"#]]);
-    check("alerts: [ { name: a, condition: error_rate, action: hold } ]", expect![[r#"
+          hint: a condition looks like `error_rate > 1%`"#]],
+    );
+    check(
+        "alerts: [ { name: a, condition: error_rate, action: hold } ]",
+        expect![[r#"
         ripcord.yml:1:33: error: `error_rate` is a metric and is compared with nothing
-          hint: add a limit: `error_rate > …`"#]]);
+          hint: add a limit: `error_rate > …`"#]],
+    );
 }
 
 #[test]
@@ -292,7 +319,7 @@ policies:
   - { target: { exec: { argv: [a] } }, targets: [] }
 "#,
         expect![[r#"
-            ripcord.yml:3:24: warning: this webhook is sent unsigned: its receiver can not tell who asks for a rollback
+            ripcord.yml:3:24: warning: this webhook is sent unsigned: its receiver cannot tell who asks for a rollback
               hint: add `secret_file: FILE`, and check the signature where it arrives
             ripcord.yml:3:31: error: `url`: not a URL
               hint: write it as https://deploy.example.org/rollback
@@ -462,7 +489,8 @@ fn a_fault_in_a_teams_file_drops_that_file_only() {
           hint: `server` is the server's, not the policy's: it belongs into ripcord.yml
         m.yml:4:1: error: unknown key `polices`
           hint: did you mean `policies`?
-        x.yml:1:1: error: not YAML: misplaced bracket"#]].assert_eq(&shown(&diagnostics));
+        x.yml:1:1: error: not YAML: misplaced bracket"#]]
+    .assert_eq(&shown(&diagnostics));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use expect_test::expect;
 
 use super::{accepted, check, triggers};
 
-const HANDBOOK: &str = r#"
+pub(super) const HANDBOOK: &str = r#"
 rollback_triggers:
   error_rate:
     threshold: 1%
@@ -134,37 +134,40 @@ dashboard:
 
 #[test]
 fn every_snippet_is_accepted_and_its_traps_are_pointed_out() {
-    check(HANDBOOK, expect![[r#"
-        ripcord.yml:15:5: warning: `conversion_rate` is not defined: this can not be told before it is
-          hint: metrics: { conversion_rate: { ratio: { good: checkout_completed_total, total: checkout_started_total } } }
-        ripcord.yml:25:11: warning: `Slow Response Time` asks for alert_team where `response_time` (line 8) asks for immediate_rollback on the same condition, response_time_p95 > 1s
-          hint: both act; keep the one that is meant
-        ripcord.yml:30:11: warning: `Low Conversion Rate` asks for prepare_rollback where `business_metrics` (line 14) asks for alert_and_prepare_rollback on the same condition, conversion_rate < baseline * 0.9
-          hint: both act; keep the one that is meant
-        ripcord.yml:31:17: warning: `conversion_rate` is not defined: this can not be told before it is
-          hint: metrics: { conversion_rate: { ratio: { good: checkout_completed_total, total: checkout_started_total } } }
-        ripcord.yml:35:1: warning: `stages` is parsed but does not act yet
-          hint: until it does, a stage's criteria are not judged and nothing promotes by them
-        ripcord.yml:52:9: warning: 0.01% is finer than 10 requests can tell: one failure is already more
-          hint: set min_requests to 10000 or more, or take a longer window
-        ripcord.yml:53:9: warning: `response_time_p95` against 0.3 s is interpolated: OpenTelemetry's default buckets have no bound there
-          hint: take 0.25 s or 0.5 s, or give the histogram a bound at 0.3 s
-        ripcord.yml:62:3: warning: `quality_gates` is parsed but does not act yet
-          hint: until it does, no gate is evaluated
-        ripcord.yml:77:3: warning: `quality_gates` is parsed but does not act yet
-          hint: until it does, no gate is evaluated
-        ripcord.yml:85:3: warning: `quality_gates` is parsed but does not act yet
-          hint: until it does, no gate is evaluated
-        ripcord.yml:97:1: warning: `circuit_breaker` is parsed but does not act yet
-          hint: until it does, no traffic is routed by it
-        ripcord.yml:104:1: warning: `failover_strategy` is parsed but does not act yet
-          hint: until it does, no failover is triggered
-        ripcord.yml:114:1: warning: `dashboard` is parsed but does not act yet
-          hint: until it does, the console shows its own page
-        ripcord.yml:118:14: warning: this is errors per second, not a ratio: it grows with traffic, and its threshold with it
-          hint: divide by the rate of all requests: sum(rate(http_requests_total{status=~'5..'}[5m])) / sum(rate(http_requests_total[5m]))
-        ripcord.yml:121:14: warning: histogram_quantile() without rate() is the quantile since each process began, not now
-          hint: histogram_quantile(0.95, sum by (le) (rate(http_request_duration_seconds_bucket[5m])))"#]]);
+    check(
+        HANDBOOK,
+        expect![[r#"
+            ripcord.yml:15:5: warning: `conversion_rate` is not defined: nothing comes of this until it is
+              hint: metrics: { conversion_rate: { ratio: { good: checkout_completed_total, total: checkout_started_total } } }
+            ripcord.yml:25:11: warning: `Slow Response Time` asks for alert_team where `response_time` (line 8) asks for immediate_rollback on the same condition, response_time_p95 > 1s
+              hint: both act; keep the one that is meant
+            ripcord.yml:30:11: warning: `Low Conversion Rate` asks for prepare_rollback where `business_metrics` (line 14) asks for alert_and_prepare_rollback on the same condition, conversion_rate < baseline * 0.9
+              hint: both act; keep the one that is meant
+            ripcord.yml:31:17: warning: `conversion_rate` is not defined: nothing comes of this until it is
+              hint: metrics: { conversion_rate: { ratio: { good: checkout_completed_total, total: checkout_started_total } } }
+            ripcord.yml:35:1: warning: `stages` is parsed but does not act yet
+              hint: until it does, a stage's criteria are not judged and nothing promotes by them
+            ripcord.yml:52:9: warning: 0.01% is finer than 10 requests can tell: one failure is already more
+              hint: set min_requests to 10000 or more, or take a longer window
+            ripcord.yml:53:9: warning: `response_time_p95` against 0.3 s is interpolated: OpenTelemetry's default buckets have no bound there
+              hint: take 0.25 s or 0.5 s, or give the histogram a bound at 0.3 s
+            ripcord.yml:62:3: warning: `quality_gates` is parsed but does not act yet
+              hint: until it does, no gate is evaluated
+            ripcord.yml:77:3: warning: `quality_gates` is parsed but does not act yet
+              hint: until it does, no gate is evaluated
+            ripcord.yml:85:3: warning: `quality_gates` is parsed but does not act yet
+              hint: until it does, no gate is evaluated
+            ripcord.yml:97:1: warning: `circuit_breaker` is parsed but does not act yet
+              hint: until it does, no traffic is routed by it
+            ripcord.yml:104:1: warning: `failover_strategy` is parsed but does not act yet
+              hint: until it does, no failover is triggered
+            ripcord.yml:114:1: warning: `dashboard` is parsed but does not act yet
+              hint: until it does, the console shows its own page
+            ripcord.yml:118:14: warning: this is errors per second, not a ratio: it grows with traffic, and its threshold with it
+              hint: divide by the rate of all requests: sum(rate(http_requests_total{status=~'5..'}[5m])) / sum(rate(http_requests_total[5m]))
+            ripcord.yml:121:14: warning: histogram_quantile() without rate() is the quantile since each process began, not now
+              hint: histogram_quantile(0.95, sum by (le) (rate(http_request_duration_seconds_bucket[5m])))"#]],
+    );
 }
 
 #[test]
@@ -193,7 +196,8 @@ fn its_stages_and_nested_gates_are_all_there() {
     expect![[r#"
         Canary 5% Some(1800s) ["error_rate < 0.5%", "response_time_p95 < 500ms"]
         Half 50% Some(3600s) ["error_rate < 0.1%"]
-        Full Rollout 100% None ["error_rate < 0.01%", "response_time_p95 < 300ms"]"#]].assert_eq(&stages.join("\n"));
+        Full Rollout 100% None ["error_rate < 0.01%", "response_time_p95 < 300ms"]"#]]
+    .assert_eq(&stages.join("\n"));
     let gates: Vec<&str> = policy.gates.iter().map(|(text, _)| text.as_str()).collect();
     expect![[r#"
         test_coverage >= 80%
@@ -203,7 +207,8 @@ fn its_stages_and_nested_gates_are_all_there() {
         performance_regression < 5%
         api_response_time < 200ms
         critical_vulnerabilities == 0
-        compliance_score >= 95%"#]].assert_eq(&gates.join("\n"));
+        compliance_score >= 95%"#]]
+    .assert_eq(&gates.join("\n"));
 }
 
 #[test]

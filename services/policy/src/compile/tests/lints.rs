@@ -8,12 +8,18 @@ const ONE: &str = "alerts: [ { name: a, condition: error_rate > 1%, action: hold
 
 #[test]
 fn a_policy_without_a_trigger_tells_nothing() {
-    check("", expect![[r#"
+    check(
+        "",
+        expect![[r#"
         ripcord.yml:1:1: warning: no trigger: Ripcord will watch and tell nothing
-          hint: rollback_triggers: { error_rate: { threshold: 1%, window: 5m, action: immediate_rollback } }"#]]);
-    check("identity: {}\n", expect![[r#"
+          hint: rollback_triggers: { error_rate: { threshold: 1%, window: 5m, action: immediate_rollback } }"#]],
+    );
+    check(
+        "identity: {}\n",
+        expect![[r#"
         ripcord.yml:1:1: warning: no trigger: Ripcord will watch and tell nothing
-          hint: rollback_triggers: { error_rate: { threshold: 1%, window: 5m, action: immediate_rollback } }"#]]);
+          hint: rollback_triggers: { error_rate: { threshold: 1%, window: 5m, action: immediate_rollback } }"#]],
+    );
     let (policy, diagnostics) = crate::compile(&model::PolicyLoad::default());
     assert_eq!(policy, Some(crate::Policy::default_policy()));
     assert_eq!(diagnostics.len(), 1);
@@ -82,7 +88,7 @@ fn targets_that_are_unsafe_or_do_not_act_are_warned_about() {
             "{ONE}policies:\n  - target: {{ webhook: {{ url: https://a/b, headers: {{ Authorization: Bearer x }} }} }}\n  - targets: [ {{ argo_rollout: {{ namespace: a, name: b }} }} ]\n  - match: {{ cluster: eu }}\n    slo: {{ objective: 99.9%, burn_rates: sre }}\n    regression: {{ alpha: 0.001, metrics: [ {{ metric: error_rate }}, {{ metric: response_time, quantile: 0.95, tolerance: 20% }} ] }}\n"
         ),
         expect![[r#"
-            ripcord.yml:3:24: warning: this webhook is sent unsigned: its receiver can not tell who asks for a rollback
+            ripcord.yml:3:24: warning: this webhook is sent unsigned: its receiver cannot tell who asks for a rollback
               hint: add `secret_file: FILE`, and check the signature where it arrives
             ripcord.yml:3:55: warning: the header `Authorization` holds a secret, and policies are written to the log
               hint: sign with `secret_file` instead
@@ -125,7 +131,10 @@ fn a_right_dashboard_has_nothing_but_its_own_warning() {
 
 #[test]
 fn a_freeze_of_nothing_is_pointed_out() {
-    check(&format!("{ONE}freezes: [ {{ match: {{ service: a }} }} ]\n"), expect![[r#"
+    check(
+        &format!("{ONE}freezes: [ {{ match: {{ service: a }} }} ]\n"),
+        expect![[r#"
         ripcord.yml:2:12: warning: this freeze has no effect
-          hint: say what is frozen: promote: deny, rollback: approve"#]]);
+          hint: say what is frozen: promote: deny, rollback: approve"#]],
+    );
 }

@@ -71,7 +71,8 @@ policies:
     expect![[r#"
         error_rate: error_rate > 2% over 5m for 0s, 10 requests, Exact => immediate_rollback
         own_number: error_rate > 9% over 5m for 0s, 77 requests, Exact => hold
-        slow: response_time_p95 > 1s over 1m for 5m, 50 requests, Exact => alert_team"#]].assert_eq(&triggers(&here));
+        slow: response_time_p95 > 1s over 1m for 5m, 50 requests, Exact => alert_team"#]]
+    .assert_eq(&triggers(&here));
     assert_eq!(here.mode, Some(Mode::Auto));
     assert_eq!(here.owner.team.as_deref(), Some("payments"));
     assert_eq!(here.defaults.watch, Duration::from_secs(7200));
@@ -87,7 +88,8 @@ policies:
     assert_eq!((elsewhere.mode, elsewhere.targets.len()), (None, 0));
     expect![[r#"
         error_rate: error_rate > 1% over 5m for 0s, 10 requests, Exact => immediate_rollback
-        own_number: error_rate > 9% over 5m for 0s, 77 requests, Exact => hold"#]].assert_eq(&triggers(&elsewhere));
+        own_number: error_rate > 9% over 5m for 0s, 77 requests, Exact => hold"#]]
+    .assert_eq(&triggers(&elsewhere));
     assert_eq!(policy.effective("checkout", "staging").mode, Some(Mode::Observe));
 }
 
@@ -164,7 +166,8 @@ policies: [ { match: { service: x }, rollback_triggers: { response_time: { thres
         error_rate: 2m 5m
         queue: 2m
         response_time: 5m 10m
-        throughput: 5m"#]].assert_eq(&shown.join("\n"));
+        throughput: 5m"#]]
+    .assert_eq(&shown.join("\n"));
 }
 
 #[test]

@@ -41,7 +41,8 @@ deployment: { strategy: canary }
           quality_gates: [ a ]
 
         deployment: { strategy: canary }
-    "#]].assert_eq(&policy_sections("ripcord.yml", text).unwrap());
+    "#]]
+    .assert_eq(&policy_sections("ripcord.yml", text).unwrap());
 }
 
 #[test]
@@ -59,13 +60,27 @@ fn nothing_is_cut_from_nothing() {
 #[test]
 fn what_cannot_be_cut_by_lines_is_refused() {
     for (text, expected) in [
-        ("{ server: {}, alerts: [] }", expect!["ripcord.yml:1:15: error: `alerts` must begin a line of its own at the top level"]),
-        ("server: &s { a: b }\ndashboard: *s\n", expect![[r#"
+        (
+            "{ server: {}, alerts: [] }",
+            expect!["ripcord.yml:1:15: error: `alerts` must begin a line of its own at the top level"],
+        ),
+        (
+            "server: &s { a: b }\ndashboard: *s\n",
+            expect![[r#"
             ripcord.yml:2:12: error: not YAML: while parsing node, found unknown anchor
-              hint: the policy is kept apart from the server's sections: define the anchors it uses inside of it"#]]),
-        ("x: &x { alerts: [] }\n<<: *x\n", expect!["ripcord.yml:1:9: error: `alerts` must begin a line of its own at the top level"]),
+              hint: the policy is kept apart from the server's sections: define the anchors it uses inside of it"#]],
+        ),
+        (
+            "x: &x { alerts: [] }\n<<: *x\n",
+            expect!["ripcord.yml:1:9: error: `alerts` must begin a line of its own at the top level"],
+        ),
         ("- a\n", expect!["ripcord.yml:1:1: error: the file must be a mapping"]),
-        ("a: [\n", expect!["ripcord.yml:2:1: error: not YAML: while parsing a node, did not find expected node content"]),
+        (
+            "a: [\n",
+            expect![
+                "ripcord.yml:2:1: error: not YAML: while parsing a node, did not find expected node content"
+            ],
+        ),
     ] {
         expected.assert_eq(&shown(&policy_sections("ripcord.yml", text).unwrap_err()));
     }
