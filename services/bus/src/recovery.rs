@@ -165,7 +165,12 @@ impl Recovered {
         Ok(())
     }
 
-    /// Verifies every record of the newest segment, and cuts off a write that a crash cut short.
+    /// Verifies every record of the newest segment, cuts off a write that a crash cut short, and writes what is
+    /// left once more.
+    ///
+    /// What can be read here need not be on the disk: the process before this one may have died before its
+    /// sync, or after a sync that failed and left the pages marked clean, so that a sync of ours would succeed
+    /// without them. Only what was written and synced here is known to be durable.
     fn heal_newest(
         &mut self,
         storage: &dyn Storage,
@@ -176,24 +181,32 @@ impl Recovered {
         let mut frames = FrameReader::new(storage.open(path)?, format.clone());
         let readable = frames.file_length()?;
         let prefix = valid_prefix(&mut frames, base, readable)?;
-        self.next = prefix.next;
-        self.segments.insert(base, Segment { bytes: prefix.bytes, first_at: prefix.first_at });
-        if prefix.bytes < readable {
+        let highest = if prefix.bytes < readable {
             // A crash may also leave later pages of the last write without earlier ones; that is reported as
             // damage too, which is a false alarm and not a loss.
-            if let Some(highest) = highest_behind(&mut frames, prefix.next, readable)? {
+            highest_behind(&mut frames, prefix.next, readable)?
+        } else {
+            None
+        };
+        // A damaged file is kept whole, for a person.
+        let kept = if highest.is_some() { readable } else { prefix.bytes };
+        let mut file = frames.into_file();
+        if kept < readable {
+            file.truncate(kept)?;
+        }
+        write_again(file.as_mut(), kept)?;
+        self.segments.insert(base, Segment { bytes: kept, first_at: prefix.first_at });
+        match highest {
+            Some(highest) => {
                 self.next = highest + 1;
                 self.damaged.push((base, prefix.bytes));
-                return Ok(());
+            }
+            None => {
+                self.next = prefix.next;
+                self.torn_bytes = readable - prefix.bytes;
+                self.active = Some(Active { base, file, bytes: kept });
             }
         }
-        let mut file = frames.into_file();
-        if prefix.bytes < readable {
-            file.truncate(prefix.bytes)?;
-            file.sync()?;
-            self.torn_bytes = readable - prefix.bytes;
-        }
-        self.active = Some(Active { base, file, bytes: prefix.bytes });
         Ok(())
     }
 
@@ -217,6 +230,26 @@ impl Recovered {
         }
         Ok(())
     }
+}
+
+/// Bytes written again at once.
+const REWRITE_BYTES: u64 = 1024 * 1024;
+
+/// Makes the first `bytes` of a file durable whatever happened to it before: writes them over themselves, so
+/// that every page is dirty again, and syncs. In place, because that needs no room on a full disk, and because
+/// a crash in the middle leaves the same bytes.
+fn write_again(file: &mut dyn StoredFile, bytes: u64) -> io::Result<()> {
+    let mut buffer = vec![0; REWRITE_BYTES.min(bytes) as usize];
+    let mut offset = 0;
+    while offset < bytes {
+        let wanted = REWRITE_BYTES.min(bytes - offset) as usize;
+        if file.read_at(offset, &mut buffer[..wanted])? < wanted {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        file.write_at(offset, &buffer[..wanted])?;
+        offset += wanted as u64;
+    }
+    file.sync()
 }
 
 /// No segment holds more records: each has a header.

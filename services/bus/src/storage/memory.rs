@@ -115,6 +115,24 @@ impl Memory {
         Self { state: Arc::new(Mutex::new(state)), changed: Arc::default() }
     }
 
+    /// The disk as another process finds it when this one is killed: what was written is seen, and what was not
+    /// synced is not durable.
+    pub(crate) fn after_kill(&self) -> Self {
+        let state = self.lock();
+        // One copy of each file, also where it stands under a name that is seen and one that is durable.
+        let mut copies = BTreeMap::new();
+        let mut copy = |names: &Names| -> Names {
+            let mut copy_of = |content: &Arc<Mutex<Content>>| {
+                let copied = || Arc::new(Mutex::new(content.lock().unwrap().clone()));
+                copies.entry(Arc::as_ptr(content).addr()).or_insert_with(copied).clone()
+            };
+            names.iter().map(|(path, content)| (path.clone(), copy_of(content))).collect()
+        };
+        let (names, durable_names) = (copy(&state.names), copy(&state.durable_names));
+        let state = State { names, durable_names, ..State::default() };
+        Self { state: Arc::new(Mutex::new(state)), changed: Arc::default() }
+    }
+
     /// Paths of all files.
     pub(crate) fn paths(&self) -> Vec<PathBuf> {
         self.lock().names.keys().cloned().collect()

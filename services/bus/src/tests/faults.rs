@@ -70,6 +70,41 @@ async fn what_a_failed_sync_refused_is_not_acknowledged_by_a_later_one() {
 }
 
 #[tokio::test]
+async fn what_a_restart_shows_of_a_failed_sync_is_durable_and_so_is_what_comes_behind_it() {
+    let disk = Memory::default();
+    let topic = open(&disk, TopicConfig::default());
+    append(&topic, "kept").await.unwrap();
+    // Next come the write and the sync: the record stands in the file and will never reach the disk.
+    disk.fail_at(1);
+    append(&topic, "refused").await.unwrap_err();
+    topic.close().await;
+
+    let topic = open(&disk, TopicConfig::default());
+    append(&topic, "behind").await.unwrap();
+    let seen = read(&topic);
+    assert_eq!(texts(&seen), ["kept", "refused", "behind"]);
+    assert_eq!(read(&open(&disk.after_power_cut(3), TopicConfig::default())), seen);
+}
+
+#[tokio::test]
+async fn what_a_killed_process_wrote_and_did_not_sync_is_durable_before_anybody_sees_it() {
+    let disk = Memory::default();
+    let topic = open(&disk, TopicConfig::default());
+    append(&topic, "kept").await.unwrap();
+    disk.hold_syncs();
+    let _killed = append(&topic, "unsynced");
+    disk.await_held_sync();
+    // The kernel outlives the process: the next one sees what was written, and no sync of it ever happened.
+    let after_kill = disk.after_kill();
+    disk.release_syncs();
+
+    let seen = read(&open(&after_kill, TopicConfig::default()));
+    assert_eq!(texts(&seen), ["kept", "unsynced"]);
+    let after_cut = read(&open(&after_kill.after_power_cut(0), TopicConfig::default()));
+    assert_eq!(after_cut, seen);
+}
+
+#[tokio::test]
 async fn a_full_disk_refuses_every_append_until_there_is_room_again() {
     let disk = Memory::default();
     let topic = open(&disk, small());
@@ -97,7 +132,7 @@ async fn whichever_operation_fails_while_opening_nothing_is_lost() {
     while is_reached {
         // A torn end and a swapped pair, so that opening has something to mend.
         let disk = disk.after_power_cut(0);
-        let newest = disk.paths().into_iter().filter(|path| path.extension().is_some()).next_back().unwrap();
+        let newest = disk.paths().into_iter().rfind(|path| path.extension().is_some()).unwrap();
         disk.damage(&newest, |bytes| bytes.extend([1; 30]));
         disk.swap(&segment_path(0), &newest);
         disk.fail_at(n);
