@@ -121,6 +121,7 @@ async fn damage_costs_what_it_hits_and_is_told() {
         topic.close().await;
         let again = open(&disk, small());
         assert_eq!(positions(&read(&again)), positions(&records), "{story}: the same after another restart");
+        assert_eq!(again.statistics().torn_bytes, 0, "{story}: a torn end is healed once");
     }
 }
 
@@ -168,6 +169,19 @@ async fn damage_found_while_running_is_counted_once_and_costs_no_later_record() 
     append(&topic, "d").await.unwrap();
     let records = read(&topic);
     assert_eq!((texts(&records), records[1].missing_before), (vec!["a", "d"], 2));
+}
+
+#[tokio::test]
+async fn records_still_in_memory_are_read_though_their_file_is_damaged() {
+    let disk = Memory::default();
+    // Room for the two newest.
+    let topic = open(&disk, TopicConfig { tail_bytes_max: 300, ..TopicConfig::default() });
+    for text in ["a", "b", "c", "d"] {
+        append(&topic, text).await.unwrap();
+    }
+    disk.damage(&segment_path(0), |bytes| bytes[30] ^= 1);
+    let records = read(&topic);
+    assert_eq!((texts(&records), records[1].missing_before), (vec!["a", "c", "d"], 1));
 }
 
 #[derive(Clone, Debug)]
