@@ -1,0 +1,328 @@
+//! The analyzer: events in, proposals out.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use model::{
+    Alert, DeploymentEvent, Event, EventBody, EventId, PolicyLoad, Position, Proposal, Release, ReleaseId,
+    ServiceKey, Timestamp, Verb, VerbKind, values::Discovery,
+};
+use policy::Policy;
+
+use crate::{
+    counters::Counters,
+    judge::{
+        alerts::{Affected, Alerts},
+        condition::has_alert,
+        subject::Sources,
+    },
+    outbox::Outbox,
+    service::{Context, Scope, Service},
+    store::Store,
+};
+
+/// How many services are remembered: a hundred times a large shop. Beyond it the one without open releases that
+/// was looked at longest ago makes room.
+pub const SERVICES_MAX: usize = 20_000;
+
+/// Nothing that waits is asked about more often.
+const WAKE_STEP: Duration = Duration::from_secs(1);
+
+/// Judges services and proposes. State and five verbs: no I/O, no clock, no randomness; what it proposes is a
+/// function of the events it was handed.
+#[derive(Debug)]
+pub struct Analyzer {
+    now: Timestamp,
+    pub(crate) policy: Policy,
+    pub(crate) store: Store,
+    pub(crate) services: BTreeMap<ServiceKey, Service>,
+    alerts: Alerts,
+    outbox: Outbox,
+    cause: EventId,
+    position: Position,
+    is_replay: bool,
+    /// Not after the next moment at which time alone changes something.
+    due: Option<Timestamp>,
+    counters: Counters,
+}
+
+impl Default for Analyzer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Analyzer {
+    /// Starts with nothing known and a policy that measures but triggers nothing; the policy in force arrives as
+    /// an event.
+    pub fn new() -> Self {
+        let policy = Policy::default_policy();
+        let mut store = Store::default();
+        store.configure(&policy);
+        Self {
+            now: Timestamp::MIN,
+            policy,
+            store,
+            services: BTreeMap::new(),
+            alerts: Alerts::default(),
+            outbox: Outbox::default(),
+            cause: EventId::default(),
+            position: Position::default(),
+            is_replay: false,
+            due: None,
+            counters: Counters::default(),
+        }
+    }
+
+    /// Takes the record at `position`. `now` is its stamp; one that goes back counts as the latest seen.
+    pub fn handle_event(&mut self, now: Timestamp, position: Position, event: &Event) {
+        self.now = self.now.max(now);
+        self.cause.clone_from(&event.id);
+        self.position = position;
+        self.take(event);
+        self.advance();
+    }
+
+    /// Takes a record that was decided upon before a restart: windows, alerts, stretches and the policy are
+    /// rebuilt from it, but no release moves and nothing is proposed. Releases and breaches come from
+    /// [`Self::restore`].
+    pub fn replay_event(&mut self, now: Timestamp, position: Position, event: &Event) {
+        self.is_replay = true;
+        self.handle_event(now, position, event);
+        self.is_replay = false;
+    }
+
+    /// Time has come: settles what has waited long enough, ends watches, tells of silence.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+        self.advance();
+    }
+
+    /// When [`Self::handle_timeout`] has something to do next.
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        [self.store.poll_timeout(), self.due].into_iter().flatten().min()
+    }
+
+    /// The next proposal, in the order in which the arbiter has to see them.
+    pub fn poll_proposal(&mut self) -> Option<Proposal> {
+        self.outbox.take()
+    }
+
+    /// The windows.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// What `ripcord discover` prints.
+    pub fn discovery(&self) -> Discovery {
+        self.store.discovery()
+    }
+
+    /// The policy in force.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Every release remembered, by service, oldest first.
+    pub fn releases(&self) -> impl Iterator<Item = &Release> {
+        self.services.values().flat_map(|service| service.releases.iter().map(|it| &it.release))
+    }
+
+    /// What was counted since the start.
+    pub fn counters(&self) -> Counters {
+        let releases = self.services.values().map(|service| service.releases.len() as u64).sum();
+        Counters { services: self.services.len() as u64, releases, ..self.counters }
+    }
+
+    fn take(&mut self, event: &Event) {
+        match &event.body {
+            EventBody::Telemetry(batch) => self.store.handle_batch(self.now, batch),
+            EventBody::Requests(requests) => self.store.handle_requests(self.now, requests),
+            EventBody::Deployment(deployment) => self.take_deployment(deployment),
+            EventBody::Alerts(alerts) => self.take_alerts(&event.id, alerts),
+            EventBody::Outcome(outcome) => {
+                self.outbox.pass(Proposal::Outcome(outcome.clone()));
+                self.with_service(&outcome.release.key, |service, context, outbox| {
+                    service.handle_outcome(outcome, context, outbox);
+                });
+            }
+            EventBody::Verb(verb) => self.take_verb(&event.id, verb),
+            EventBody::PolicyLoad(load) => self.take_policy(load),
+            EventBody::Delivery(delivery) => self.outbox.pass(Proposal::Delivery(delivery.clone())),
+            EventBody::Tick => {}
+        }
+    }
+
+    fn take_deployment(&mut self, deployment: &DeploymentEvent) {
+        if self.is_replay {
+            return;
+        }
+        self.ensure_service(&deployment.key);
+        let mut is_taken = false;
+        self.with_service(&deployment.key, |service, context, outbox| {
+            is_taken = service.handle_deployment(deployment, context, outbox);
+        });
+        self.counters.deployments_ignored += u64::from(!is_taken);
+        self.due = Some(self.now);
+    }
+
+    fn take_alerts(&mut self, id: &EventId, alerts: &[Alert]) {
+        for alert in alerts {
+            self.outbox.pass(Proposal::Alert { id: id.clone(), alert: Box::new(alert.clone()) });
+        }
+        let heard =
+            alerts.iter().filter_map(|alert| self.alerts.handle(self.now, alert, &self.policy.identity));
+        let affected: Vec<Affected> = heard.collect();
+        self.judge_affected(&affected);
+        self.due = Some(self.now);
+    }
+
+    fn take_verb(&mut self, id: &EventId, verb: &Verb) {
+        self.outbox.pass(Proposal::Verb { id: id.clone(), verb: Box::new(verb.clone()) });
+        let release = match &verb.kind {
+            VerbKind::Rollback { release, .. } | VerbKind::Cancel { release } => release,
+            _ => return,
+        };
+        let Some((key, index)) = self.find_release(release) else { return };
+        self.with_service(&key, |service, context, outbox| {
+            service.handle_verb(index, verb, context, outbox);
+        });
+    }
+
+    /// The release of that id; a bare id means the newest.
+    fn find_release(&self, id: &ReleaseId) -> Option<(ServiceKey, usize)> {
+        self.services.iter().find_map(|(key, service)| {
+            let exact = service.releases.iter().rposition(|it| it.release.id == *id);
+            let newest = || service.newest_of(id.as_str());
+            let index = if id.bare() == id.as_str() { newest() } else { exact };
+            index.map(|index| (key.clone(), index))
+        })
+    }
+
+    fn take_policy(&mut self, load: &PolicyLoad) {
+        self.outbox.pass(Proposal::PolicyLoad(Box::new(load.clone())));
+        let (Some(policy), _) = policy::compile(load) else {
+            self.counters.policies_refused += 1;
+            return;
+        };
+        self.store.configure(&policy);
+        self.policy = policy;
+        self.services.values_mut().for_each(Service::forget_policy);
+        self.due = Some(self.now);
+    }
+
+    /// What every event and every timeout ends with: what has settled is looked at, and what is due is done.
+    fn advance(&mut self) {
+        self.store.handle_timeout(self.now);
+        for look in self.store.take_looks() {
+            self.counters.looks += 1;
+            self.ensure_service(&look.key);
+            self.with_service(&look.key, |service, context, outbox| service.look(look.at, context, outbox));
+        }
+        if self.due.is_some_and(|due| due <= self.now) {
+            self.do_due();
+        }
+        if self.is_replay {
+            self.outbox.discard();
+        }
+        self.outbox.flush();
+    }
+
+    fn do_due(&mut self) {
+        let over = self.alerts.expire(self.now);
+        self.judge_affected(&over);
+        let mut due = self.alerts.next_end();
+        let waiting = self.services.iter().filter(|(_, service)| service.needs_time());
+        let waiting: Vec<ServiceKey> = waiting.map(|(key, _)| key.clone()).collect();
+        for key in &waiting {
+            let mut next = None;
+            self.with_service(key, |service, context, outbox| next = service.tend(context, outbox));
+            due = [due, next].into_iter().flatten().min();
+        }
+        // Whatever could not be done at its time is tried again at the next tick, not in a loop.
+        self.due = due.map(|due| due.max(self.now + WAKE_STEP));
+    }
+
+    /// An alert came or went: triggers that ask for one are judged without waiting for telemetry.
+    fn judge_affected(&mut self, affected: &[Affected]) {
+        for who in affected {
+            let from = ServiceKey::new(who.service.clone(), "");
+            let of_service = self.services.range(from..).take_while(|(key, _)| key.service == who.service);
+            let keys: Vec<_> =
+                of_service.filter(|(key, _)| who.covers(key)).map(|(key, _)| key.clone()).collect();
+            for key in &keys {
+                self.with_service(key, |service, context, outbox| {
+                    service.judge_all(Scope::Alerts, context, outbox);
+                });
+            }
+        }
+    }
+
+    /// Something was put in from outside: what is due is found anew.
+    pub(crate) fn wake(&mut self) {
+        self.due = Some(Timestamp::MIN);
+    }
+
+    fn ensure_service(&mut self, key: &ServiceKey) {
+        if self.services.contains_key(key) {
+            return;
+        }
+        if self.services.len() >= SERVICES_MAX {
+            let can_go = |service: &&Service| !service.needs_time() && !service.has_release_under_watch();
+            let oldest = self.services.values().filter(can_go).min_by_key(|service| service.last_look_at);
+            let Some(oldest) = oldest.map(|service| service.key.clone()) else {
+                self.counters.services_refused += 1;
+                return;
+            };
+            self.services.remove(&oldest);
+        }
+        self.services.insert(key.clone(), Service::new(key.clone()));
+    }
+
+    fn with_service(
+        &mut self,
+        key: &ServiceKey,
+        handle: impl FnOnce(&mut Service, Context<'_>, &mut Outbox),
+    ) {
+        let Some(service) = self.services.get_mut(key) else { return };
+        let sources =
+            Sources { store: &self.store, policy: &self.policy, alerts: &self.alerts, now: self.now };
+        let context =
+            Context { sources, cause: &self.cause, position: self.position, is_replay: self.is_replay };
+        handle(service, context, &mut self.outbox);
+        // What was handled may have begun to wait for something.
+        self.due = self.due.or(Some(self.now + WAKE_STEP));
+    }
+}
+
+impl Service {
+    /// Does what is due and says when to ask again.
+    fn tend(&mut self, context: Context<'_>, outbox: &mut Outbox) -> Option<Timestamp> {
+        if !context.is_replay {
+            (0..self.releases.len()).for_each(|index| self.judge_silence(index, context, outbox));
+            self.judge_held_alerts(context, outbox);
+            self.end_watches(context, outbox);
+        }
+        let deadlines = (0..self.releases.len()).filter_map(|index| self.watch_deadline(index, context));
+        let watches = deadlines.collect::<Vec<_>>().into_iter().min();
+        let silences = (0..self.releases.len()).filter_map(|index| self.silence_deadline(index)).min();
+        [watches, silences, self.held_alerts_deadline(context)].into_iter().flatten().min()
+    }
+
+    /// A stretch of an alert grows with time, not with samples.
+    fn judge_held_alerts(&mut self, context: Context<'_>, outbox: &mut Outbox) {
+        if self.held_alerts_deadline(context).is_some_and(|due| due <= context.now()) {
+            self.judge_all(Scope::Alerts, context, outbox);
+        }
+    }
+
+    fn held_alerts_deadline(&mut self, context: Context<'_>) -> Option<Timestamp> {
+        let policy = self.effective(context.sources.policy);
+        let asks = policy.triggers.iter().filter(|trigger| has_alert(&trigger.condition));
+        let deadlines = asks.flat_map(|trigger| {
+            let released = self.releases.iter().filter_map(|it| it.triggers.get(&trigger.name));
+            let own = self.own.get(&trigger.name).map(|own| &own.state);
+            released.chain(own).filter_map(|state| state.phase.due(trigger.hold))
+        });
+        deadlines.min()
+    }
+}

@@ -1,0 +1,18 @@
+//! What the judging half counts about itself.
+
+/// How much was judged, and what was not taken. The store counts its own: [`crate::store::Counters`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Services remembered now.
+    pub services: u64,
+    /// Releases remembered now.
+    pub releases: u64,
+    /// Looks at settled data.
+    pub looks: u64,
+    /// Deployment events that were repeats or concerned no release known.
+    pub deployments_ignored: u64,
+    /// Policy loads that did not compile; the policy before stayed in force.
+    pub policies_refused: u64,
+    /// Services beyond [`crate::SERVICES_MAX`] that are not judged.
+    pub services_refused: u64,
+}

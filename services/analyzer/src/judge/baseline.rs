@@ -1,0 +1,96 @@
+//! What a release is compared with: the window before it, frozen when it goes out.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use model::{ServiceKey, Timestamp};
+use policy::{Expression, Policy, Trigger};
+
+use super::signal::Signal;
+use crate::store::{Ask, Store, Versions};
+
+/// The numbers of the window before a deployment, by metric and window.
+///
+/// Frozen, because the store forgets: changing what a release is compared with in mid-watch would void the
+/// comparison (STATISTICS 5.2). They are what ran before and not the release's: the previous version where
+/// telemetry names it, else every other version, else the telemetry that carries no version.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Frozen {
+    signals: BTreeMap<(String, Duration), Signal>,
+}
+
+/// Whose "before" it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Before<'a> {
+    pub(crate) key: &'a ServiceKey,
+    pub(crate) version: &'a str,
+    pub(crate) previous_version: Option<&'a str>,
+    /// When the release went out.
+    pub(crate) started_at: Timestamp,
+    /// Whether telemetry tells the release from others by its version.
+    pub(crate) by_version: bool,
+}
+
+impl Frozen {
+    /// Takes what is still missing for `triggers`; called when the release goes out and at the looks of the
+    /// first window, as its last scrape settles only after the deployment.
+    pub(crate) fn fill(
+        &mut self,
+        store: &Store,
+        policy: &Policy,
+        triggers: &[Trigger],
+        before: Before<'_>,
+        now: Timestamp,
+    ) {
+        for trigger in triggers.iter().filter(|trigger| before.started_at + trigger.window >= now) {
+            trigger.condition.for_each_metric(&mut |metric| {
+                let place = (metric.to_owned(), trigger.window);
+                if self.signals.contains_key(&place) {
+                    return;
+                }
+                if let Some(signal) = read_before(store, policy, metric, trigger.window, before) {
+                    self.signals.insert(place, signal);
+                }
+            });
+        }
+    }
+
+    /// The metric over `window` before the deployment.
+    pub(crate) fn get(&self, metric: &str, window: Duration) -> Option<&Signal> {
+        self.signals.get(&(metric.to_owned(), window))
+    }
+}
+
+fn read_before(
+    store: &Store,
+    policy: &Policy,
+    metric: &str,
+    window: Duration,
+    before: Before<'_>,
+) -> Option<Signal> {
+    let read = |versions| {
+        let ask = Ask { key: before.key, versions, metric, window, at: before.started_at, since: None };
+        Signal::read(store, policy, &ask)
+    };
+    if !before.by_version {
+        return read(Versions::All);
+    }
+    let previous = before.previous_version.filter(|previous| *previous != before.version);
+    previous
+        .and_then(|previous| read(Versions::One(previous)))
+        .or_else(|| read(Versions::AllBut(before.version)))
+        .or_else(|| read(Versions::Unversioned))
+}
+
+/// Whether the condition compares with a baseline anywhere.
+pub(crate) fn has_baseline(condition: &Expression) -> bool {
+    use policy::Operand::Baseline;
+    match condition {
+        Expression::Compare { left, right, .. } => {
+            matches!(left, Baseline { .. }) || matches!(right, Baseline { .. })
+        }
+        Expression::Alert(_) | Expression::Fact(_) => false,
+        Expression::And(left, right) | Expression::Or(left, right) => {
+            has_baseline(left) || has_baseline(right)
+        }
+    }
+}

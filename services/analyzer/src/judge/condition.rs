@@ -1,0 +1,290 @@
+//! A whole condition: its comparisons, alerts and facts, each with its numbers.
+
+use std::time::Duration;
+
+use model::{Evidence, Timestamp};
+use policy::{Expression, GuardTest, Operand, Operator, Trigger};
+
+use super::{
+    compare::{Compared, Guarding, Limit, compare, holds},
+    subject::{Sources, Subject},
+    truth::{Truth, Unknown},
+};
+use crate::statistics;
+
+/// A latency metric named without a quantile means this one: what the handbook's own example watches.
+pub(crate) const QUANTILE_DEFAULT: f64 = 0.95;
+
+impl Guarding {
+    /// What a trigger asks for before it counts as broken (DESIGN, "When a trigger fires").
+    pub(crate) fn of(trigger: &Trigger) -> Self {
+        let acts = trigger.action == model::Action::ImmediateRollback;
+        Self {
+            test: trigger.test,
+            level: if acts { statistics::LEVEL_ACT } else { statistics::LEVEL_NOTIFY },
+            min_requests: trigger.min_requests,
+            events_min: statistics::EVENTS_MIN,
+        }
+    }
+
+    /// What is asked of a service that nothing would be done to but telling.
+    pub(crate) fn telling(trigger: &Trigger) -> Self {
+        Self { level: statistics::LEVEL_NOTIFY, ..Self::of(trigger) }
+    }
+
+    /// Softer: enough to doubt that the release is to blame.
+    pub(crate) fn shared(trigger: &Trigger) -> Self {
+        Self { level: statistics::LEVEL_SHARED, events_min: 0, ..Self::of(trigger) }
+    }
+}
+
+/// One leaf of a condition and what it came to.
+#[derive(Clone, Debug)]
+pub(crate) struct Term<'a> {
+    pub(crate) leaf: &'a Expression,
+    pub(crate) compared: Compared,
+    pub(crate) newest_at: Option<Timestamp>,
+}
+
+/// A condition at one look.
+#[derive(Clone, Debug)]
+pub(crate) struct Judged<'a> {
+    pub(crate) guarded: Truth,
+    pub(crate) bare: Truth,
+    pub(crate) terms: Vec<Term<'a>>,
+}
+
+impl Judged<'_> {
+    /// Whether any metric was judged on enough requests.
+    pub(crate) fn saw_enough(&self) -> bool {
+        let is_known = |term: &Term<'_>| !matches!(term.compared.bare, Truth::Unknown(_));
+        self.terms.iter().any(|term| term.newest_at.is_some() && is_known(term))
+    }
+
+    /// The metric whose parts do not fit together, if there is one.
+    pub(crate) fn torn(&self) -> Option<&Evidence> {
+        let is_torn = |term: &&Term<'_>| term.compared.bare == Truth::Unknown(Unknown::Torn);
+        self.terms.iter().find(is_torn)?.compared.evidence.as_ref()
+    }
+
+    /// The leaves that made it true.
+    pub(crate) fn broken(&self) -> impl Iterator<Item = &Term<'_>> {
+        self.terms.iter().filter(|term| term.compared.guarded.is_true())
+    }
+
+    /// The numbers, those that made it true first.
+    pub(crate) fn evidence(&self) -> Vec<Evidence> {
+        let of = |is_broken: bool| {
+            let terms = self.terms.iter().filter(move |term| term.compared.guarded.is_true() == is_broken);
+            terms.filter_map(|term| term.compared.evidence.clone())
+        };
+        of(true).chain(of(false)).collect()
+    }
+
+    /// Event time of the newest sample that counted.
+    pub(crate) fn newest_at(&self) -> Option<Timestamp> {
+        self.terms.iter().filter_map(|term| term.newest_at).max()
+    }
+}
+
+/// Judges `condition` over `window`.
+pub(crate) fn judge<'a>(
+    condition: &'a Expression,
+    window: Duration,
+    guarding: &Guarding,
+    subject: &Subject<'_>,
+    sources: Sources<'_>,
+) -> Judged<'a> {
+    let mut terms = Vec::new();
+    let (guarded, bare) = walk(condition, &mut |leaf| {
+        let (compared, newest_at) = judge_leaf(leaf, window, guarding, subject, sources);
+        let truths = (compared.guarded, compared.bare);
+        terms.push(Term { leaf, compared, newest_at });
+        truths
+    });
+    Judged { guarded, bare, terms }
+}
+
+fn walk<'a>(
+    condition: &'a Expression,
+    leaf: &mut dyn FnMut(&'a Expression) -> (Truth, Truth),
+) -> (Truth, Truth) {
+    match condition {
+        Expression::And(left, right) => {
+            let (left, right) = (walk(left, leaf), walk(right, leaf));
+            (left.0.and(right.0), left.1.and(right.1))
+        }
+        Expression::Or(left, right) => {
+            let (left, right) = (walk(left, leaf), walk(right, leaf));
+            (left.0.or(right.0), left.1.or(right.1))
+        }
+        Expression::Compare { .. } | Expression::Alert(_) | Expression::Fact(_) => leaf(condition),
+    }
+}
+
+fn judge_leaf(
+    leaf: &Expression,
+    window: Duration,
+    guarding: &Guarding,
+    subject: &Subject<'_>,
+    sources: Sources<'_>,
+) -> (Compared, Option<Timestamp>) {
+    match leaf {
+        Expression::Alert(name) => (judge_alert(name, subject, sources), None),
+        Expression::Fact(name) => (judge_fact(name, subject), None),
+        Expression::Compare { .. } => match Comparison::of(leaf) {
+            Some(comparison) => comparison.judge(window, guarding, subject, sources),
+            None => (judge_constants(leaf), None),
+        },
+        Expression::And(..) | Expression::Or(..) => (Compared::unknown(Unknown::NoData), None),
+    }
+}
+
+/// An alert is what its sender says it is: nothing to guard.
+fn judge_alert(name: &str, subject: &Subject<'_>, sources: Sources<'_>) -> Compared {
+    let since = sources.alerts.firing_since(sources.now, name, subject.key, subject.alert_version);
+    let evidence = since.map(|_| Evidence {
+        metric: format!("alert({name:?})"),
+        value: 1.0,
+        coverage: 1.0,
+        ..Evidence::default()
+    });
+    let fires = Truth::from(since.is_some());
+    Compared { guarded: fires, bare: fires, evidence }
+}
+
+fn judge_fact(name: &str, subject: &Subject<'_>) -> Compared {
+    let fact = match subject.facts.and_then(|facts| facts.get(name)).map(String::as_str) {
+        Some("true") => Truth::True,
+        Some("false") => Truth::False,
+        _ => return Compared::unknown(Unknown::NoData),
+    };
+    Compared { guarded: fact, bare: fact, evidence: None }
+}
+
+/// Two numbers compare as numbers do; anything else that holds no metric says nothing.
+fn judge_constants(leaf: &Expression) -> Compared {
+    let Expression::Compare { left: Operand::Number(left), operator, right: Operand::Number(right) } = leaf
+    else {
+        return Compared::unknown(Unknown::NoData);
+    };
+    let truth = Truth::from(holds(*operator, *left, *right));
+    Compared { guarded: truth, bare: truth, evidence: None }
+}
+
+/// A comparison with its metric on the left.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Comparison<'a> {
+    pub(crate) metric: &'a str,
+    pub(crate) quantile: Option<f64>,
+    pub(crate) operator: Operator,
+    pub(crate) right: &'a Operand,
+}
+
+impl<'a> Comparison<'a> {
+    pub(crate) fn of(leaf: &'a Expression) -> Option<Self> {
+        let Expression::Compare { left, operator, right } = leaf else { return None };
+        match (left, right) {
+            (Operand::Metric { name, quantile }, _) => {
+                Some(Self { metric: name, quantile: *quantile, operator: *operator, right })
+            }
+            (_, Operand::Metric { name, quantile }) => {
+                Some(Self { metric: name, quantile: *quantile, operator: mirrored(*operator), right: left })
+            }
+            _ => None,
+        }
+    }
+
+    pub(crate) fn is_relative(&self) -> bool {
+        matches!(self.right, Operand::Baseline { .. })
+    }
+
+    pub(crate) fn quantile_or_default(&self) -> f64 {
+        self.quantile.unwrap_or(QUANTILE_DEFAULT)
+    }
+
+    /// As the condition names it: `error_rate`, `response_time_p95`.
+    pub(crate) fn display_name(&self) -> String {
+        let Some(quantile) = self.quantile else { return self.metric.to_owned() };
+        let permille = (quantile * 1000.0).round() as u32;
+        if permille.is_multiple_of(10) {
+            format!("{}_p{}", self.metric, permille / 10)
+        } else {
+            format!("{}_p{permille}", self.metric)
+        }
+    }
+
+    fn judge(
+        &self,
+        window: Duration,
+        guarding: &Guarding,
+        subject: &Subject<'_>,
+        sources: Sources<'_>,
+    ) -> (Compared, Option<Timestamp>) {
+        let is_latency_against_baseline = self.is_relative() && self.quantile.is_some();
+        if is_latency_against_baseline && subject.warm_at.is_some_and(|warm| subject.at < warm) {
+            return (Compared::unknown(Unknown::WarmingUp), None);
+        }
+        let signal = if is_latency_against_baseline {
+            subject.read_warm(sources, self.metric, window)
+        } else {
+            subject.read(sources, self.metric, window)
+        };
+        let Some(signal) = signal else { return (Compared::unknown(Unknown::NoData), None) };
+        let newest_at = Some(signal.newest_at());
+        (self.against(&signal, window, guarding, subject, sources), newest_at)
+    }
+
+    fn against(
+        &self,
+        signal: &super::signal::Signal,
+        window: Duration,
+        guarding: &Guarding,
+        subject: &Subject<'_>,
+        sources: Sources<'_>,
+    ) -> Compared {
+        let run = |limit: &Limit<'_>, guarding: &Guarding| {
+            compare(&self.display_name(), signal, self.quantile_or_default(), self.operator, limit, guarding)
+        };
+        match self.right {
+            Operand::Number(number) => run(&Limit::Number(*number), guarding),
+            Operand::Baseline { factor } => {
+                match subject.baseline(sources, self.metric, window, guarding.min_requests) {
+                    Some((signal, kind)) => {
+                        run(&Limit::Baseline { factor: *factor, signal: &signal, kind }, guarding)
+                    }
+                    None => Compared::unknown(Unknown::NoData),
+                }
+            }
+            // Two measurements against each other have no tail of their own: the bare numbers are compared.
+            Operand::Metric { name, quantile } => {
+                let quantile = quantile.unwrap_or(QUANTILE_DEFAULT);
+                match subject.read(sources, name, window).and_then(|other| other.value(quantile)) {
+                    Some(number) => {
+                        run(&Limit::Number(number), &Guarding { test: GuardTest::None, ..*guarding })
+                    }
+                    None => Compared::unknown(Unknown::NoData),
+                }
+            }
+        }
+    }
+}
+
+fn mirrored(operator: Operator) -> Operator {
+    match operator {
+        Operator::Greater => Operator::Less,
+        Operator::GreaterOrEqual => Operator::LessOrEqual,
+        Operator::Less => Operator::Greater,
+        Operator::LessOrEqual => Operator::GreaterOrEqual,
+        Operator::Equal | Operator::NotEqual => operator,
+    }
+}
+
+/// Whether the condition asks for an alert: such triggers are judged when alerts come and go too.
+pub(crate) fn has_alert(condition: &Expression) -> bool {
+    match condition {
+        Expression::Alert(_) => true,
+        Expression::Compare { .. } | Expression::Fact(_) => false,
+        Expression::And(left, right) | Expression::Or(left, right) => has_alert(left) || has_alert(right),
+    }
+}

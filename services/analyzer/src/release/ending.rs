@@ -1,0 +1,131 @@
+//! How a watch ends: by time, by a newer release, by a rollback, by a person.
+
+use model::{FindingKind, ReleaseState, Timestamp};
+
+use super::tracked::Tracked;
+use crate::{
+    outbox::Outbox,
+    service::{Context, Service},
+    text::short,
+    watch::recovery::STRAGGLERS,
+};
+
+impl Service {
+    /// Puts a release into a state in which triggers do not judge it any more.
+    pub(crate) fn close(
+        &mut self,
+        at: usize,
+        state: ReleaseState,
+        reason: impl Into<String>,
+        context: Context<'_>,
+        outbox: &mut Outbox,
+    ) {
+        let now = context.now();
+        let tracked = &mut self.releases[at];
+        tracked.set_state(now, state, reason);
+        for kind in tracked.findings.clone() {
+            tracked.finding_ends(kind, "the release is not under watch any more", outbox);
+        }
+        // What it broke stays told until the service is seen within its limits again.
+        let awaits_recovery = matches!(state, ReleaseState::RolledBack | ReleaseState::RollbackFailed);
+        if awaits_recovery {
+            tracked.triggers.retain(|_, it| it.phase.is_firing());
+        } else {
+            tracked.breaches_end(outbox);
+        }
+        let leaves_traces =
+            awaits_recovery || matches!(state, ReleaseState::Superseded | ReleaseState::Cancelled);
+        outbox.release(&tracked.release);
+        if leaves_traces {
+            self.quiet_since = Some(now + STRAGGLERS);
+        }
+    }
+
+    /// Ends what has waited long enough; called whenever time passes.
+    pub(crate) fn end_watches(&mut self, context: Context<'_>, outbox: &mut Outbox) {
+        for at in 0..self.releases.len() {
+            if self.watch_deadline(at, context).is_none_or(|deadline| context.now() < deadline) {
+                continue;
+            }
+            match self.releases[at].state() {
+                ReleaseState::Pending => {
+                    let reason = "announced, but never said to be out";
+                    self.close(at, ReleaseState::Cancelled, reason, context, outbox);
+                }
+                ReleaseState::Progressing => {
+                    let reason = "never said to be fully out";
+                    self.close(at, ReleaseState::Unproven, reason, context, outbox);
+                }
+                ReleaseState::Watching => self.end_watch(at, context, outbox),
+                ReleaseState::RolledBack => {
+                    let tracked = &mut self.releases[at];
+                    tracked.breaches_end(outbox);
+                    tracked.gave_up = true;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// When time alone next moves the release at `at`.
+    pub(crate) fn watch_deadline(&mut self, at: usize, context: Context<'_>) -> Option<Timestamp> {
+        let watch_max = self.effective(context.sources.policy).defaults.watch_max;
+        let tracked = &self.releases[at];
+        let since = tracked.release.state_since;
+        match tracked.state() {
+            ReleaseState::Pending | ReleaseState::Progressing => Some(since + watch_max),
+            ReleaseState::RolledBack if !tracked.gave_up => Some(since + watch_max),
+            ReleaseState::Watching if tracked.undecided().is_none() => {
+                tracked.extended_from.or(tracked.release.watch_until)
+            }
+            ReleaseState::Watching => tracked.release.watch_until,
+            _ => None,
+        }
+    }
+
+    fn end_watch(&mut self, at: usize, context: Context<'_>, outbox: &mut Outbox) {
+        let watch_max = self.effective(context.sources.policy).defaults.watch_max;
+        let tracked = &mut self.releases[at];
+        let watch_limit = tracked.release.state_since + watch_max;
+        let undecided = tracked.undecided().map(str::to_owned);
+        if let Some(trigger) = &undecided
+            && context.now() < watch_limit
+        {
+            tracked.extended_from = tracked.extended_from.or(tracked.release.watch_until);
+            tracked.release.watch_until = Some(watch_limit);
+            tracked.release.state_reason = format!("the watch goes on until {trigger} is decided");
+            outbox.release(&tracked.release);
+            return;
+        }
+        let watched = short(context.now().since(tracked.release.state_since));
+        let (state, reason) = tracked.verdict(undecided.as_deref());
+        let reason = format!("watched for {watched}: {reason}");
+        self.close(at, state, reason, context, outbox);
+    }
+}
+
+impl Tracked {
+    /// What a watch that came to its end has shown; silence is never success.
+    fn verdict(&self, undecided: Option<&str>) -> (ReleaseState, String) {
+        let is_silent = [FindingKind::ReleaseSilent, FindingKind::SenderSilent]
+            .iter()
+            .any(|kind| self.findings.contains(kind));
+        if let Some(trigger) = undecided {
+            return (ReleaseState::Unproven, format!("{trigger} was still broken at its end"));
+        }
+        if is_silent {
+            return (ReleaseState::Unproven, "its telemetry was silent at the end".into());
+        }
+        if !self.saw_enough {
+            return (ReleaseState::Unproven, "no trigger ever saw enough requests to judge it".into());
+        }
+        if self.broke.is_empty() {
+            return (ReleaseState::Succeeded, "nothing was broken".into());
+        }
+        let broke: Vec<&str> = self.broke.iter().map(String::as_str).collect();
+        (
+            ReleaseState::Succeeded,
+            format!("within its limits at the end, after {} was broken", broke.join(", ")),
+        )
+    }
+}

@@ -1,0 +1,114 @@
+//! What actuators and people report about a rollback.
+
+use model::{CommandId, CommandVerb, Outcome, OutcomeStatus, ReleaseId, ReleaseState, Verb, VerbKind};
+
+use crate::{
+    outbox::Outbox,
+    service::{Context, Service},
+};
+
+/// How many attempts of one command are told from a rollback by their ids; the arbiter gives up long before.
+const ATTEMPTS_MAX: u32 = 32;
+
+/// How many failed targets of one release are remembered: more than any policy names.
+const FAILED_TARGETS_MAX: usize = 64;
+
+impl Service {
+    /// Takes what came of a command; only a rollback's outcome moves a release.
+    pub(crate) fn handle_outcome(&mut self, outcome: &Outcome, context: Context<'_>, outbox: &mut Outbox) {
+        if is_of_other_verb(&outcome.release.id, &outcome.command) {
+            return;
+        }
+        let Some(at) = self.releases.iter().rposition(|it| it.release.id == outcome.release.id) else {
+            return;
+        };
+        match outcome.status {
+            OutcomeStatus::Accepted => self.rollback_accepted(at, outcome, context, outbox),
+            OutcomeStatus::Succeeded => self.rollback_succeeded(at, outcome, context, outbox),
+            OutcomeStatus::Failed => self.rollback_failed(at, outcome, context, outbox),
+            // The arbiter prepares it instead; nothing happened to the release.
+            OutcomeStatus::Refused => {}
+        }
+    }
+
+    fn rollback_accepted(&mut self, at: usize, outcome: &Outcome, context: Context<'_>, outbox: &mut Outbox) {
+        use ReleaseState::{Progressing, RollbackFailed, RollbackPrepared, Succeeded, Unproven, Watching};
+        let tracked = &mut self.releases[at];
+        let can_begin = matches!(
+            tracked.state(),
+            Progressing | Watching | RollbackPrepared | Succeeded | Unproven | RollbackFailed
+        );
+        if !can_begin {
+            return;
+        }
+        tracked.set_state(
+            context.now(),
+            ReleaseState::RollingBack,
+            format!("{} accepted the rollback", who(outcome)),
+        );
+        outbox.release(&tracked.release);
+    }
+
+    fn rollback_succeeded(
+        &mut self,
+        at: usize,
+        outcome: &Outcome,
+        context: Context<'_>,
+        outbox: &mut Outbox,
+    ) {
+        use ReleaseState::{Cancelled, Recovered, RolledBack, Superseded};
+        let tracked = &mut self.releases[at];
+        if outcome.actor.is_some() {
+            tracked.failed_targets.clear();
+        }
+        tracked.failed_targets.remove(&outcome.target);
+        let is_over = matches!(tracked.state(), RolledBack | Recovered | Superseded | Cancelled);
+        if is_over || !tracked.failed_targets.is_empty() {
+            return;
+        }
+        let reason = format!("{} rolled it back", who(outcome));
+        self.close(at, RolledBack, reason, context, outbox);
+    }
+
+    fn rollback_failed(&mut self, at: usize, outcome: &Outcome, context: Context<'_>, outbox: &mut Outbox) {
+        use ReleaseState::{Cancelled, Pending, Recovered, Superseded};
+        let tracked = &mut self.releases[at];
+        if matches!(tracked.state(), Pending | Recovered | Superseded | Cancelled) {
+            return;
+        }
+        if tracked.failed_targets.len() < FAILED_TARGETS_MAX {
+            tracked.failed_targets.insert(outcome.target.clone());
+        }
+        let reason = format!("{} could not roll it back: {}", who(outcome), outcome.detail);
+        self.close(at, ReleaseState::RollbackFailed, reason, context, outbox);
+    }
+
+    /// Takes a person's verb about the release at `at`.
+    pub(crate) fn handle_verb(&mut self, at: usize, verb: &Verb, context: Context<'_>, outbox: &mut Outbox) {
+        match &verb.kind {
+            VerbKind::Cancel { .. } if self.releases[at].is_open() => {
+                let reason = format!("called off by {}", verb.actor.name);
+                self.close(at, ReleaseState::Cancelled, reason, context, outbox);
+            }
+            VerbKind::Rollback { to_version: Some(to_version), .. } => {
+                self.releases[at].rollback_to = Some(to_version.clone());
+            }
+            _ => {}
+        }
+    }
+}
+
+fn who(outcome: &Outcome) -> &str {
+    let actor = outcome.actor.as_ref().map(|actor| actor.name.as_str());
+    actor.filter(|name| !name.is_empty()).unwrap_or(if outcome.target.is_empty() {
+        "the target"
+    } else {
+        &outcome.target
+    })
+}
+
+fn is_of_other_verb(release: &ReleaseId, command: &CommandId) -> bool {
+    [CommandVerb::Promote, CommandVerb::Hold].iter().any(|verb| {
+        (0..=ATTEMPTS_MAX).any(|attempt| CommandId::of(release, verb.as_str(), attempt) == *command)
+    })
+}

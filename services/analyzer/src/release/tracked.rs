@@ -1,0 +1,153 @@
+//! One release and everything that watching it has to remember.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::{ChangeKind, DeploymentEvent, Finding, FindingKind, Owner, Release, ReleaseState, Timestamp};
+
+use crate::{
+    judge::{baseline::Frozen, hold::Phase},
+    outbox::Outbox,
+};
+
+/// One trigger of one release (or service).
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct TriggerState {
+    pub(crate) phase: Phase,
+    /// The condition it was judged by: another one starts its stretch anew.
+    pub(crate) condition: String,
+}
+
+/// A release under the analyzer's eyes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tracked {
+    pub(crate) release: Release,
+    pub(crate) triggers: BTreeMap<String, TriggerState>,
+    /// Names of the triggers that it ever broke: all of them must hold before it counts as recovered.
+    pub(crate) broke: BTreeSet<String>,
+    pub(crate) frozen: Frozen,
+    /// Whether any trigger was ever judged on enough requests.
+    pub(crate) saw_enough: bool,
+    pub(crate) is_promoted: bool,
+    /// Where the watch would have ended had nothing been undecided; `None` while it was not extended.
+    pub(crate) extended_from: Option<Timestamp>,
+    pub(crate) findings: BTreeSet<FindingKind>,
+    pub(crate) alive: Alive,
+    /// When the sender last said something about it; older words are repeats.
+    pub(crate) last_word_at: Option<Timestamp>,
+    /// Where somebody asked to roll it back to.
+    pub(crate) rollback_to: Option<String>,
+    /// Rolled back, and not seen to recover within the longest watch.
+    pub(crate) gave_up: bool,
+    /// Targets whose rollback failed and has not succeeded since.
+    pub(crate) failed_targets: BTreeSet<String>,
+}
+
+/// When data last came in, by the clock of ingest: a sender whose own clock is off is not silent.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Alive {
+    /// Newest sample of the release, event time.
+    pub(crate) newest: Option<Timestamp>,
+    /// The event during which `newest` last grew; `None` until first looked at.
+    pub(crate) heard_at: Option<Timestamp>,
+    /// Other versions get so much traffic that this one must have had some, and had none.
+    pub(crate) is_starved: bool,
+}
+
+impl Tracked {
+    pub(crate) fn state(&self) -> ReleaseState {
+        self.release.state
+    }
+
+    /// Triggers judge it.
+    pub(crate) fn is_under_watch(&self) -> bool {
+        self.release.state.is_under_watch()
+    }
+
+    /// A deployment event can still move it.
+    pub(crate) fn is_open(&self) -> bool {
+        self.release.state == ReleaseState::Pending || self.is_under_watch()
+    }
+
+    /// Telemetry carries versions of code; a changed flag or schema shows in the service as a whole.
+    pub(crate) fn has_own_version(&self) -> bool {
+        self.release.kind == ChangeKind::Code
+    }
+
+    pub(crate) fn set_state(&mut self, now: Timestamp, state: ReleaseState, reason: impl Into<String>) {
+        if self.release.state != state {
+            self.release.state = state;
+            self.release.state_since = now;
+        }
+        self.release.state_reason = reason.into();
+    }
+
+    /// Whether any trigger fires.
+    pub(crate) fn firing(&self) -> impl Iterator<Item = &str> {
+        self.triggers.iter().filter(|(_, it)| it.phase.is_firing()).map(|(name, _)| name.as_str())
+    }
+
+    /// The first trigger that fires or may soon.
+    pub(crate) fn undecided(&self) -> Option<&str> {
+        let is_undecided = |it: &TriggerState| it.phase != Phase::Inactive;
+        self.triggers.iter().find(|(_, it)| is_undecided(it)).map(|(name, _)| name.as_str())
+    }
+
+    /// Tells of a finding unless it was told already.
+    pub(crate) fn finding_begins(&mut self, kind: FindingKind, text: String, outbox: &mut Outbox) {
+        if self.findings.insert(kind) {
+            outbox.finding(self.finding(kind, true, text));
+        }
+    }
+
+    /// Tells that a finding is over, if there is one.
+    pub(crate) fn finding_ends(&mut self, kind: FindingKind, text: &str, outbox: &mut Outbox) {
+        if self.findings.remove(&kind) {
+            outbox.finding(self.finding(kind, false, text.to_owned()));
+        }
+    }
+
+    fn finding(&self, kind: FindingKind, is_active: bool, text: String) -> Finding {
+        let (key, release) = (self.release.key.clone(), Some(self.release.reference()));
+        Finding { key, release, kind, is_active, text }
+    }
+
+    /// Ends every breach that was told.
+    pub(crate) fn breaches_end(&mut self, outbox: &mut Outbox) {
+        for name in self.firing() {
+            outbox.breach_ended(&self.release.key, Some(self.release.reference()), name);
+        }
+        self.triggers.clear();
+    }
+
+    /// Takes over what the event says and an earlier one did not, or said otherwise.
+    pub(crate) fn take_details(&mut self, event: &DeploymentEvent) {
+        let release = &mut self.release;
+        replace(&mut release.previous_version, &event.previous_version);
+        replace(&mut release.change_id, &event.change_id);
+        replace(&mut release.stage, &event.stage);
+        replace(&mut release.artifact, &event.artifact);
+        replace(&mut release.commit, &event.commit);
+        replace(&mut release.committed_at, &event.committed_at);
+        replace(&mut release.rollback_floor, &event.rollback_floor);
+        replace_owner(&mut release.owner, &event.owner);
+        if let Some(share) = event.traffic_percentage.filter(|share| share.is_finite()) {
+            release.traffic_percentage = Some(share.clamp(0.0, 100.0));
+        }
+        release.revertible = event.revertible.unwrap_or(release.revertible);
+        release.links.extend(event.links.clone());
+        release.facts.extend(event.facts.clone());
+        self.last_word_at = self.last_word_at.max(event.occurred_at);
+    }
+}
+
+fn replace<T: Clone>(have: &mut Option<T>, with: &Option<T>) {
+    if with.is_some() {
+        have.clone_from(with);
+    }
+}
+
+fn replace_owner(have: &mut Option<Owner>, with: &Option<Owner>) {
+    if with.as_ref().is_some_and(|owner| *owner != Owner::default()) {
+        have.clone_from(with);
+    }
+}

@@ -1,0 +1,233 @@
+//! A look at a release: each trigger of its policy, judged on what the release did.
+
+use std::{sync::Arc, time::Duration};
+
+use model::{Breach, FindingKind, Reason, Timestamp};
+use policy::{EffectivePolicy, Trigger};
+
+use crate::{
+    judge::{
+        blame::{Accused, shared_blame},
+        compare::Guarding,
+        condition::{Judged, has_alert, judge},
+        hold::Step,
+        subject::{Baselines, Beside, Subject},
+    },
+    outbox::Outbox,
+    release::tracked::{Tracked, TriggerState},
+    service::{Context, Scope, Service},
+    store::{VersionSeen, Versions},
+};
+
+/// A version seen so long before its release was announced ran before: only what it did since then counts. Less
+/// is the time a rollout takes, whose tool speaks when it is done.
+const ANNOUNCED_LATE_MAX: Duration = Duration::from_secs(15 * 60);
+
+impl Service {
+    /// Settled data of event time `at` is there.
+    pub(crate) fn look(&mut self, at: Timestamp, context: Context<'_>, outbox: &mut Outbox) {
+        self.last_look_at = self.last_look_at.max(Some(at));
+        self.judge_all(Scope::All, context, outbox);
+    }
+
+    /// Judges what `scope` says, on the telemetry of the last look.
+    pub(crate) fn judge_all(&mut self, scope: Scope, context: Context<'_>, outbox: &mut Outbox) {
+        let at = self.last_look_at.unwrap_or(context.now());
+        let policy = self.effective(context.sources.policy);
+        let seen = context.sources.store.versions(&self.key);
+        for index in 0..self.releases.len() {
+            if self.releases[index].is_under_watch() {
+                self.freeze(index, context);
+                self.note_alive(index, &seen, at, context, outbox);
+                self.judge_release(index, scope, at, &seen, &policy, context, outbox);
+            } else if scope == Scope::All {
+                self.judge_recovery(index, at, &seen, &policy, context, outbox);
+            }
+        }
+        self.judge_own(scope, at, &policy, context, outbox);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one look's facts, each read by one trigger's judgement")]
+    fn judge_release(
+        &mut self,
+        index: usize,
+        scope: Scope,
+        at: Timestamp,
+        seen: &[VersionSeen],
+        policy: &Arc<EffectivePolicy>,
+        context: Context<'_>,
+        outbox: &mut Outbox,
+    ) {
+        let mut triggers = std::mem::take(&mut self.releases[index].triggers);
+        let mut torn = None;
+        for trigger in policy.triggers.iter().filter(|it| scope == Scope::All || has_alert(&it.condition)) {
+            let tracked = &self.releases[index];
+            let by_version = tracked.is_told_by_version(seen);
+            let subject = tracked.subject(at, by_version, seen, policy);
+            let judged =
+                judge(&trigger.condition, trigger.window, &Guarding::of(trigger), &subject, context.sources);
+            let state = triggers.entry(trigger.name.clone()).or_default();
+            let step = state.look(trigger, at, &judged, context);
+            let breach = (step == Step::Fires).then(|| {
+                let accused = Accused {
+                    version: &tracked.release.version,
+                    started_at: tracked.release.started_at,
+                    by_version,
+                };
+                let blame = shared_blame(trigger, &judged, accused, &subject, context.sources);
+                let reason = tracked.reason(trigger, &judged, by_version, context);
+                let release = Some(tracked.release.reference());
+                Breach { key: self.key.clone(), release, action: trigger.action, reason, blame }
+            });
+            torn = torn.or_else(|| judged.torn().map(|evidence| torn_text(trigger, evidence)));
+            self.releases[index].saw_enough |= judged.saw_enough();
+            self.releases[index].take_step(trigger, step, breach, outbox);
+        }
+        self.releases[index].drop_unknown(&mut triggers, policy, outbox);
+        self.releases[index].triggers = triggers;
+        if scope == Scope::All {
+            self.releases[index].note_torn(torn, outbox);
+        }
+    }
+}
+
+impl TriggerState {
+    /// One look; the clock of a condition that asks for alerts is ingest's, of any other that of the data.
+    pub(crate) fn look(
+        &mut self,
+        trigger: &Trigger,
+        at: Timestamp,
+        judged: &Judged<'_>,
+        context: Context<'_>,
+    ) -> Step {
+        let at = if has_alert(&trigger.condition) { context.now() } else { at };
+        if self.condition != trigger.text && !self.phase.is_firing() {
+            self.phase = Default::default();
+        }
+        self.condition.clone_from(&trigger.text);
+        if context.is_replay {
+            self.phase.look_again(at, judged.guarded);
+            return Step::Unchanged;
+        }
+        self.phase.look(at, judged.guarded, judged.bare, trigger.hold)
+    }
+}
+
+impl Tracked {
+    /// Whether telemetry tells this release from others by its version: some version was seen lately, or, where
+    /// nothing was, ever.
+    pub(crate) fn is_told_by_version(&self, seen: &[VersionSeen]) -> bool {
+        if !self.has_own_version() {
+            return false;
+        }
+        let is_since = |it: &&VersionSeen| it.last_at >= self.release.started_at;
+        if seen.iter().filter(is_since).any(|it| it.version.is_some()) {
+            return true;
+        }
+        seen.iter().filter(is_since).count() == 0 && seen.iter().any(|it| it.version.is_some())
+    }
+
+    /// What the release's triggers look at.
+    pub(crate) fn subject<'a>(
+        &'a self,
+        at: Timestamp,
+        by_version: bool,
+        seen: &[VersionSeen],
+        policy: &EffectivePolicy,
+    ) -> Subject<'a> {
+        let release = &self.release;
+        let first_at = seen
+            .iter()
+            .find(|it| it.version.as_deref() == Some(release.version.as_str()))
+            .map_or(release.started_at, |it| it.first_at);
+        let ran_before =
+            first_at + ANNOUNCED_LATE_MAX < release.started_at || release.id.as_str() != release.id.bare();
+        let beside = Beside {
+            version: &release.version,
+            previous_version: release.previous_version.as_deref(),
+            since: if ran_before { release.started_at } else { first_at.min(release.started_at) },
+        };
+        Subject {
+            key: &release.key,
+            versions: if by_version { Versions::One(&release.version) } else { Versions::All },
+            since: (!by_version || ran_before).then_some(release.started_at),
+            at,
+            alert_version: Some(&release.version),
+            facts: Some(&release.facts),
+            baselines: Baselines { beside: by_version.then_some(beside), before: Some(&self.frozen) },
+            warm_at: Some(release.started_at + policy.defaults.warmup),
+        }
+    }
+
+    fn reason(
+        &self,
+        trigger: &Trigger,
+        judged: &Judged<'_>,
+        by_version: bool,
+        context: Context<'_>,
+    ) -> Reason {
+        let version = by_version.then(|| self.release.version.clone());
+        Reason {
+            key: self.release.key.clone(),
+            cluster: self.release.cluster.clone(),
+            version,
+            ..reason_of(trigger, judged, context)
+        }
+    }
+
+    fn take_step(&mut self, trigger: &Trigger, step: Step, breach: Option<Breach>, outbox: &mut Outbox) {
+        if let Some(breach) = breach {
+            self.broke.insert(trigger.name.clone());
+            outbox.breach(breach);
+        }
+        if step == Step::Ends {
+            outbox.breach_ended(&self.release.key, Some(self.release.reference()), &trigger.name);
+        }
+    }
+
+    /// Triggers that a new policy does not know any more: nobody will ever say that they hold again.
+    fn drop_unknown(
+        &self,
+        triggers: &mut std::collections::BTreeMap<String, TriggerState>,
+        policy: &EffectivePolicy,
+        outbox: &mut Outbox,
+    ) {
+        triggers.retain(|name, state| {
+            let is_known = policy.triggers.iter().any(|trigger| trigger.name == *name);
+            if !is_known && state.phase.is_firing() {
+                outbox.breach_ended(&self.release.key, Some(self.release.reference()), name);
+            }
+            is_known
+        });
+    }
+
+    fn note_torn(&mut self, torn: Option<String>, outbox: &mut Outbox) {
+        match torn {
+            Some(text) => self.finding_begins(FindingKind::Torn, text, outbox),
+            None => self.finding_ends(FindingKind::Torn, "errors and requests fit together again", outbox),
+        }
+    }
+}
+
+/// Everything about a broken trigger but whom it was broken by.
+pub(super) fn reason_of(trigger: &Trigger, judged: &Judged<'_>, context: Context<'_>) -> Reason {
+    Reason {
+        trigger: trigger.name.clone(),
+        condition: trigger.text.clone(),
+        window: trigger.window,
+        hold: trigger.hold,
+        evidence: judged.evidence(),
+        // An alert has no samples: its sender says that it fires, now.
+        evidence_at: judged.newest_at().unwrap_or(context.now()),
+        cause: context.cause.clone(),
+        position: context.position,
+        ..Reason::default()
+    }
+}
+
+pub(super) fn torn_text(trigger: &Trigger, evidence: &model::Evidence) -> String {
+    format!(
+        "{}: {} errors in {} requests: the halves of different scrapes, or selectors that do not belong together; not judged",
+        trigger.text, evidence.errors, evidence.requests
+    )
+}

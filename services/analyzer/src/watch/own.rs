@@ -1,0 +1,189 @@
+//! A service without a release under watch: its limits are the ground for telling a shared cause from a bad
+//! release, and its team is told. Nothing is ever rolled back for it.
+
+use std::sync::Arc;
+
+use model::{Action, Breach, Finding, FindingKind, LimitState, Reason, ReleaseState, SharedBlame, Timestamp};
+use policy::{EffectivePolicy, Trigger};
+
+use super::look::{reason_of, torn_text};
+use crate::{
+    judge::{
+        baseline::has_baseline,
+        compare::Guarding,
+        condition::{Judged, has_alert, judge},
+        hold::{Phase, Step},
+        subject::{Baselines, Subject},
+    },
+    outbox::Outbox,
+    release::tracked::TriggerState,
+    service::{Context, Scope, Service},
+    store::Versions,
+};
+
+/// One trigger of the service as a whole.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OwnTrigger {
+    pub(crate) state: TriggerState,
+    /// Whether the limit was last proposed as exceeded.
+    pub(crate) is_exceeded: bool,
+}
+
+impl OwnTrigger {
+    pub(crate) fn is_pending(&self) -> bool {
+        matches!(self.state.phase, Phase::Pending { .. })
+    }
+}
+
+impl Service {
+    pub(crate) fn judge_own(
+        &mut self,
+        scope: Scope,
+        at: Timestamp,
+        policy: &Arc<EffectivePolicy>,
+        context: Context<'_>,
+        outbox: &mut Outbox,
+    ) {
+        let is_watched = self.has_release_under_watch();
+        let mut torn = None;
+        for trigger in policy.triggers.iter().filter(|it| scope == Scope::All || has_alert(&it.condition)) {
+            // Without a deployment there is no "before" to compare with.
+            if has_baseline(&trigger.condition) {
+                continue;
+            }
+            let mut own = self.own.remove(&trigger.name).unwrap_or_default();
+            if is_watched {
+                self.judge_under_watch(trigger, &mut own, at, context, outbox);
+            } else {
+                let found = self.judge_alone(trigger, &mut own, at, context, outbox);
+                torn = torn.or(found);
+            }
+            self.own.insert(trigger.name.clone(), own);
+        }
+        self.drop_unknown_own(policy, outbox);
+        if scope == Scope::All && !is_watched {
+            self.note_own_torn(torn, outbox);
+        }
+    }
+
+    fn judge_alone(
+        &self,
+        trigger: &Trigger,
+        own: &mut OwnTrigger,
+        at: Timestamp,
+        context: Context<'_>,
+        outbox: &mut Outbox,
+    ) -> Option<String> {
+        let subject = self.own_subject(at);
+        let sources = context.sources;
+        let soft = judge(&trigger.condition, trigger.window, &Guarding::shared(trigger), &subject, sources);
+        let changes =
+            if own.is_exceeded { soft.bare.is_false() } else { soft.guarded.is_true() && self.is_ground() };
+        if changes && !context.is_replay {
+            self.set_limit(trigger, own, &soft, outbox);
+        }
+        let full = judge(&trigger.condition, trigger.window, &Guarding::telling(trigger), &subject, sources);
+        match own.state.look(trigger, at, &full, context) {
+            Step::Fires => outbox.breach(self.own_breach(trigger, &full, context)),
+            Step::Ends => outbox.breach_ended(&self.key, None, &trigger.name),
+            Step::Unchanged => {}
+        }
+        full.torn().map(|evidence| torn_text(trigger, evidence))
+    }
+
+    /// With a release under watch the release is judged instead. What was told before goes on until the service
+    /// is within the limit, but it is no ground for a shared cause any more: what the release's service did
+    /// before it is the release's own baseline.
+    fn judge_under_watch(
+        &self,
+        trigger: &Trigger,
+        own: &mut OwnTrigger,
+        at: Timestamp,
+        context: Context<'_>,
+        outbox: &mut Outbox,
+    ) {
+        let (subject, sources) = (self.own_subject(at), context.sources);
+        if own.is_exceeded {
+            let soft =
+                judge(&trigger.condition, trigger.window, &Guarding::shared(trigger), &subject, sources);
+            self.set_limit(trigger, own, &soft, outbox);
+        }
+        if !own.state.phase.is_firing() {
+            own.state.phase = Phase::Inactive;
+            return;
+        }
+        let full = judge(&trigger.condition, trigger.window, &Guarding::telling(trigger), &subject, sources);
+        if own.state.look(trigger, at, &full, context) == Step::Ends {
+            outbox.breach_ended(&self.key, None, &trigger.name);
+        }
+    }
+
+    fn set_limit(&self, trigger: &Trigger, own: &mut OwnTrigger, soft: &Judged<'_>, outbox: &mut Outbox) {
+        own.is_exceeded = !own.is_exceeded;
+        outbox.limit(LimitState {
+            key: self.key.clone(),
+            trigger: trigger.name.clone(),
+            condition: trigger.text.clone(),
+            is_exceeded: own.is_exceeded,
+            value: soft.evidence().first().map_or(0.0, |evidence| evidence.value),
+        });
+    }
+
+    /// A service that still serves a version that could not be rolled back shows that version's fault.
+    fn is_ground(&self) -> bool {
+        !self.releases.iter().any(|it| it.state() == ReleaseState::RollbackFailed)
+    }
+
+    fn own_subject(&self, at: Timestamp) -> Subject<'_> {
+        Subject {
+            key: &self.key,
+            versions: Versions::All,
+            since: self.quiet_since,
+            at,
+            alert_version: None,
+            facts: None,
+            baselines: Baselines::default(),
+            warm_at: None,
+        }
+    }
+
+    fn own_breach(&self, trigger: &Trigger, judged: &Judged<'_>, context: Context<'_>) -> Breach {
+        Breach {
+            key: self.key.clone(),
+            release: None,
+            action: Action::AlertTeam,
+            reason: Reason { key: self.key.clone(), ..reason_of(trigger, judged, context) },
+            blame: SharedBlame::default(),
+        }
+    }
+
+    fn drop_unknown_own(&mut self, policy: &EffectivePolicy, outbox: &mut Outbox) {
+        let key = &self.key;
+        self.own.retain(|name, own| {
+            let is_known = policy.triggers.iter().any(|it| it.name == *name && !has_baseline(&it.condition));
+            if !is_known && own.state.phase.is_firing() {
+                outbox.breach_ended(key, None, name);
+            }
+            if !is_known && own.is_exceeded {
+                let condition = own.state.condition.clone();
+                let (key, trigger) = (key.clone(), name.clone());
+                outbox.limit(LimitState { key, trigger, condition, is_exceeded: false, value: 0.0 });
+            }
+            is_known
+        });
+    }
+
+    fn note_own_torn(&mut self, torn: Option<String>, outbox: &mut Outbox) {
+        if torn.is_some() == self.is_torn {
+            return;
+        }
+        self.is_torn = torn.is_some();
+        outbox.finding(Finding {
+            key: self.key.clone(),
+            release: None,
+            kind: FindingKind::Torn,
+            is_active: self.is_torn,
+            text: torn.unwrap_or_else(|| "errors and requests fit together again".into()),
+        });
+    }
+}
