@@ -26,11 +26,6 @@ impl Timestamp {
         self.0
     }
 
-    /// Year, month and day in UTC, proleptic Gregorian.
-    pub fn date(self) -> (i64, i64, i64) {
-        civil_from_days(self.0.div_euclid(86_400_000))
-    }
-
     /// How long after `earlier` this is; zero if it is not after it.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0).max(0).unsigned_abs())

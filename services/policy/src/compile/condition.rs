@@ -213,8 +213,8 @@ impl Check<'_> {
             self.unit(name_use, shape, unit);
             match shape {
                 Shape::Ratio => self.ratio(name_use, operator, value, unit),
-                Shape::Histogram if is_quantile => self.bucket(name_use, value),
-                _ => {}
+                Shape::Histogram => self.bucket(name_use, value),
+                Shape::Gauge | Shape::Throughput => {}
             }
         }
     }

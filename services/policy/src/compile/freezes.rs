@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    Defaults, Freeze, FreezeEffect, TimeInterval,
+    Freeze, FreezeEffect, TimeInterval,
     diagnostic::{Diagnostics, nearest},
     yaml::{Node, Reader},
 };
 
-use super::{Scope, policies::read_match};
+use super::policies::read_match;
 
 const EFFECTS: [(&str, FreezeEffect); 3] =
     [("allow", FreezeEffect::Allow), ("approve", FreezeEffect::Approve), ("deny", FreezeEffect::Deny)];
@@ -24,8 +24,7 @@ fn freeze(
     diagnostics: &Diagnostics,
 ) -> Option<Freeze> {
     let mut reader = Reader::open(node, "a freeze", diagnostics)?;
-    let scope = Scope { diagnostics, metrics: &BTreeMap::new(), defaults: &Defaults::default() };
-    let matching = read_match(&mut reader, scope);
+    let matching = read_match(&mut reader);
     let promote = reader.choice("promote", &EFFECTS);
     let rollback = reader.choice("rollback", &EFFECTS);
     if reader.get("promote").is_none() && reader.get("rollback").is_none() {
@@ -48,15 +47,11 @@ fn freeze(
 
 fn check_interval(node: &Node, intervals: &BTreeMap<String, TimeInterval>, diagnostics: &Diagnostics) {
     let Some(name) = node.text() else { return };
-    let Some(interval) = intervals.get(name) else {
+    if !intervals.contains_key(name) {
         let hint = match nearest(name, intervals.keys().map(String::as_str)) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "define it under `time_intervals`".to_owned(),
         };
-        return diagnostics.error_hint(node, format!("no time interval is called `{name}`"), hint);
-    };
-    if interval.specifications.iter().any(|specification| specification.location.is_some()) {
-        let message = format!("`{name}` has a location: freezes know no time zones yet");
-        diagnostics.error_hint(node, message, "define an interval in UTC for the freeze");
+        diagnostics.error_hint(node, format!("no time interval is called `{name}`"), hint);
     }
 }

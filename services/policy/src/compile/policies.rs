@@ -37,7 +37,7 @@ fn policy(node: &Node, scope: Scope<'_>, base: &[Trigger]) -> Option<Rules> {
     super::lint::contradictions(&found, scope.diagnostics);
     let day = Duration::from_secs(86_400);
     let rules = Rules {
-        matching: read_match(&mut reader, scope),
+        matching: read_match(&mut reader),
         mode: reader.choice("mode", &MODES),
         owner: owner(&mut reader),
         triggers: found.into_iter().map(|placed| placed.trigger).collect(),
@@ -49,6 +49,11 @@ fn policy(node: &Node, scope: Scope<'_>, base: &[Trigger]) -> Option<Rules> {
         warmup: reader.duration_within("warmup", Duration::ZERO..=day),
         min_requests,
     };
+    if rules.matching.contains_key("cluster") {
+        let hint = "leave it away, and keep environments apart by cluster";
+        let message = "a policy for a cluster is parsed but does not act yet: it holds for no service";
+        scope.diagnostics.warning(node, message, hint);
+    }
     regression(&mut reader, scope);
     slo(&mut reader, scope);
     reader.finish();
@@ -65,18 +70,13 @@ fn following(base: &[Trigger], before: u64, now: u64) -> Vec<Trigger> {
 }
 
 /// `match: { service: …, environment: … }`; of a policy or a freeze. Nothing in it holds for everything.
-pub(super) fn read_match(reader: &mut Reader<'_, '_>, scope: Scope<'_>) -> Match {
+pub(super) fn read_match(reader: &mut Reader<'_, '_>) -> Match {
     let mut matching = Match::new();
     let Some(mut labels) = reader.mapping("match") else { return matching };
     for key in ["service", "environment", "cluster"] {
         if let Some(value) = labels.text(key) {
             matching.insert(key.to_owned(), value.to_owned());
         }
-    }
-    if let Some(entry) = labels.entry("cluster") {
-        let hint = "leave it away, and keep environments apart by cluster";
-        let message = "a match by cluster is parsed but does not act yet: this holds for no service";
-        scope.diagnostics.warning(&entry.key, message, hint);
     }
     labels.finish();
     matching

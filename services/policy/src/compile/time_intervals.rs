@@ -159,8 +159,12 @@ fn year(text: &str) -> Result<u16, ValueError> {
 fn location(text: &str) -> Result<Option<String>, ValueError> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '-' | '+');
     if text.is_empty() || !text.chars().all(is_name) {
-        let hint = "write it as UTC, Local or Europe/Berlin";
+        let hint = "write it as UTC or Europe/Berlin";
         return Err(ValueError::new(format!("`{text}` is not a location"), hint));
     }
-    Ok(Some(text.to_owned()).filter(|text| text != "UTC"))
+    if text == "Local" {
+        let hint = "name the zone: what is local differs from machine to machine";
+        return Err(ValueError::new("`Local` is not one location", hint));
+    }
+    Ok(Some(text.to_owned()).filter(|text| !text.eq_ignore_ascii_case("utc")))
 }

@@ -422,7 +422,7 @@ time_intervals:
         location: "Mars, Olympus"
   - name: a
   - name: berlin
-    time_intervals: [ { location: Europe/Berlin } ]
+    time_intervals: [ { location: Local } ]
 freezes:
   - { time_intervals: [black-friday, berlin], promote: forbid }
   - { match: { environment: production } }
@@ -451,12 +451,12 @@ freezes:
             ripcord.yml:9:17: error: `years`: `20xx` is not a year
               hint: write it as 2026, or 2026:2028
             ripcord.yml:10:19: error: `location`: `Mars, Olympus` is not a location
-              hint: write it as UTC, Local or Europe/Berlin
+              hint: write it as UTC or Europe/Berlin
             ripcord.yml:11:5: error: two time intervals are called `a`
+            ripcord.yml:13:35: error: `location`: `Local` is not one location
+              hint: name the zone: what is local differs from machine to machine
             ripcord.yml:15:24: error: no time interval is called `black-friday`
               hint: define it under `time_intervals`
-            ripcord.yml:15:38: error: `berlin` has a location: freezes know no time zones yet
-              hint: define an interval in UTC for the freeze
             ripcord.yml:15:56: error: `promote`: `forbid` is not one of allow, approve, deny
               hint: known here: allow, approve, deny
             ripcord.yml:16:5: warning: this freeze has no effect

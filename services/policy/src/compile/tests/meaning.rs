@@ -3,10 +3,10 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use expect_test::expect;
-use model::{Target, Timestamp};
+use model::Target;
 
 use super::{accepted, triggers};
-use crate::{FreezeEffect, IdentityField, MetricSource, Mode, Policy, RatioKind};
+use crate::{FreezeEffect, IdentityField, MetricSource, Mode, Policy, RatioKind, TimeSpecification};
 
 #[test]
 fn thresholds_become_conditions_as_a_person_would_write_them() {
@@ -194,33 +194,31 @@ identity:
 }
 
 #[test]
-fn freezes_hold_in_their_intervals_and_the_strictest_counts() {
+fn freezes_name_their_intervals_and_say_nothing_of_what_they_allow() {
     let policy = accepted(
         r#"
 time_intervals:
   - name: black-friday
-    time_intervals: [ { months: [november], days_of_month: ["27"], times: [ { start_time: "09:00", end_time: "24:00" } ] } ]
-  - name: month-end
-    time_intervals: [ { days_of_month: ["-2:-1"] } ]
-  - name: weekend
-    time_intervals: [ { weekdays: [saturday] }, { weekdays: [sunday] } ]
+    time_intervals: [ { months: [november], days_of_month: ["23:-1"], weekdays: ["Monday:friday"], times: [ { start_time: "09:00", end_time: "24:00" } ], years: ["2026:2028"], location: Europe/Berlin } ]
+mute_time_intervals:
+  - { name: always, time_intervals: [ { location: UTC } ] }
 freezes:
-  - { match: { environment: production }, time_intervals: [black-friday], promote: deny, rollback: approve }
-  - { time_intervals: [month-end, weekend], promote: approve }
+  - { match: { environment: production, cluster: eu }, time_intervals: [black-friday, always], promote: deny, rollback: approve }
+  - { rollback: deny }
 "#,
     );
-    // 2026-11-27 is a Friday.
-    const MIDNIGHT: i64 = 1_795_737_600_000;
-    const HOUR: i64 = 3_600_000;
-    for (environment, hours, effect, why) in [
-        ("production", 8, (FreezeEffect::Allow, FreezeEffect::Allow), "before it begins"),
-        ("production", 9, (FreezeEffect::Deny, FreezeEffect::Approve), "at its beginning"),
-        ("staging", 9, (FreezeEffect::Allow, FreezeEffect::Allow), "in another environment"),
-        ("production", 24, (FreezeEffect::Approve, FreezeEffect::Allow), "on Saturday"),
-        ("staging", 3 * 24, (FreezeEffect::Approve, FreezeEffect::Allow), "on the month's last day"),
-        ("staging", 4 * 24, (FreezeEffect::Allow, FreezeEffect::Allow), "on December 1, a Tuesday"),
-    ] {
-        let at = Timestamp::from_millis(MIDNIGHT + hours * HOUR);
-        assert_eq!(policy.frozen("checkout", environment, at), effect, "{why}: {at}");
-    }
+    let interval = TimeSpecification {
+        times: vec![(540, 1440)],
+        weekdays: vec![(1, 5)],
+        days_of_month: vec![(23, -1)],
+        months: vec![(11, 11)],
+        years: vec![(2026, 2028)],
+        location: Some("Europe/Berlin".to_owned()),
+    };
+    assert_eq!(policy.time_intervals["black-friday"].specifications, [interval]);
+    assert_eq!(policy.time_intervals["always"].specifications, [TimeSpecification::default()]);
+    let effects: Vec<_> = policy.freezes.iter().map(|freeze| (freeze.promote, freeze.rollback)).collect();
+    let denied = (FreezeEffect::Allow, FreezeEffect::Deny);
+    assert_eq!(effects, [(FreezeEffect::Deny, FreezeEffect::Approve), denied]);
+    assert_eq!(policy.freezes[0].matching.len(), 2);
 }
