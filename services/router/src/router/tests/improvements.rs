@@ -330,3 +330,60 @@ fn a_thread_is_a_release_wherever_it_is_told_of_and_else_an_incident_of_a_group(
         1530 sre/slack/0 new_alerts_added firing: +Errors +Errors* in a new thread"#]]
     .assert_eq(&world.lines.join("\n"));
 }
+
+#[test]
+fn a_group_that_a_reload_emptied_serves_its_route_again() {
+    let mut moved = config();
+    moved.receivers.insert("mail".into(), plan(&["email"]));
+    moved.route.routes = vec![child("alertname=A", "mail")];
+    check_reloads(
+        vec![config(), moved],
+        "
+        0   + A group=1
+        100 reload 1
+        200 + B group=1
+        700 - A group=1
+        1000 end",
+        expect![[r#"
+            30 sre/webhook/0 first_notification firing: +A*
+            130 mail/email/0 first_notification firing: +A*
+            330 sre/webhook/0 new_alerts_added firing: +B*
+            730 mail/email/0 all_alerts_resolved resolved: -A*
+            930 sre/webhook/0 some_alerts_resolved firing: +B -A*"#]],
+    );
+}
+
+#[test]
+fn without_send_resolved_a_new_incident_begins_a_new_thread_too() {
+    let mut config = config();
+    config.receivers.get_mut("sre").unwrap().integrations[0].send_resolved = false;
+    let mut world = World::new(vec![config]).showing_threads();
+    world.run(
+        "
+        0    + A
+        100  - A
+        1000 + A
+        1100 + B
+        1500 end",
+    );
+    expect![[r#"
+        30 sre/webhook/0 first_notification firing: +A* in a new thread
+        1030 sre/webhook/0 first_notification firing: +A* in a new thread
+        1330 sre/webhook/0 new_alerts_added firing: +A +B* in #2"#]]
+    .assert_eq(&world.lines.join("\n"));
+}
+
+#[test]
+fn what_a_reload_routes_elsewhere_before_anybody_heard_of_it_leaves_nothing_behind() {
+    let mut regrouped = config();
+    regrouped.route.group_by = None;
+    let mut world = World::new(vec![config(), regrouped]);
+    world.run(
+        "
+        0  + A group=1
+        10 reload 1
+        50 end",
+    );
+    assert_eq!(world.lines, ["40 sre/webhook/0 first_notification firing: +A*"]);
+    assert_eq!(world.router.counts().groups, 1);
+}

@@ -175,7 +175,7 @@ proptest! {
             prop_assert!(prints.is_empty(), "{to:?} was not told the end of {prints:?}");
         }
         let counts = world.router.counts();
-        prop_assert_eq!((counts.groups, counts.in_flight), (0, 0), "nothing is left behind");
+        prop_assert_eq!((counts.groups, counts.in_flight, counts.threads), (0, 0, 0), "nothing is left behind");
     }
 
     /// A crash at any point: the log's notices and deliveries are replayed, and it goes on as if nothing had

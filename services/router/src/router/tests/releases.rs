@@ -131,3 +131,26 @@ fn a_message_names_its_release_only_if_all_its_notices_do() {
         world.sends.iter().map(|send| send.release.as_ref().map(|release| release.id.as_str())).collect();
     assert_eq!(releases, [Some("r"), None]);
 }
+
+#[test]
+fn a_fallback_hears_of_no_update_that_its_receiver_took_itself() {
+    let mut config = config();
+    config.receivers.get_mut("sre").unwrap().fallback = Some("mail".into());
+    config.receivers.insert("mail".into(), plan(&["email"]));
+    check(
+        config,
+        "
+        0   break sre
+        0   ! rollback_prepared Rollback release=r @=1
+        10  mend sre
+        20  ! rollback_prepared Rollback release=r @=2
+        30  . rollback_prepared Rollback release=r @=3
+        400 end",
+        expect![[r#"
+            0 sre/webhook/0 first_notification firing: +Rollback*
+            0 mail/email/0 first_notification firing: +Rollback*
+            20 sre/webhook/0 first_notification firing: +Rollback*
+            30 sre/webhook/0 all_alerts_resolved resolved: -Rollback*
+            30 mail/email/0 all_alerts_resolved resolved: -Rollback*"#]],
+    );
+}

@@ -128,3 +128,22 @@ fn the_stamp_never_goes_back() {
     router.handle_notice(second(0), &notice(NoticeKind::Alert, NoticeStatus::Firing, &["A"], second(90)));
     assert_eq!(router.poll_timeout(), Some(second(130)));
 }
+
+#[test]
+fn a_configuration_that_was_never_checked_is_survived() {
+    let mut odd = config();
+    odd.receivers.get_mut("sre").unwrap().fallback = Some("sre".into());
+    odd.route.routes = vec![child("alertname=B", "nobody")];
+    odd.route.group_interval = Some(std::time::Duration::ZERO);
+    odd.route.routes[0].mute_time_intervals = vec!["unknown".into()];
+    let mut router = Router::new(odd);
+    for name in ["A", "B"] {
+        router.handle_notice(second(0), &notice(NoticeKind::Alert, NoticeStatus::Firing, &[name], second(0)));
+    }
+    router.handle_timeout(second(30));
+    let told = sends(&mut router);
+    assert_eq!(told.len(), 1, "a receiver that does not exist swallows its messages");
+    router.handle_delivery(second(30), &delivery(&told[0], DeliveryResult::Failed, None));
+    assert_eq!(sends(&mut router), [], "nobody is his own fallback");
+    let _router = Router::new(Config::default());
+}
