@@ -208,7 +208,7 @@ mod tests {
     fn the_version_silent_longest_makes_room_unless_all_have_series() {
         let config = Config::default();
         let (mut catalog, key) = (Catalog::default(), ServiceKey::new("cart", "production"));
-        let mut enter = |catalog: &mut Catalog, at: usize| {
+        let enter = |catalog: &mut Catalog, at: usize| {
             let now = Timestamp::from_millis(at as i64);
             catalog.version(&key, Some(&format!("v{at}")), now, &config)
         };

@@ -7,7 +7,7 @@ const MULTIPLIERS: [u64; 3] = [0x9e37_79b9_7f4a_7c15, 0xd6e8_feb8_6659_fd93, 0xa
 
 /// Folds sixteen bytes a step by a 64 x 64 -> 128 bit multiplication; about 0.1 ns a byte.
 pub(super) fn hash_bytes(bytes: &[u8]) -> u64 {
-    let mut state = MULTIPLIERS[0] ^ bytes.len() as u64;
+    let mut state = fold(MULTIPLIERS[0] ^ bytes.len() as u64, MULTIPLIERS[1]);
     let mut chunks = bytes.chunks_exact(16);
     for chunk in &mut chunks {
         state = fold(state ^ word(&chunk[..8]) ^ MULTIPLIERS[1], word(&chunk[8..]) ^ MULTIPLIERS[2]);

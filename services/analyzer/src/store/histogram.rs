@@ -30,7 +30,7 @@ pub(super) type LayoutCounts = (Arc<[f64]>, Vec<u64>);
 impl HistogramCount {
     /// From classic buckets as they came.
     pub(super) fn of_layouts(layouts: Vec<LayoutCounts>, coverage: f64, newest_at: Timestamp) -> Self {
-        let curves: Vec<Curve> = layouts.into_iter().map(Curve::of).collect();
+        let curves: Vec<Curve> = completed(layouts).into_iter().map(Curve::of).collect();
         let total = curves.iter().map(Curve::total).sum::<u64>();
         let mut bounds: Vec<f64> = curves.iter().flat_map(|curve| curve.bounds.iter().copied()).collect();
         bounds.sort_by(f64::total_cmp);
@@ -103,6 +103,27 @@ impl HistogramCount {
     pub fn error_bound(&self) -> ErrorBound {
         self.error_bound
     }
+}
+
+/// A layout without `+Inf` is a part of one whose other buckets came later: its counts belong there.
+fn completed(layouts: Vec<LayoutCounts>) -> Vec<LayoutCounts> {
+    let is_whole = |(bounds, _): &LayoutCounts| bounds.last().is_some_and(|bound| bound.is_infinite());
+    let (mut whole, parts): (Vec<_>, Vec<_>) = layouts.into_iter().partition(is_whole);
+    let mut homeless = Vec::new();
+    for (bounds, counts) in parts {
+        let places_in = |all: &[f64]| {
+            bounds.iter().map(|it| all.iter().position(|other| other == it)).collect::<Option<Vec<_>>>()
+        };
+        let home = whole.iter_mut().find_map(|(all, sums)| Some((places_in(all)?, sums)));
+        match home {
+            Some((places, sums)) => {
+                places.into_iter().zip(&counts).for_each(|(place, count)| sums[place] += count);
+            }
+            None => homeless.push((bounds, counts)),
+        }
+    }
+    whole.append(&mut homeless);
+    whole
 }
 
 /// One layout's distribution function: how many observations are not above a value.
@@ -198,6 +219,12 @@ mod tests {
         // At 0.2 the first has 10, the second 10 + a third of 30.
         assert_eq!(both.count_above(0.2), 30);
         assert_eq!(both.quantile(0.5), Some(0.2));
+        let torn = classic(&[(&[0.2, 0.4, INF], &[10, 20, 20]), (&[0.2, 0.4], &[1, 2])]);
+        assert_eq!(
+            (torn.total(), torn.count_above(0.2)),
+            (22, 11),
+            "half a histogram is a part of a whole one"
+        );
         let coarse = classic(&[(&[0.2, INF], &[10, 20]), (&[0.4, INF], &[20, 20])]);
         assert_eq!(coarse.count_above(0.4), 10, "what is above 0.2 in the first may be below 0.4 or not");
     }
