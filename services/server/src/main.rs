@@ -1,2 +1,21 @@
-//! Skeleton.
-fn main() {}
+//! The binary: command line, configuration, roles, start and stop. Everything that decides lives in the crates
+//! below; this one joins them.
+
+mod access;
+mod app;
+mod cli;
+mod config;
+mod demo;
+mod duration;
+mod http;
+mod ports;
+mod roles;
+mod statistics;
+mod tls;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> std::process::ExitCode {
+    cli::run()
+}

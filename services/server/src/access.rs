@@ -1,0 +1,125 @@
+//! Who may do what, put together from the configuration and the data directory's own token.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::SocketAddr,
+    os::unix::fs::OpenOptionsExt as _,
+    path::Path,
+    pin::Pin,
+    sync::Arc,
+};
+
+use arc_swap::ArcSwap;
+use axum::{
+    Router,
+    extract::{ConnectInfo, Request},
+    http::{StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use ingest::{Auth, AuthError, Role, Token};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::config::Config;
+
+/// Name of the token's file in the data directory.
+pub(crate) const OPERATOR_TOKEN_FILE: &str = "cli.token";
+
+/// The token of whoever can read the data directory: made at the first start, kept from then on.
+#[derive(Clone)]
+pub(crate) struct OperatorToken(SecretString);
+
+impl OperatorToken {
+    /// Reads the token, or makes one that only its owner can read.
+    pub(crate) fn create(data_dir: &Path) -> std::io::Result<Self> {
+        let path = data_dir.join(OPERATOR_TOKEN_FILE);
+        if let Ok(text) = std::fs::read_to_string(&path)
+            && !text.trim().is_empty()
+        {
+            return Ok(Self(SecretString::from(text.trim())));
+        }
+        let token = random_hex()?;
+        let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+        file.write_all(token.as_bytes())?;
+        file.sync_all()?;
+        Ok(Self(SecretString::from(token)))
+    }
+
+    pub(crate) fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+/// 128 bits from the system's generator.
+pub(crate) fn random_hex() -> std::io::Result<String> {
+    let mut bytes = [0_u8; 16];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// The tokens in force.
+pub(crate) fn auth(config: &Config, operator: &OperatorToken) -> anyhow::Result<Auth> {
+    let mut tokens = vec![Token::try_new("operator", &operator.0, vec![Role::Admin])?];
+    let open = if config.server.tokens.is_empty() { vec![Role::Ingest, Role::View] } else { Vec::new() };
+    for token in &config.server.tokens {
+        let roles = token.roles.clone();
+        let made = Token::try_new(&token.name, &token.secret, roles)
+            .map_err(|error| anyhow::anyhow!("server.tokens, {:?}: {error}", token.name))?;
+        tokens.push(made.scoped_to(token.services.clone(), token.environments.clone()));
+    }
+    let auth = Auth::new(tokens, open);
+    match &config.hooks.alertmanager {
+        Some(secret) => Ok(auth.with_alertmanager(secret)?),
+        None => Ok(auth),
+    }
+}
+
+/// Lets a request read if it has the role `view`.
+pub(crate) fn view_guard(auth: Arc<ArcSwap<Auth>>) -> console::Authorize {
+    Arc::new(move |parts| {
+        authorize(&auth.load(), parts, Role::View).map_err(Box::new)
+    })
+}
+
+fn authorize(auth: &Auth, parts: &Parts, role: Role) -> Result<(), Response> {
+    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
+    match auth.authorize(&parts.headers, peer, role, None) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(refusal(&error)),
+    }
+}
+
+/// RFC 9457, as ingest answers.
+fn refusal(error: &AuthError) -> Response {
+    let (status, title) = match error {
+        AuthError::Unauthenticated => (StatusCode::UNAUTHORIZED, "Unauthorized"),
+        AuthError::Forbidden { .. } | AuthError::OutOfScope { .. } => (StatusCode::FORBIDDEN, "Forbidden"),
+    };
+    let body = serde_json::json!({
+        "type": "about:blank", "title": title, "status": status.as_u16(), "detail": error.to_string(),
+    });
+    let head = [(header::CONTENT_TYPE, "application/problem+json"), (header::WWW_AUTHENTICATE, "Bearer")];
+    (status, head, body.to_string()).into_response()
+}
+
+/// Reloads; the text of what is wrong if the file is not accepted.
+pub(crate) type Reload =
+    Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
+
+/// `POST /-/reload`, for the role `admin`.
+pub(crate) fn reload_route(auth: Arc<ArcSwap<Auth>>, reload: Reload) -> Router {
+    let handler = move |request: Request| {
+        let (auth, reload) = (Arc::clone(&auth), Arc::clone(&reload));
+        async move {
+            let (parts, _) = request.into_parts();
+            if let Err(refusal) = authorize(&auth.load(), &parts, Role::Admin) {
+                return refusal;
+            }
+            match reload().await {
+                Ok(()) => "reloaded\n".into_response(),
+                Err(errors) => (StatusCode::BAD_REQUEST, format!("{errors}\n")).into_response(),
+            }
+        }
+    };
+    Router::new().route("/-/reload", post(handler))
+}

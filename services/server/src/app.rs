@@ -1,0 +1,339 @@
+//! Start and stop: everything is checked and opened first, then the roles start in flow order; they stop in the
+//! same order under one deadline.
+
+use std::{
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use actuators::Actuators;
+use anyhow::Context as _;
+use arc_swap::ArcSwap;
+use bus::{Bus, BusConfig};
+use console::SharedProjection;
+use ingest::{Auth, Ingest};
+use model::{EventBody, PolicyLoad};
+use prometheus::Registry;
+use receivers::Receivers;
+use router::Router;
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    access::{self, OperatorToken},
+    config::{self, Config},
+    http,
+    ports::{BusSink, ProjectionLookup, Secrets},
+    roles::{
+        act::ActRole,
+        halt_file,
+        judge::{Asker, EventWriter, JudgeMetrics, JudgeRole},
+        notify::NotifyRole,
+        replay, tick,
+    },
+    statistics::LogGauges,
+};
+
+/// How long a stop may take in all; what is unfinished then is named in the log and taken up at the next start.
+const STOP_DEADLINE: Duration = Duration::from_secs(25);
+
+/// How often the configuration's files are looked at for changes.
+const WATCH_PERIOD: Duration = Duration::from_secs(5);
+
+/// Ripcord did not start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StartError {
+    /// Something the operator has to put right; exit 78.
+    #[error("{0}")]
+    Config(String),
+    #[error(transparent)]
+    Other(#[from] anyhow::Error),
+}
+
+impl StartError {
+    pub(crate) fn is_config(&self) -> bool {
+        matches!(self, Self::Config(_))
+    }
+}
+
+/// The running process.
+pub(crate) struct App {
+    address: SocketAddr,
+    operator: OperatorToken,
+    shared: Arc<Shared>,
+    stop_ingest: CancellationToken,
+    stop_roles: CancellationToken,
+    http: JoinHandle<()>,
+    roles: Vec<(&'static str, JoinHandle<()>)>,
+    bus: Bus,
+}
+
+/// What a reload swaps.
+struct Shared {
+    config_path: Option<PathBuf>,
+    auth: Arc<ArcSwap<Auth>>,
+    operator: OperatorToken,
+    secrets: Arc<Secrets>,
+    receivers: Arc<ArcSwap<Receivers>>,
+    routing: watch::Sender<Arc<router::Config>>,
+    writer: EventWriter,
+    policy: tokio::sync::Mutex<Option<PolicyLoad>>,
+    ready: AtomicBool,
+    /// Whether the last tick could be written.
+    writable: Arc<AtomicBool>,
+    stop: CancellationToken,
+}
+
+impl App {
+    /// Starts everything; returns once it listens. A long straight function on purpose: the order is the point.
+    pub(crate) async fn start(config: Config) -> Result<Self, StartError> {
+        let data_dir = config.server.data_dir.clone();
+        std::fs::create_dir_all(&data_dir)
+            .map_err(|error| StartError::Config(format!("data_dir {}: {error}", data_dir.display())))?;
+        let bus = bus::open(BusConfig::new(&data_dir)).map_err(|error| StartError::Config(chain(&error)))?;
+        let listener = TcpListener::bind(config.server.listen)
+            .await
+            .map_err(|error| StartError::Config(format!("server.listen {}: {error}", config.server.listen)))?;
+        let address = listener.local_addr().context("the listener has no address")?;
+        let operator = OperatorToken::create(&data_dir).context("the operator token cannot be written")?;
+        let auth = access::auth(&config, &operator).map_err(|error| StartError::Config(error.to_string()))?;
+        let auth = Arc::new(ArcSwap::from_pointee(auth));
+
+        let registry = Registry::new();
+        let metrics = JudgeMetrics::register(&registry)?;
+        let gauges = LogGauges::register(&registry)?;
+        let projection = SharedProjection::default();
+        let longest = config.policy.windows().into_values().flatten().max().unwrap_or_default();
+        let restored = replay::restore(&bus, &projection, longest, metrics.poison()).await?;
+
+        let boot = access::random_hex().context("no randomness")?;
+        let writer = EventWriter::new(bus.events.clone(), &boot);
+        let (stop_ingest, stop_roles) = (CancellationToken::new(), CancellationToken::new());
+        let secrets = Arc::new(Secrets::new(config.secrets.clone()));
+        let actuators = Actuators::new(Arc::clone(&secrets) as Arc<_>, &registry, telemetry::clock::now)
+            .context("actuators")?;
+        let receivers = Receivers::new(config.receivers.clone(), &registry, telemetry::clock::now)
+            .map_err(|error| StartError::Config(error.to_string()))?;
+        let receivers = Arc::new(ArcSwap::from_pointee(receivers));
+        let (routing, routing_changes) = watch::channel(Arc::new(config.routing.clone()));
+        let shared = Arc::new(Shared {
+            config_path: config.path.clone(),
+            auth: Arc::clone(&auth),
+            operator: operator.clone(),
+            secrets,
+            receivers: Arc::clone(&receivers),
+            routing,
+            writer: writer.clone(),
+            policy: tokio::sync::Mutex::new(restored.policy.clone()),
+            ready: AtomicBool::new(false),
+            writable: Arc::new(AtomicBool::new(true)),
+            stop: stop_roles.clone(),
+        });
+
+        let mut roles = Vec::new();
+        let (asker, questions) = Asker::pair();
+        let judge = JudgeRole {
+            reader: bus.events.reader(restored.next_event),
+            judge: restored.judge,
+            events: bus.events.clone(),
+            decisions: bus.decisions.clone(),
+            projection: projection.clone(),
+            questions,
+            metrics,
+            stop: stop_roles.clone(),
+        };
+        roles.push(("analyze", tokio::spawn(judge.run())));
+        let act = ActRole {
+            decisions: bus.decisions.clone(),
+            from: restored.decisions_end,
+            projection: projection.clone(),
+            actuators: Arc::new(actuators),
+            writer: writer.clone(),
+            halt_file: data_dir.join(halt_file::FILE_NAME),
+            stop: stop_roles.clone(),
+        };
+        roles.push(("act", tokio::spawn(act.run())));
+        let notify = NotifyRole {
+            router: Router::new(config.routing.clone()),
+            decisions: bus.decisions.clone(),
+            live_from: restored.decisions_end,
+            receivers,
+            routing: routing_changes,
+            writer: writer.clone(),
+            stop: stop_roles.clone(),
+        };
+        roles.push(("notify", tokio::spawn(notify.run())));
+        shared.load_policy(config.policy_load.clone(), "start").await;
+        roles.push(("tick", tokio::spawn(tick::run(writer.clone(), Arc::clone(&shared.writable), stop_roles.clone()))));
+        let shown = projection.clone();
+        let watch_file = halt_file::run(
+            data_dir.join(halt_file::FILE_NAME),
+            writer,
+            move |id| shown.read().halt(id).is_some(),
+            stop_roles.clone(),
+        );
+        roles.push(("halt file", tokio::spawn(watch_file)));
+        roles.push(("config watch", tokio::spawn(watch_config(Arc::clone(&shared), config.files.clone()))));
+
+        let parts = ingest::Parts {
+            sink: Arc::new(BusSink(bus.events.clone())),
+            lookup: Arc::new(ProjectionLookup(projection.clone())),
+            clock: telemetry::clock::now,
+            boot_nonce: boot,
+            auth: Arc::clone(&auth),
+            limits: config.server.limits.clone(),
+        };
+        let ingest = Ingest::try_new(parts, &registry).context("ingest")?;
+        let console = console::Console {
+            projection,
+            values: Arc::new(asker),
+            authorize: access::view_guard(Arc::clone(&auth)),
+            readiness: readiness(&shared),
+            registry,
+            before_scrape: gauges.refresher(&bus),
+            openapi_json: openapi().into(),
+        };
+        let api = ingest::router(ingest)
+            .merge(console::router(console))
+            .merge(access::reload_route(Arc::clone(&auth), reloader(&shared)));
+        let http = tokio::spawn(http::serve(listener, api, stop_ingest.clone()));
+        shared.ready.store(true, Ordering::Release);
+        tracing::info!(%address, data_dir = %data_dir.display(), version = env!("CARGO_PKG_VERSION"), "ready");
+        Ok(Self { address, operator, shared, stop_ingest, stop_roles, http, roles, bus })
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The token of whoever can read the data directory.
+    pub(crate) fn operator_token(&self) -> &str {
+        self.operator.expose()
+    }
+
+    /// Reads the configuration again; a bad one changes nothing.
+    pub(crate) async fn reload(&self, origin: &str) {
+        self.shared.reload(origin).await.unwrap_or_else(|errors| {
+            tracing::error!(%errors, origin, "the configuration is not accepted; the old one stays in force");
+        });
+    }
+
+    /// Stops in flow order: no new requests, then the roles, then the log.
+    pub(crate) async fn stop(self) {
+        self.shared.ready.store(false, Ordering::Release);
+        let Self { stop_ingest, stop_roles, http, roles, bus, .. } = self;
+        let stopping = async {
+            stop_ingest.cancel();
+            warn_if_failed("http", http.await);
+            stop_roles.cancel();
+            for (name, role) in roles {
+                warn_if_failed(name, role.await);
+            }
+            bus.close().await;
+        };
+        if tokio::time::timeout(STOP_DEADLINE, stopping).await.is_err() {
+            tracing::warn!("not everything stopped in time; what is unfinished is taken up at the next start");
+        }
+    }
+}
+
+impl Shared {
+    async fn reload(&self, origin: &str) -> Result<(), String> {
+        let config = config::load(self.config_path.as_deref()).map_err(|errors| errors.to_string())?;
+        let auth = access::auth(&config, &self.operator).map_err(|error| error.to_string())?;
+        let receivers = Receivers::reconfigure(&self.receivers.load(), config.receivers.clone())
+            .map_err(|error| error.to_string())?;
+        self.auth.store(Arc::new(auth));
+        self.secrets.replace(config.secrets.clone());
+        self.receivers.store(Arc::new(receivers));
+        self.routing.send_replace(Arc::new(config.routing.clone()));
+        self.load_policy(config.policy_load, origin).await;
+        tracing::info!(origin, "configuration reloaded");
+        Ok(())
+    }
+
+    /// Puts a policy onto the log, if it is not the one in force already.
+    async fn load_policy(&self, mut load: PolicyLoad, origin: &str) {
+        let mut in_force = self.policy.lock().await;
+        if in_force.as_ref().is_some_and(|old| old.files == load.files) {
+            return;
+        }
+        origin.clone_into(&mut load.origin);
+        self.writer.append_surely("policy", EventBody::PolicyLoad(Box::new(load.clone())), &self.stop).await;
+        *in_force = Some(load);
+    }
+}
+
+fn readiness(shared: &Arc<Shared>) -> console::Readiness {
+    let shared = Arc::clone(shared);
+    Arc::new(move || {
+        if !shared.ready.load(Ordering::Acquire) {
+            return Err("starting or stopping".to_owned());
+        }
+        if shared.writable.load(Ordering::Acquire) { Ok(()) } else { Err("the log cannot write".to_owned()) }
+    })
+}
+
+fn reloader(shared: &Arc<Shared>) -> access::Reload {
+    let shared = Arc::clone(shared);
+    Arc::new(move || {
+        let shared = Arc::clone(&shared);
+        Box::pin(async move { shared.reload("POST /-/reload").await })
+    })
+}
+
+/// Reloads when one of the files changed: modification time or size, which sees a ConfigMap's symlink swap too.
+async fn watch_config(shared: Arc<Shared>, files: Vec<PathBuf>) {
+    let mut seen = fingerprint(&files);
+    let mut interval = tokio::time::interval(WATCH_PERIOD);
+    loop {
+        tokio::select! {
+            () = shared.stop.cancelled() => return,
+            _ = interval.tick() => {}
+        }
+        let now = fingerprint(&files);
+        if now != seen {
+            seen = now;
+            if let Err(errors) = shared.reload("file change").await {
+                tracing::error!(%errors, "the changed configuration is not accepted; the old one stays in force");
+            }
+        }
+    }
+}
+
+fn fingerprint(files: &[PathBuf]) -> Vec<Option<(std::time::SystemTime, u64)>> {
+    let of = |path: &PathBuf| {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some((metadata.modified().ok()?, metadata.len()))
+    };
+    files.iter().map(of).collect()
+}
+
+fn openapi() -> String {
+    let mut document = ingest::openapi();
+    document.merge(console::openapi());
+    document.info.title = "Ripcord".to_owned();
+    env!("CARGO_PKG_VERSION").clone_into(&mut document.info.version);
+    document.to_json().unwrap_or_default()
+}
+
+fn warn_if_failed(name: &str, ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(role = name, %error, "a role ended badly");
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,133 @@
+//! The HTTP client of the verbs that talk to a server.
+
+use std::{path::Path, process::ExitCode, time::Duration};
+
+use anyhow::Context as _;
+use serde_json::Value;
+
+use super::ServerArgs;
+use crate::access::OPERATOR_TOKEN_FILE;
+
+/// Longer than the longest poll the server offers.
+const TIMEOUT: Duration = Duration::from_secs(65);
+
+/// A verb could not be carried out.
+#[derive(Debug)]
+pub(crate) enum ClientError {
+    /// Nobody answered.
+    Unreachable { url: String, why: String },
+    /// The server said no; its own words.
+    Refused { status: u16, detail: String },
+}
+
+impl ClientError {
+    /// 4 = unreachable, 1 = refused (DESIGN section 6).
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Unreachable { .. } => ExitCode::from(4),
+            Self::Refused { .. } => ExitCode::FAILURE,
+        }
+    }
+}
+
+impl std::fmt::Display for ClientError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unreachable { url, why } => {
+                write!(f, "{url} cannot be reached: {why}; is `ripcord serve` running there? (--url)")
+            }
+            Self::Refused { status, detail } => write!(f, "the server answered {status}: {detail}"),
+        }
+    }
+}
+
+impl std::error::Error for ClientError {}
+
+/// Talks to one server.
+#[derive(Clone, Debug)]
+pub(crate) struct Client {
+    http: reqwest::Client,
+    base: String,
+    token: Option<String>,
+}
+
+impl Client {
+    pub(crate) fn new(server: &ServerArgs) -> anyhow::Result<Self> {
+        let token = match &server.token_file {
+            Some(path) => Some(read_token(path)?),
+            // The server's own token, where this is its machine and its working directory.
+            None => read_token(&server.data_dir.join(OPERATOR_TOKEN_FILE)).ok(),
+        };
+        Self::with_token(&server.url, token)
+    }
+
+    pub(crate) fn with_token(url: &str, token: Option<String>) -> anyhow::Result<Self> {
+        crate::tls::install_provider();
+        let http = reqwest::Client::builder()
+            .timeout(TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .context("the HTTP client cannot be set up")?;
+        Ok(Self { http, base: url.trim_end_matches('/').to_owned(), token })
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Result<Value, ClientError> {
+        self.send(self.http.get(self.at(path))).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value, ClientError> {
+        let request = self.http.post(self.at(path)).header("content-type", "application/json");
+        self.send(request.body(body.to_string())).await
+    }
+
+    pub(crate) async fn post_raw(&self, path: &str, content_type: &str, body: Vec<u8>) -> Result<Value, ClientError> {
+        self.send(self.http.post(self.at(path)).header("content-type", content_type).body(body)).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Result<Value, ClientError> {
+        self.send(self.http.delete(self.at(path))).await
+    }
+
+    fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Value, ClientError> {
+        let request = match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        };
+        let unreachable =
+            |error: reqwest::Error| ClientError::Unreachable { url: self.base.clone(), why: root_cause(&error) };
+        let response = request.send().await.map_err(unreachable)?;
+        let status = response.status();
+        let body = response.bytes().await.map_err(unreachable)?;
+        let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        if status.is_success() {
+            return Ok(json);
+        }
+        let detail = match json["detail"].as_str() {
+            Some(detail) => detail.to_owned(),
+            None => String::from_utf8_lossy(&body).trim().to_owned(),
+        };
+        Err(ClientError::Refused { status: status.as_u16(), detail })
+    }
+}
+
+fn root_cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}
+
+fn read_token(path: &Path) -> anyhow::Result<String> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("token file {}", path.display()))?;
+    Ok(text.trim().to_owned())
+}
+
+/// A path segment that came from a person.
+pub(crate) fn segment(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
+}

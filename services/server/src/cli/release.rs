@@ -1,0 +1,216 @@
+//! `ripcord release start|status|wait`: what a deployment pipeline needs.
+
+use std::{collections::BTreeMap, process::ExitCode, time::Duration};
+
+use anyhow::bail;
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Value, json};
+
+use super::{
+    Client, ServerArgs,
+    client::segment,
+    output::{self, Output, text},
+};
+use crate::duration::parse_duration;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ReleaseVerb {
+    /// Tell Ripcord that a version goes out; prints the release id.
+    Start(StartArgs),
+    /// Print a release: state, verdict, timeline. Without an id, list the newest ones.
+    Status(StatusArgs),
+    /// Wait for the verdict: exit 0 pass, 1 fail, 2 inconclusive, 3 timed out, 4 unreachable.
+    Wait(WaitArgs),
+}
+
+/// How far the deployment is.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum Status {
+    Started,
+    Deployed,
+    Promoted,
+    Failed,
+    RolledBack,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StartArgs {
+    #[arg(long)]
+    service: String,
+    #[arg(long)]
+    environment: String,
+    #[arg(long)]
+    version: String,
+    #[arg(long)]
+    cluster: Option<String>,
+    /// Where a rollback would go; otherwise the newest version that succeeded.
+    #[arg(long)]
+    previous_version: Option<String>,
+    #[arg(long, value_enum, default_value_t = Status::Deployed)]
+    status: Status,
+    /// What is deployed: `pkg:oci/shop@sha256%3A…`.
+    #[arg(long)]
+    artifact: Option<String>,
+    #[arg(long)]
+    commit: Option<String>,
+    #[arg(long)]
+    change_id: Option<String>,
+    #[arg(long)]
+    stage: Option<String>,
+    /// Share of traffic, 0 to 100.
+    #[arg(long)]
+    traffic_percentage: Option<f64>,
+    /// This release cannot be rolled back (a migration, say): people are asked instead.
+    #[arg(long)]
+    not_revertible: bool,
+    /// `name=value`, shown on the release; may be given several times.
+    #[arg(long = "link", value_parser = key_value)]
+    links: Vec<(String, String)>,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("write it as name=value")?;
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StatusArgs {
+    id: Option<String>,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct WaitArgs {
+    id: String,
+    /// Give up after this long (exit 3).
+    #[arg(long, default_value = "70m", value_parser = parse_duration)]
+    timeout: Duration,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+pub(super) async fn run(verb: ReleaseVerb) -> anyhow::Result<ExitCode> {
+    match verb {
+        ReleaseVerb::Start(args) => start(args).await,
+        ReleaseVerb::Status(args) => status(args).await,
+        ReleaseVerb::Wait(args) => wait(args).await,
+    }
+}
+
+async fn start(args: StartArgs) -> anyhow::Result<ExitCode> {
+    let status = args.status.to_possible_value().map(|value| value.get_name().to_owned());
+    let mut body = json!({
+        "service": args.service, "environment": args.environment, "version": args.version, "status": status,
+    });
+    let optional = [
+        ("cluster", args.cluster.map(Value::from)),
+        ("previous_version", args.previous_version.map(Value::from)),
+        ("artifact", args.artifact.map(Value::from)),
+        ("commit", args.commit.map(Value::from)),
+        ("change_id", args.change_id.map(Value::from)),
+        ("stage", args.stage.map(Value::from)),
+        ("traffic_percentage", args.traffic_percentage.map(Value::from)),
+        ("revertible", args.not_revertible.then_some(Value::from(false))),
+    ];
+    for (key, value) in optional {
+        if let Some(value) = value {
+            body[key] = value;
+        }
+    }
+    if !args.links.is_empty() {
+        body["links"] = json!(args.links.into_iter().collect::<BTreeMap<_, _>>());
+    }
+    let answer = Client::new(&args.server)?.post("/api/v1/releases", &body).await?;
+    match args.server.output {
+        Output::Json => output::json(&answer),
+        Output::Table => output::line(&text(&answer, "id")),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn status(args: StatusArgs) -> anyhow::Result<ExitCode> {
+    let client = Client::new(&args.server)?;
+    let path = args.id.as_deref().map_or("/api/v1/releases".to_owned(), |id| format!("/api/v1/releases/{}", segment(id)));
+    let answer = client.get(&path).await?;
+    match (args.server.output, args.id) {
+        (Output::Json, _) => output::json(&answer),
+        (Output::Table, None) => print_list(&answer),
+        (Output::Table, Some(_)) => print_one(&answer),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_list(answer: &Value) {
+    let row = |release: &Value| {
+        let verdict = text(&release["verdict"], "status");
+        let mut row: Vec<String> =
+            ["id", "service", "environment", "version", "state"].iter().map(|it| text(release, it)).collect();
+        row.push(verdict);
+        row.push(text(release, "started_at"));
+        row
+    };
+    let rows: Vec<_> = answer["items"].as_array().into_iter().flatten().map(row).collect();
+    output::table(&["ID", "SERVICE", "ENVIRONMENT", "VERSION", "STATE", "VERDICT", "STARTED"], &rows);
+}
+
+fn print_one(release: &Value) {
+    output::line(&format!(
+        "{} {} in {}: {} ({})",
+        text(release, "service"),
+        text(release, "version"),
+        text(release, "environment"),
+        text(release, "state"),
+        text(&release["verdict"], "status")
+    ));
+    for entry in release["timeline"].as_array().into_iter().flatten() {
+        output::line(&format!("  {}  {:13} {}", text(entry, "at"), text(entry, "what"), text(entry, "text")));
+    }
+}
+
+async fn wait(args: WaitArgs) -> anyhow::Result<ExitCode> {
+    let client = Client::new(&args.server)?;
+    let path = format!("/api/v1/releases/{}/verdict", segment(&args.id));
+    let decided = async {
+        loop {
+            let answer = client.get(&format!("{path}?wait=30s")).await?;
+            if text(&answer, "status") != "pending" {
+                return Ok::<_, super::client::ClientError>(answer);
+            }
+        }
+    };
+    let Ok(answer) = tokio::time::timeout(args.timeout, decided).await else {
+        output::error("timed out: the verdict is still pending");
+        return Ok(ExitCode::from(3));
+    };
+    let answer = answer?;
+    match args.server.output {
+        Output::Json => output::json(&answer),
+        Output::Table => print_verdict(&answer),
+    }
+    match text(&answer, "status").as_str() {
+        "pass" => Ok(ExitCode::SUCCESS),
+        "fail" => Ok(ExitCode::from(1)),
+        "inconclusive" => Ok(ExitCode::from(2)),
+        other => bail!("the server answered a verdict this version does not know: {other:?}"),
+    }
+}
+
+fn print_verdict(answer: &Value) {
+    output::line(&text(answer, "status"));
+    for reason in answer["reasons"].as_array().into_iter().flatten() {
+        let first = &reason["evidence"][0];
+        output::line(&format!(
+            "  {}: {} against {} over {}, {} of {} requests",
+            text(reason, "condition"),
+            text(first, "value"),
+            text(first, "limit"),
+            text(reason, "window"),
+            text(first, "errors"),
+            text(first, "requests")
+        ));
+    }
+}

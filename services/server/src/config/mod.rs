@@ -1,0 +1,152 @@
+//! `ripcord.yml`: the only place that reads it.
+//!
+//! The file is parsed once into nodes that know their place; each section is read strictly by a file of its own;
+//! what concerns judging goes to `policy` as text, since the policy is a record on the log. All faults are
+//! collected, each with file, line, column and a hint.
+
+mod files;
+mod policy_texts;
+mod receivers;
+mod routing;
+mod secrets;
+mod server;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use model::PolicyLoad;
+use policy::{
+    Diagnostic, Diagnostics, Level, Policy,
+    yaml::{Node, Reader},
+};
+use secrecy::SecretString;
+
+pub(crate) use self::server::{Hooks, ServerConfig};
+
+/// Everything that is configured, checked.
+pub(crate) struct Config {
+    /// The main file; `None`: built-in defaults.
+    pub(crate) path: Option<PathBuf>,
+    /// Every file that was read: what to watch for changes.
+    pub(crate) files: Vec<PathBuf>,
+    pub(crate) server: ServerConfig,
+    pub(crate) hooks: Hooks,
+    pub(crate) policy: Policy,
+    pub(crate) policy_load: PolicyLoad,
+    pub(crate) routing: ::router::Config,
+    pub(crate) receivers: ::receivers::Config,
+    /// Secrets of targets, by the file as the policy names it.
+    pub(crate) secrets: BTreeMap<String, SecretString>,
+    warnings: Vec<Diagnostic>,
+}
+
+impl Config {
+    /// What is accepted but should be looked at.
+    pub(crate) fn warnings(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.warnings.iter()
+    }
+}
+
+/// Why a file is not accepted.
+#[derive(Debug)]
+pub(crate) struct ConfigErrors(Vec<Diagnostic>);
+
+impl fmt::Display for ConfigErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, diagnostic) in self.0.iter().enumerate() {
+            let end = if at == 0 { "" } else { "\n" };
+            write!(f, "{end}{diagnostic}")?;
+        }
+        Ok(())
+    }
+}
+
+/// All that was found, in the order of the file.
+#[derive(Debug)]
+pub(crate) struct CheckReport {
+    pub(crate) diagnostics: Vec<Diagnostic>,
+}
+
+/// Reads and checks; warnings do not keep a file from being accepted.
+pub(crate) fn load(path: Option<&Path>) -> Result<Config, ConfigErrors> {
+    load_keeping(path, None)
+}
+
+/// As [`load`], for a reload: a policy file with an error keeps what it says in `last`, the load in force.
+pub(crate) fn load_keeping(path: Option<&Path>, last: Option<&PolicyLoad>) -> Result<Config, ConfigErrors> {
+    let (config, diagnostics) = read(path, last);
+    let is_error = |it: &Diagnostic| it.level == Level::Error;
+    match config {
+        Some(mut config) if !diagnostics.iter().any(is_error) => {
+            config.warnings = diagnostics;
+            Ok(config)
+        }
+        _ => Err(ConfigErrors(diagnostics.into_iter().filter(is_error).collect())),
+    }
+}
+
+/// Everything that can be said about a file.
+pub(crate) fn check(path: &Path) -> CheckReport {
+    CheckReport { diagnostics: read(Some(path), None).1 }
+}
+
+fn read(path: Option<&Path>, last: Option<&PolicyLoad>) -> (Option<Config>, Vec<Diagnostic>) {
+    let diagnostics = Diagnostics::default();
+    let config = read_into(path, last, &diagnostics);
+    (config, diagnostics.into_vec())
+}
+
+fn read_into(path: Option<&Path>, last: Option<&PolicyLoad>, diagnostics: &Diagnostics) -> Option<Config> {
+    let mut files = files::Files::new(path);
+    let (name, text) = files.main(diagnostics)?;
+    let node = parse(&name, &text, diagnostics)?;
+    expect_known_sections(&node, diagnostics);
+    let mut top = Reader::open(&node, "the file", diagnostics)?;
+    let server = server::read_server(&mut top, &mut files);
+    let hooks = server::read_hooks(&mut top, &mut files);
+    server::read_bus(&mut top);
+    server::expect_tokens_off_loopback(&server, &node, diagnostics);
+    let compiled = policy_texts::compile(&mut top, &name, &text, &mut files, last);
+    let routed = routing::read(&mut top, &mut files, compiled.is_none());
+    let ((policy, policy_load), (routing, receivers)) = (compiled?, routed?);
+    let secrets = secrets::of_targets(&policy, &mut files, &node, diagnostics);
+    Some(Config {
+        path: path.map(Path::to_owned),
+        files: files.seen(),
+        server,
+        hooks,
+        policy,
+        policy_load,
+        routing,
+        receivers,
+        secrets,
+        warnings: Vec::new(),
+    })
+}
+
+/// YAML to nodes; faults are reported.
+fn parse(name: &str, text: &str, diagnostics: &Diagnostics) -> Option<Node> {
+    match policy::yaml::parse(name, text) {
+        Ok(node) => Some(node),
+        Err(faults) => {
+            faults.into_iter().for_each(|fault| diagnostics.add(fault));
+            None
+        }
+    }
+}
+
+fn expect_known_sections(node: &Node, diagnostics: &Diagnostics) {
+    let known: Vec<&str> = policy::SERVER_SECTIONS.into_iter().chain(policy::POLICY_SECTIONS).collect();
+    for entry in node.entries().unwrap_or_default() {
+        let name = entry.key.name.as_str();
+        if !policy::SERVER_SECTIONS.contains(&name) && !policy::is_policy_section(entry) {
+            let hint = policy::diagnostic::suggest(name, &known);
+            diagnostics.error_hint(&entry.key, format!("unknown key `{name}`"), hint);
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! `server`, `hooks`, `bus`.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use ingest::{Limits, Role};
+use policy::{
+    Diagnostics,
+    yaml::{Node, Reader},
+};
+use secrecy::SecretString;
+
+use super::{files::Files, secrets};
+
+/// One of `server.tokens`.
+pub(crate) struct TokenConfig {
+    pub(crate) name: String,
+    pub(crate) secret: SecretString,
+    pub(crate) roles: Vec<Role>,
+    pub(crate) services: Vec<String>,
+    pub(crate) environments: Vec<String>,
+}
+
+/// `server`.
+pub(crate) struct ServerConfig {
+    pub(crate) listen: SocketAddr,
+    /// Relative to the configuration file's folder, as every path in it is; without a file, to the working directory.
+    pub(crate) data_dir: PathBuf,
+    pub(crate) tokens: Vec<TokenConfig>,
+    pub(crate) limits: Limits,
+}
+
+/// `hooks`.
+#[derive(Default)]
+pub(crate) struct Hooks {
+    /// The token that Alertmanager sends; `None`: the hook is open on loopback and off elsewhere.
+    pub(crate) alertmanager: Option<SecretString>,
+}
+
+const ROLES: [(&str, Role); 4] =
+    [("ingest", Role::Ingest), ("view", Role::View), ("operate", Role::Operate), ("admin", Role::Admin)];
+
+const NOT_YET: &str = "accepted, but does not act yet";
+
+pub(super) fn read_server(top: &mut Reader<'_, '_>, files: &mut Files) -> ServerConfig {
+    let mut config = ServerConfig {
+        listen: SocketAddr::from(([127, 0, 0, 1], 9480)),
+        data_dir: files.resolve("data"),
+        tokens: Vec::new(),
+        limits: Limits::default(),
+    };
+    let Some(mut server) = top.mapping("server") else { return config };
+    if let Some(listen) = server.text("listen") {
+        match listen.parse() {
+            Ok(listen) => config.listen = listen,
+            Err(_) => {
+                let message = format!("`listen`: {listen:?} is not an address and a port");
+                let hint = "write it like 127.0.0.1:9480 or [::]:9480";
+                if let Some(node) = server.get("listen") {
+                    server.diagnostics().error_hint(node, message, hint);
+                }
+            }
+        }
+    }
+    if let Some(data_dir) = server.text("data_dir") {
+        config.data_dir = files.resolve(data_dir);
+    }
+    for key in ["otlp_grpc", "web_config_file"] {
+        if let Some(node) = server.get(key) {
+            server.diagnostics().warning(
+                node,
+                format!("`{key}` is {NOT_YET}"),
+                "OTLP over HTTP works on server.listen",
+            );
+        }
+    }
+    let nodes = server.list("tokens");
+    config.tokens = nodes.iter().filter_map(|node| read_token(node, files, server.diagnostics())).collect();
+    report_twins(nodes, &config.tokens, server.diagnostics());
+    if let Some(limits) = server.mapping("limits") {
+        read_limits(limits, &mut config.limits);
+    }
+    server.finish();
+    config
+}
+
+/// Verbs are audited under a token's name, so that it has to tell who it was.
+fn report_twins(nodes: &[Node], tokens: &[TokenConfig], diagnostics: &Diagnostics) {
+    for (at, token) in tokens.iter().enumerate() {
+        if tokens[..at].iter().any(|earlier| earlier.name == token.name) {
+            let node = nodes.get(at).unwrap_or(&nodes[0]);
+            diagnostics.error_hint(
+                node,
+                format!("two tokens are called {:?}", token.name),
+                "name each after its user",
+            );
+        }
+    }
+}
+
+/// `limits`: what a request may cost, in bytes. They can be lowered; what the decoders take at most bounds them.
+fn read_limits(mut reader: Reader<'_, '_>, limits: &mut Limits) {
+    let usual = Limits::default();
+    // Below this not even one sample with its labels fits.
+    const BYTES_MIN: usize = 4096;
+    for (key, most, limit) in [
+        ("body_bytes_max", 64 << 20, &mut limits.body_bytes_max),
+        ("remote_write_bytes_max", usual.remote_write_bytes_max, &mut limits.remote_write_bytes_max),
+        ("otlp_bytes_max", usual.otlp_bytes_max, &mut limits.otlp_bytes_max),
+        ("requests_bytes_max", usual.requests_bytes_max, &mut limits.requests_bytes_max),
+        ("alertmanager_bytes_max", 64 << 20, &mut limits.alertmanager_bytes_max),
+        ("events_bytes_max", usual.events_bytes_max, &mut limits.events_bytes_max),
+        ("release_bytes_max", 16 << 20, &mut limits.release_bytes_max),
+        ("verb_bytes_max", 1 << 20, &mut limits.verb_bytes_max),
+        ("in_flight_bytes_max", 16 << 30, &mut limits.in_flight_bytes_max),
+    ] {
+        let given = reader.integer_within(key, BYTES_MIN as u64..=most as u64);
+        *limit = given.and_then(|given| usize::try_from(given).ok()).unwrap_or(*limit);
+    }
+    let times = Duration::from_secs(1)..=Duration::from_secs(600);
+    limits.body_time_max = reader.duration_within("body_time_max", times).unwrap_or(limits.body_time_max);
+    reader.finish();
+}
+
+fn read_token(node: &Node, files: &mut Files, diagnostics: &Diagnostics) -> Option<TokenConfig> {
+    let mut token = Reader::open(node, "a token", diagnostics)?;
+    let name = token.required_text("name").map(str::to_owned);
+    let secret = secrets::read(&mut token, "token", files);
+    let mut roles = Vec::new();
+    for role in token.list("roles") {
+        match role.text().and_then(|text| ROLES.iter().find(|(name, _)| *name == text)) {
+            Some((_, role)) => roles.push(*role),
+            None => diagnostics.error_hint(role, "not a role", "roles are ingest, view, operate, admin"),
+        }
+    }
+    let services = token.texts("services").unwrap_or_default();
+    let environments = token.texts("environments").unwrap_or_default();
+    token.finish();
+    let Some(secret) = secret else {
+        diagnostics.error_hint(node, "a token without a secret lets nobody in", "give it a `token_file`");
+        return None;
+    };
+    if roles.is_empty() {
+        diagnostics.error_hint(node, "a token without roles may do nothing", "roles: [ingest]");
+    }
+    let name = name?;
+    if let Err(error) = ingest::Token::try_new(&name, &secret, roles.clone()) {
+        diagnostics.error(node, format!("token {name:?}: {error}"));
+    }
+    Some(TokenConfig { name, secret, roles, services, environments })
+}
+
+pub(super) fn read_hooks(top: &mut Reader<'_, '_>, files: &mut Files) -> Hooks {
+    let mut config = Hooks::default();
+    let Some(mut hooks) = top.mapping("hooks") else { return config };
+    if let Some(mut hook) = hooks.mapping("alertmanager") {
+        config.alertmanager = secrets::read(&mut hook, "token", files);
+        hook.finish();
+    }
+    for key in ["github", "gitlab", "argocd", "flux", "slack"] {
+        if let Some(node) = hooks.get(key) {
+            let hint = "publish to POST /api/v1/releases or /api/v1/events instead";
+            hooks.diagnostics().warning(node, format!("the hook `{key}` is {NOT_YET}"), hint);
+        }
+    }
+    hooks.finish();
+    config
+}
+
+pub(super) fn read_bus(top: &mut Reader<'_, '_>) {
+    let Some(mut bus) = top.mapping("bus") else { return };
+    let kind = bus.choice("kind", &[("embedded", false), ("kafka", true)]);
+    if kind == Some(true)
+        && let Some(node) = bus.get("kind")
+    {
+        let hint = "kind: embedded keeps everything in server.data_dir";
+        bus.diagnostics().error_hint(node, "the log on Kafka is not built yet", hint);
+        for key in ["brokers", "topic_prefix", "partitions", "properties"] {
+            bus.entry(key);
+        }
+    }
+    bus.finish();
+}
+
+/// An open door is only tolerated where nobody but this machine can reach it.
+pub(super) fn expect_tokens_off_loopback(server: &ServerConfig, node: &Node, diagnostics: &Diagnostics) {
+    if server.listen.ip().is_loopback() || !server.tokens.is_empty() {
+        return;
+    }
+    let at = node.get("server").and_then(|server| server.get("listen")).unwrap_or(node);
+    let message = format!("{} can be reached from elsewhere, and no token is configured", server.listen);
+    let hint = "add server.tokens, each with a token_file and roles, or listen on 127.0.0.1";
+    diagnostics.error_hint(at, message, hint);
+}

@@ -1,0 +1,381 @@
+//! Each fault of a file has its message; the example is accepted.
+
+use std::path::Path;
+
+use secrecy::ExposeSecret as _;
+
+use super::{check, load};
+
+fn write(folder: &Path, text: &str) -> std::path::PathBuf {
+    let path = folder.join("ripcord.yml");
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+/// What `check` says about `text`, with the folder's name taken out.
+fn said(text: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(folder.path(), text);
+    let report = check(&path);
+    let lines: Vec<String> = report.diagnostics.iter().map(ToString::to_string).collect();
+    lines.join("\n").replace(&format!("{}/", folder.path().display()), "")
+}
+
+#[test]
+fn each_fault_says_where_what_and_what_to_do() {
+    let rows = [
+        (
+            "an unknown section",
+            "recievers: []\n",
+            "ripcord.yml:1:1: error: unknown key `recievers`",
+            "`receivers`",
+        ),
+        (
+            "an unknown key",
+            "server: { lisen: x }\n",
+            "ripcord.yml:1:11: error: unknown key `lisen`",
+            "`listen`",
+        ),
+        ("a bad address", "server: { listen: here }\n", "1:19: error: `listen`", "127.0.0.1:9480"),
+        ("an open door", "server: { listen: \"0.0.0.0:9480\" }\n", "no token is configured", "server.tokens"),
+        (
+            "a token file that is not there",
+            "server: { tokens: [ { name: ci, token_file: ci.token, roles: [ingest] } ] }\n",
+            "ci.token cannot be read",
+            "relative to the folder",
+        ),
+        (
+            "a role that is none",
+            "server: { tokens: [ { name: ci, token: long-enough-token, roles: [root] } ] }\n",
+            "not a role",
+            "ingest, view, operate, admin",
+        ),
+        (
+            "a secret twice",
+            "hooks: { alertmanager: { token: a, token_file: b } }\n",
+            "`token` and `token_file` exclude each other",
+            "keep one",
+        ),
+        ("Kafka", "bus: { kind: kafka, brokers: [a] }\n", "not built yet", "embedded"),
+        ("no route", "receivers: [ { name: a } ]\n", "no `route`", "route:"),
+        (
+            "a route to nobody",
+            "route: { receiver: b }\nreceivers: [ { name: a } ]\n",
+            "`b`, which does not exist",
+            "",
+        ),
+        (
+            "a bad matcher",
+            "route: { receiver: a, routes: [ { matchers: ['severity'] } ] }\nreceivers: [ { name: a } ]\n",
+            "ripcord.yml:1:",
+            "severity=",
+        ),
+        (
+            "a mail from nobody",
+            "route: { receiver: a }\nreceivers: [ { name: a, email_configs: [ { to: x@y.org } ] } ]\n",
+            "needs `from`",
+            "smtp_from",
+        ),
+        (
+            "a webhook without a URL",
+            "route: { receiver: a }\nreceivers: [ { name: a, webhook_configs: [ { max_alerts: 1 } ] } ]\n",
+            "needs `url`",
+            "",
+        ),
+        (
+            "a day that is none",
+            "time_intervals: [ { name: n, time_intervals: [ { weekdays: [someday] } ] } ]\n",
+            "someday",
+            "",
+        ),
+        (
+            "two tokens of one name",
+            "server: { tokens: [ { name: ci, token: long-enough-token, roles: [ingest] }, { name: ci, token: another-long-token, roles: [view] } ] }\n",
+            "two tokens are called \"ci\"",
+            "name each after its user",
+        ),
+        (
+            "a token without roles",
+            "server: { tokens: [ { name: ci, token: long-enough-token } ] }\n",
+            "without roles",
+            "[ingest]",
+        ),
+        (
+            "a token without a secret",
+            "server: { tokens: [ { name: ci, roles: [view] } ] }\n",
+            "without a secret",
+            "`token_file`",
+        ),
+        (
+            "a short token",
+            "server: { tokens: [ { name: ci, token: short, roles: [view] } ] }\n",
+            "shorter than 12",
+            "",
+        ),
+        (
+            "a limit above what is ever taken",
+            "server: { limits: { otlp_bytes_max: 999999999999 } }\n",
+            "`otlp_bytes_max`: `999999999999` is not a whole number in range",
+            "from 4096 to",
+        ),
+        (
+            "a limit that is none",
+            "server: { limits: { body_bites_max: 1 } }\n",
+            "unknown key `body_bites_max`",
+            "`body_bytes_max`",
+        ),
+        (
+            "a hook that is none",
+            "hooks: { alertmanger: {} }\n",
+            "unknown key `alertmanger`",
+            "`alertmanager`",
+        ),
+        ("a bus that is none", "bus: { kind: rabbit }\n", "`rabbit` is not one of embedded, kafka", ""),
+        (
+            "a receiver twice",
+            "route: { receiver: a }\nreceivers: [ { name: a }, { name: a } ]\n",
+            "is there twice",
+            "",
+        ),
+        (
+            "a root route with matchers",
+            "route: { receiver: a, matchers: ['a=b'] }\nreceivers: [ { name: a } ]\n",
+            "the root route matches everything",
+            "",
+        ),
+        (
+            "a time interval that nobody defined",
+            "route: { receiver: a, routes: [ { mute_time_intervals: [night] } ] }\nreceivers: [ { name: a } ]\n",
+            "names the time interval `night`, which does not exist",
+            "",
+        ),
+        (
+            "two ways to route",
+            "alertmanager_config: am.yml\nroute: { receiver: a }\n",
+            "`route` and `alertmanager_config` exclude each other",
+            "keep one",
+        ),
+        (
+            "an alertmanager.yml that is not there",
+            "alertmanager_config: am.yml\n",
+            "am.yml cannot be read",
+            "",
+        ),
+        (
+            "a password in clear to elsewhere",
+            "route: { receiver: a }\nreceivers: [ { name: a, email_configs: [ { to: x@y.org, from: a@y.org, smarthost: \"mail.y.org:25\", require_tls: false, auth_username: a, auth_password: b } ] } ]\n",
+            "in clear",
+            "",
+        ),
+        (
+            "a target's secret that is not there",
+            "policies: [ { target: { webhook: { url: \"https://a/b\", secret_file: hook.secret } } } ]\n",
+            "ripcord.yml:1:69: error: hook.secret cannot be read",
+            "relative to the folder",
+        ),
+        (
+            "a policy fault",
+            "alerts: [ { name: a, condition: error_rate > 1 %, action: hold } ]\n",
+            "1:48: error: unexpected `%`",
+            "right after",
+        ),
+        ("broken YAML", "server: [\n", "ripcord.yml:", "error"),
+    ];
+    for (what, text, message, hint) in rows {
+        let said = said(text);
+        assert!(said.contains(message) && said.contains(hint), "{what}:\n{said}");
+    }
+}
+
+#[test]
+fn what_is_accepted_but_does_not_act_is_said_loudly() {
+    let rows = [
+        ("hooks: { github: { secret_file: x } }\n", "`github`"),
+        ("server: { otlp_grpc: \"127.0.0.1:4317\" }\n", "`otlp_grpc`"),
+        ("audiences: { product: { receivers: [a] } }\n", "`audiences`"),
+        ("templates: [ '*.tmpl' ]\n", "`templates`"),
+        (
+            "route: { receiver: a }\nreceivers: [ { name: a, pagerduty_configs: [ { routing_key: x } ] } ]\n",
+            "`pagerduty_configs`",
+        ),
+        (
+            "route: { receiver: a }\nreceivers: [ { name: a, slack_configs: [ { channel: x } ] } ]\n",
+            "without `app_token`",
+        ),
+    ];
+    for (text, what) in rows {
+        let said = said(text);
+        assert!(said.contains("warning") && said.contains(what), "{text}{said}");
+        assert!(!said.contains("error:"), "{text}{said}");
+    }
+}
+
+#[test]
+fn secrets_come_from_files_beside_the_configuration_and_are_never_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("ci.token"), "  a-long-enough-token \n").unwrap();
+    let text =
+        "server: { tokens: [ { name: ci, token_file: ci.token, roles: [ingest], services: [checkout] } ] }\n";
+    let config = load(Some(&write(folder.path(), text))).unwrap_or_else(|errors| panic!("{errors}"));
+    let token = &config.server.tokens[0];
+    assert_eq!(token.secret.expose_secret(), "a-long-enough-token");
+    assert!(!format!("{:?}", token.secret).contains("enough"));
+    assert!(config.files.iter().any(|path| path.ends_with("ci.token")));
+}
+
+#[test]
+fn nothing_of_the_server_receivers_or_hooks_goes_onto_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "server: { tokens: [ { name: ci, token: inline-secret-1, roles: [ingest] } ] }\n\
+                hooks: { alertmanager: { token: inline-secret-2 } }\n\
+                route: { receiver: a }\n\
+                receivers: [ { name: a, webhook_configs: [ { url: \"https://x.example/inline-secret-3\" } ] } ]\n\
+                alerts: [ { name: A, condition: \"error_rate > 1%\", duration: 1m, action: alert_team } ]\n";
+    let config = load(Some(&write(folder.path(), text))).unwrap_or_else(|errors| panic!("{errors}"));
+    let logged = format!("{:?}", config.policy_load);
+    assert!(!logged.contains("inline-secret"), "{logged}");
+    assert!(logged.contains("error_rate > 1%"), "{logged}");
+}
+
+#[test]
+fn without_a_file_it_listens_on_loopback_and_tells_nobody() {
+    let config = load(None).unwrap_or_else(|errors| panic!("{errors}"));
+    assert!(config.server.listen.ip().is_loopback());
+    assert!(config.receivers.receivers.is_empty());
+}
+
+#[test]
+fn an_existing_alertmanager_file_loads_unchanged() {
+    let folder = tempfile::tempdir().unwrap();
+    let alertmanager = r#"
+global: { resolve_timeout: 5m, smtp_smarthost: "localhost:25", smtp_from: am@example.org, smtp_require_tls: false }
+route:
+  receiver: team-X-mails
+  group_by: [alertname, cluster]
+  group_wait: 30s
+  routes:
+    - { match_re: { service: "^(foo1|foo2|baz)$" }, receiver: team-X-mails, continue: true }
+    - { matchers: ['severity="critical"'], receiver: team-X-hook, mute_time_intervals: [nights] }
+inhibit_rules:
+  - { source_matchers: [severity="critical"], target_matchers: [severity="warning"], equal: [alertname, cluster] }
+receivers:
+  - { name: team-X-mails, email_configs: [ { to: "team-X@example.org, team-Y@example.org" } ] }
+  - { name: team-X-hook, webhook_configs: [ { url: "http://127.0.0.1:1/hook", send_resolved: false } ] }
+time_intervals:
+  - name: nights
+    time_intervals: [ { times: [ { start_time: "22:00", end_time: "24:00" } ], weekdays: ["monday:friday"], location: Europe/Berlin } ]
+"#;
+    std::fs::write(folder.path().join("alertmanager.yml"), alertmanager).unwrap();
+    let config = load(Some(&write(folder.path(), "alertmanager_config: alertmanager.yml\n")))
+        .unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(config.routing.route.routes.len(), 2);
+    assert_eq!(config.receivers.receivers["team-X-mails"].email[0].to.len(), 2);
+    assert!(!config.routing.receivers["team-X-mails"].integrations[0].send_resolved);
+}
+
+#[test]
+fn faults_of_every_part_are_told_in_one_run_and_none_twice() {
+    let said = said(
+        "server: { listen: here }\n\
+         alerts: [ { name: a } ]\n\
+         receivers: [ { name: a, email_configs: [ {} ] } ]\n\
+         time_intervals: [ { name: n, time_intervals: [ { weekdays: [someday] } ] } ]\n",
+    );
+    for part in ["`listen`", "`condition` is missing", "needs `from`", "no `route`"] {
+        assert!(said.contains(part), "{part}:\n{said}");
+    }
+    assert_eq!(said.matches("someday").count(), 1, "{said}");
+}
+
+#[test]
+fn paths_are_relative_to_the_file_that_names_them() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("am")).unwrap();
+    std::fs::write(folder.path().join("am/hook.url"), "http://127.0.0.1:1/x").unwrap();
+    let alertmanager =
+        "route: { receiver: a }\nreceivers: [ { name: a, webhook_configs: [ { url_file: hook.url } ] } ]\n";
+    std::fs::write(folder.path().join("am/alertmanager.yml"), alertmanager).unwrap();
+    let text = "server: { data_dir: ./state }\nalertmanager_config: am/alertmanager.yml\n";
+    let config = load(Some(&write(folder.path(), text))).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(config.server.data_dir, folder.path().join("./state"));
+    assert_eq!(config.receivers.receivers["a"].webhook[0].url.expose_secret(), "http://127.0.0.1:1/x");
+}
+
+#[test]
+fn limits_are_lowered_and_never_raised_above_what_the_decoders_take() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = "server: { limits: { body_bytes_max: 65536, body_time_max: 5s } }\n";
+    let config = load(Some(&write(folder.path(), text))).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(config.server.limits.body_bytes_max, 65536);
+    assert_eq!(config.server.limits.body_time_max, std::time::Duration::from_secs(5));
+    assert_eq!(config.server.limits.verb_bytes_max, ingest::Limits::default().verb_bytes_max);
+}
+
+#[test]
+fn a_secret_file_that_is_too_large_or_empty_is_no_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(folder.path(), "hooks: { alertmanager: { token_file: am.token } }\n");
+    for (content, message) in
+        [(" \n".to_owned(), "is empty"), ("x".repeat(70_000), "is larger than 65536 bytes")]
+    {
+        std::fs::write(folder.path().join("am.token"), content).unwrap();
+        let said = load(Some(&path)).err().unwrap().to_string();
+        assert!(said.contains(message), "{said}");
+    }
+}
+
+const TEAM: &str = "policies: [ { match: { service: a }, mode: advise } ]\n";
+
+/// A folder with a main file and a team's.
+fn with_team(team: &str) -> (tempfile::TempDir, std::path::PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("policies")).unwrap();
+    std::fs::write(folder.path().join("policies/a.yml"), team).unwrap();
+    std::fs::write(folder.path().join("policies/a.txt"), "not a policy").unwrap();
+    let path = write(folder.path(), "policy_files: [ policies/*.yml ]\n");
+    (folder, path)
+}
+
+#[test]
+fn a_teams_mistake_stops_its_own_file_and_keeps_it_off_the_log() {
+    let (_folder, path) = with_team("receivers: [ { url: inline-secret } ]\npolices: []\n");
+    let config = load(Some(&path)).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(config.policy_load.files.len(), 1);
+    assert!(!format!("{:?}", config.policy_load).contains("inline-secret"));
+    let warnings: Vec<String> = config.warnings().map(ToString::to_string).collect();
+    let warnings = warnings.join("\n");
+    assert!(
+        warnings.contains("policies/a.yml:2:1: warning: unknown key `polices` (this file is not in force)"),
+        "{warnings}"
+    );
+    assert!(warnings.contains("did you mean `policies`?"), "{warnings}");
+}
+
+#[test]
+fn on_a_reload_a_teams_mistake_leaves_its_last_good_version_in_force() {
+    let (folder, path) = with_team(TEAM);
+    let good = load(Some(&path)).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(good.policy.effective("a", "x").mode, Some(policy::Mode::Advise));
+    std::fs::write(folder.path().join("policies/a.yml"), "policies: [ { mode: sometimes } ]\n").unwrap();
+    let kept =
+        super::load_keeping(Some(&path), Some(&good.policy_load)).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(kept.policy_load.files, good.policy_load.files);
+    assert_eq!(kept.policy.effective("a", "x").mode, Some(policy::Mode::Advise));
+    assert!(kept.warnings().any(|warning| warning.message.contains("its last good version stays in force")));
+    std::fs::remove_file(folder.path().join("policies/a.yml")).unwrap();
+    let gone =
+        super::load_keeping(Some(&path), Some(&kept.policy_load)).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(gone.policy.effective("a", "x").mode, None);
+}
+
+#[test]
+fn a_secret_that_only_a_teams_target_names_is_missed_by_that_team_alone() {
+    let team = "policies: [ { target: { webhook: { url: \"https://a/b\", secret_file: team.secret } } } ]\n";
+    let (folder, path) = with_team(team);
+    let config = load(Some(&path)).unwrap_or_else(|errors| panic!("{errors}"));
+    assert!(config.secrets.is_empty());
+    assert!(config.warnings().any(|warning| warning.message.contains("team.secret cannot be read")));
+    std::fs::write(folder.path().join("team.secret"), "whsec_dGhlIGRlbW8gc2lnbnMgaXRzIHdlYmhvb2tz").unwrap();
+    let config = load(Some(&path)).unwrap_or_else(|errors| panic!("{errors}"));
+    assert!(config.secrets.contains_key("team.secret"));
+}

@@ -1,0 +1,61 @@
+//! What the edges need of the rest, implemented over the log and the projection.
+
+use std::{collections::BTreeMap, sync::PoisonError, sync::RwLock};
+
+use bus::Topic;
+use console::SharedProjection;
+use ingest::{BoxFuture, EventSink, KnownCommand, KnownRelease, Lookup, Unavailable};
+use model::{CommandId, EventId, HaltId, HaltScope, ReleaseId, Timestamp};
+use secrecy::SecretString;
+
+/// Ingest's way onto the log.
+pub(crate) struct BusSink(pub(crate) Topic);
+
+impl EventSink for BusSink {
+    fn append(&self, at: Timestamp, _: &EventId, record: Vec<u8>) -> BoxFuture<'_, Result<(), Unavailable>> {
+        let appended = self.0.append(at, record);
+        Box::pin(async move {
+            appended.await.map(|_| ()).map_err(|error| Unavailable { reason: error.to_string() })
+        })
+    }
+}
+
+/// Ingest's questions, answered from the projection.
+pub(crate) struct ProjectionLookup(pub(crate) SharedProjection);
+
+impl Lookup for ProjectionLookup {
+    fn release(&self, id: &ReleaseId) -> Option<KnownRelease> {
+        let projection = self.0.read();
+        let view = projection.release(id)?;
+        Some(KnownRelease { release: view.release.reference(), state: projection.state_of(view) })
+    }
+
+    fn command(&self, id: &CommandId) -> Option<KnownCommand> {
+        let projection = self.0.read();
+        let command = projection.command(id)?;
+        Some(KnownCommand { release: command.release.clone(), state: command.state })
+    }
+
+    fn halt(&self, id: &HaltId) -> Option<HaltScope> {
+        self.0.read().halt(id).map(|halt| halt.scope.clone())
+    }
+}
+
+/// Secrets of targets by the file that the policy names.
+pub(crate) struct Secrets(RwLock<BTreeMap<String, SecretString>>);
+
+impl Secrets {
+    pub(crate) fn new(secrets: BTreeMap<String, SecretString>) -> Self {
+        Self(RwLock::new(secrets))
+    }
+
+    pub(crate) fn replace(&self, secrets: BTreeMap<String, SecretString>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = secrets;
+    }
+}
+
+impl actuators::SecretSource for Secrets {
+    fn secret(&self, file: &str) -> Option<SecretString> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(file).cloned()
+    }
+}

@@ -1,0 +1,312 @@
+//! analyze + arbiter: events in log order through the pure cores; everything one event leads to goes onto the
+//! decisions log as one record.
+
+use std::{sync::Arc, time::Duration};
+
+use analyzer::Analyzer;
+use arbiter::Arbiter;
+use bus::{Reader, Topic};
+use console::SharedProjection;
+use model::{
+    Decision, DecisionRecord, Event, EventBody, EventId, Position, Timestamp,
+    values::{Discovery, ServiceValues, ValuesQuery},
+};
+use prometheus::{HistogramVec, IntCounterVec, IntGauge, Registry};
+use proto::{EnvelopeBody, EventEnvelope};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+/// Questions that wait for the judge; more than this at once and the asker is told to come back.
+const MAX_QUESTIONS: usize = 64;
+
+/// Pause before a decision record is offered again to a log that cannot write.
+const RETRY_PAUSE: Duration = Duration::from_millis(500);
+
+/// What readers ask of the holder of the windows.
+#[derive(Debug)]
+pub(crate) enum Question {
+    Values(ValuesQuery, oneshot::Sender<Vec<ServiceValues>>),
+    Discovery(oneshot::Sender<Discovery>),
+}
+
+/// What the judge says about itself.
+#[derive(Clone, Debug)]
+pub(crate) struct JudgeMetrics {
+    records: IntCounterVec,
+    decisions: IntCounterVec,
+    poison: IntCounterVec,
+    lag_records: IntGauge,
+    seconds: HistogramVec,
+}
+
+impl JudgeMetrics {
+    pub(crate) fn register(registry: &Registry) -> anyhow::Result<Self> {
+        use telemetry::metrics::{counter, gauge, seconds};
+        Ok(Self {
+            records: counter(registry, "ripcord_judge_records_total", "Event records judged.", &["kind"])?,
+            decisions: counter(registry, "ripcord_decisions_total", "Lines of the decisions log.", &["kind"])?,
+            poison: counter(
+                registry,
+                "ripcord_judge_poison_records_total",
+                "Records that could not be read and were skipped.",
+                &["reason"],
+            )?,
+            lag_records: gauge(registry, "ripcord_judge_lag_records", "Event records not judged yet.")?,
+            seconds: seconds(registry, "ripcord_judge_seconds", "Time to judge one record.", &["kind"])?,
+        })
+    }
+}
+
+impl JudgeMetrics {
+    /// Records that could not be read.
+    pub(crate) fn poison(&self) -> &IntCounterVec {
+        &self.poison
+    }
+}
+
+/// The cores and what they have seen so far.
+pub(crate) struct Judge {
+    pub(crate) analyzer: Analyzer,
+    pub(crate) arbiter: Arbiter,
+    /// Time as the log tells it; never goes back.
+    pub(crate) now: Timestamp,
+    /// Events up to here are on the decisions log already: judging them again must emit nothing.
+    pub(crate) decided: Option<Position>,
+}
+
+impl Judge {
+    /// Judges one event; what came of it, in order.
+    pub(crate) fn judge(&mut self, position: Position, event: &Event) -> Vec<Decision> {
+        self.now = self.now.max(event.at);
+        let mut decisions = Vec::new();
+        if self.arbiter.poll_timeout().is_some_and(|due| due <= self.now) {
+            self.arbiter.handle_timeout(self.now);
+            self.drain_arbiter(&mut decisions);
+        }
+        if self.analyzer.poll_timeout().is_some_and(|due| due <= self.now) {
+            self.analyzer.handle_timeout(self.now);
+        }
+        self.analyzer.handle_event(self.now, position, event);
+        while let Some(proposal) = self.analyzer.poll_proposal() {
+            self.arbiter.handle_proposal(self.now, &event.id, &proposal);
+            decisions.push(Decision::Proposal(proposal));
+            self.drain_arbiter(&mut decisions);
+        }
+        decisions
+    }
+
+    fn drain_arbiter(&mut self, decisions: &mut Vec<Decision>) {
+        while let Some(decision) = self.arbiter.poll_decision() {
+            decisions.push(decision);
+        }
+    }
+}
+
+/// The loop around [`Judge`].
+pub(crate) struct JudgeRole {
+    pub(crate) judge: Judge,
+    pub(crate) reader: Reader,
+    pub(crate) events: Topic,
+    pub(crate) decisions: Topic,
+    pub(crate) projection: SharedProjection,
+    pub(crate) questions: mpsc::Receiver<Question>,
+    pub(crate) metrics: JudgeMetrics,
+    pub(crate) stop: CancellationToken,
+}
+
+/// Asks the judge; cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Asker(mpsc::Sender<Question>);
+
+impl Asker {
+    pub(crate) fn pair() -> (Self, mpsc::Receiver<Question>) {
+        let (sender, receiver) = mpsc::channel(MAX_QUESTIONS);
+        (Self(sender), receiver)
+    }
+
+    async fn ask<T>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Question) -> Option<T> {
+        let (sender, receiver) = oneshot::channel();
+        self.0.try_send(question(sender)).ok()?;
+        receiver.await.ok()
+    }
+}
+
+impl console::Values for Asker {
+    fn values(&self, query: ValuesQuery) -> console::api::Answer<Vec<ServiceValues>> {
+        let asker = self.clone();
+        Box::pin(async move { asker.ask(|reply| Question::Values(query, reply)).await })
+    }
+
+    fn discovery(&self) -> console::api::Answer<Discovery> {
+        let asker = self.clone();
+        Box::pin(async move { asker.ask(Question::Discovery).await })
+    }
+}
+
+impl JudgeRole {
+    /// Runs until told to stop; what is durable when that happens is judged at the next start.
+    pub(crate) async fn run(mut self) {
+        loop {
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return,
+                Some(question) = self.questions.recv() => self.answer(question),
+                record = self.reader.next() => match record {
+                    Ok(record) => self.take(record).await,
+                    Err(error) => {
+                        tracing::error!(%error, "the events log cannot be read");
+                        tokio::time::sleep(RETRY_PAUSE).await;
+                    }
+                },
+            }
+        }
+    }
+
+    fn answer(&self, question: Question) {
+        // A reader that went away is not told.
+        match question {
+            Question::Values(query, reply) => {
+                drop(reply.send(self.judge.analyzer.values(self.judge.now, &query)));
+            }
+            Question::Discovery(reply) => drop(reply.send(self.judge.analyzer.discovery())),
+        }
+    }
+
+    async fn take(&mut self, record: bus::Record) {
+        let behind = self.events.next_position().0.saturating_sub(record.position.0 + 1);
+        self.metrics.lag_records.set(i64::try_from(behind).unwrap_or(i64::MAX));
+        let Some(event) = read_event(&record, &self.metrics.poison) else { return };
+        let kind = kind_of(&event.body);
+        let span = tracing::debug_span!("judge", kind, position = record.position.0);
+        let watch = telemetry::clock::Stopwatch::start();
+        let decisions = span.in_scope(|| self.judge.judge(record.position, &event));
+        self.metrics.seconds.with_label_values(&[kind]).observe(watch.elapsed().as_secs_f64());
+        self.metrics.records.with_label_values(&[kind]).inc();
+        if !decisions.is_empty() {
+            self.decide(event.id, record.position, decisions).await;
+        }
+    }
+
+    async fn decide(&mut self, cause: EventId, position: Position, decisions: Vec<Decision>) {
+        for decision in &decisions {
+            self.metrics.decisions.with_label_values(&[decision_kind(decision)]).inc();
+        }
+        let record = DecisionRecord { cause, position, at: self.judge.now, decisions };
+        let bytes = proto::encode_decision(&record);
+        loop {
+            match self.decisions.append(record.at, bytes.clone()).await {
+                Ok(_) => break,
+                Err(error) => {
+                    tracing::error!(%error, "a decision cannot be written; judging waits until it can");
+                    tokio::select! {
+                        () = self.stop.cancelled() => return,
+                        () = tokio::time::sleep(RETRY_PAUSE) => {}
+                    }
+                }
+            }
+        }
+        self.judge.decided = Some(position);
+        self.projection.apply(&record);
+    }
+}
+
+/// Reads a record of the events log; one that cannot be read is counted and skipped, for it would stop all
+/// services for one sender's fault.
+pub(crate) fn read_event(record: &bus::Record, poison: &IntCounterVec) -> Option<Event> {
+    let skip = |reason: &str, error: &dyn std::fmt::Display| {
+        poison.with_label_values(&[reason]).inc();
+        tracing::error!(position = record.position.0, %error, "a record cannot be read and is skipped");
+    };
+    let envelope = match proto::decode_event(&record.payload) {
+        Ok(envelope) => envelope,
+        Err(error) => {
+            skip("envelope", &error);
+            return None;
+        }
+    };
+    let EventEnvelope { id, at, source, body } = envelope;
+    let body = match body {
+        EnvelopeBody::Other(body) => body,
+        EnvelopeBody::Telemetry { encoding, body } => {
+            match proto::wire::decode_telemetry(encoding, &body, at) {
+                Ok(body) => body,
+                Err(error) => {
+                    skip("telemetry", &error);
+                    return None;
+                }
+            }
+        }
+    };
+    Some(Event { id, at, source, body })
+}
+
+fn kind_of(body: &EventBody) -> &'static str {
+    match body {
+        EventBody::Telemetry(_) => "telemetry",
+        EventBody::Requests(_) => "requests",
+        EventBody::Deployment(_) => "deployment",
+        EventBody::Alerts(_) => "alerts",
+        EventBody::Outcome(_) => "outcome",
+        EventBody::Delivery(_) => "delivery",
+        EventBody::Verb(_) => "verb",
+        EventBody::PolicyLoad(_) => "policy_load",
+        EventBody::Tick => "tick",
+    }
+}
+
+fn decision_kind(decision: &Decision) -> &'static str {
+    match decision {
+        Decision::Proposal(_) => "proposal",
+        Decision::Command(_) => "command",
+        Decision::Notice(_) => "notice",
+        Decision::Halt { .. } => "halt",
+        Decision::BadVersion { .. } => "bad_version",
+        Decision::Audit { .. } => "audit",
+    }
+}
+
+/// Shared by the roles that append events of their own.
+#[derive(Clone)]
+pub(crate) struct EventWriter {
+    pub(crate) events: Topic,
+    ids: Arc<EventIds>,
+}
+
+/// Makes ids of events that this process itself appends.
+#[derive(Debug)]
+struct EventIds {
+    boot: String,
+    next: std::sync::atomic::AtomicU64,
+}
+
+impl EventWriter {
+    pub(crate) fn new(events: Topic, boot: &str) -> Self {
+        Self { events, ids: Arc::new(EventIds { boot: boot.to_owned(), next: 0.into() }) }
+    }
+
+    /// Appends one event and waits until it is durable.
+    pub(crate) async fn append(&self, source: &str, body: EventBody) -> Result<Position, bus::AppendError> {
+        let at = telemetry::clock::now();
+        let number = self.ids.next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let id = EventId::from_text(format!(
+            "evt_{}",
+            model::id::stable_hash(&[&self.ids.boot, "own", &number.to_string()])
+        ));
+        let envelope = EventEnvelope { id, at, source: source.to_owned(), body: EnvelopeBody::Other(body) };
+        self.events.append(at, proto::encode_event(&envelope)).await
+    }
+
+    /// Appends one event that must not be lost: tries until it is durable or the process stops.
+    pub(crate) async fn append_surely(&self, source: &str, body: EventBody, stop: &CancellationToken) {
+        loop {
+            match self.append(source, body.clone()).await {
+                Ok(_) => return,
+                Err(error) => tracing::error!(%error, source, "an event cannot be written; trying again"),
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(RETRY_PAUSE) => {}
+            }
+        }
+    }
+}

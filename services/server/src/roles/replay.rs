@@ -1,0 +1,151 @@
+//! Start: the decisions log restores what outlives a window, the events log restores the windows.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use analyzer::Analyzer;
+use anyhow::Context as _;
+use arbiter::Arbiter;
+use bus::Bus;
+use console::SharedProjection;
+use model::{
+    Decision, DecisionRecord, Event, EventBody, EventId, PolicyLoad, Position, Proposal, Release, ReleaseId,
+    Timestamp,
+};
+use prometheus::IntCounterVec;
+
+use super::judge::{Judge, read_event};
+
+/// What a restart found.
+pub(crate) struct Restored {
+    pub(crate) judge: Judge,
+    /// The first event that was not decided yet.
+    pub(crate) next_event: Position,
+    /// Where the decisions log ended: what stands before it is past.
+    pub(crate) decisions_end: Position,
+    /// The policy in force, as last recorded.
+    pub(crate) policy: Option<PolicyLoad>,
+}
+
+/// Rebuilds the cores and the projection. Nothing is emitted for what was decided already.
+pub(crate) async fn restore(
+    bus: &Bus,
+    projection: &SharedProjection,
+    longest_window: Duration,
+    poison: &IntCounterVec,
+) -> anyhow::Result<Restored> {
+    let decisions_end = bus.decisions.next_position();
+    let past = read_decisions(bus, projection, poison).await?;
+    let from = past.rewind_to(bus, longest_window).await?;
+    let analyzer = replay_events(bus, &past, from, poison).await?;
+    let next_event = past.decided.map_or(bus.events.first_position(), |Position(at)| Position(at + 1));
+    let judge = Judge { analyzer, arbiter: past.arbiter, now: past.now, decided: past.decided };
+    Ok(Restored { judge, next_event, decisions_end, policy: past.policy })
+}
+
+/// What the decisions log tells.
+struct Past {
+    arbiter: Arbiter,
+    decided: Option<Position>,
+    now: Timestamp,
+    policy: Option<PolicyLoad>,
+    releases: BTreeMap<ReleaseId, Release>,
+}
+
+async fn read_decisions(
+    bus: &Bus,
+    projection: &SharedProjection,
+    poison: &IntCounterVec,
+) -> anyhow::Result<Past> {
+    let mut past = Past {
+        arbiter: Arbiter::new(),
+        decided: None,
+        now: Timestamp::MIN,
+        policy: None,
+        releases: BTreeMap::new(),
+    };
+    let mut reader = bus.decisions.reader(bus.decisions.first_position());
+    while let Some(record) = reader.try_next().context("the decisions log cannot be read")? {
+        match proto::decode_decision(&record.payload) {
+            Ok(decisions) => {
+                past.take(&decisions);
+                projection.apply(&decisions);
+            }
+            Err(error) => {
+                poison.with_label_values(&["decision"]).inc();
+                let position = record.position.0;
+                tracing::error!(position, %error, "a decision record cannot be read and is skipped");
+            }
+        }
+        // Thousands of records are applied in one go; the server's other tasks get their turn in between.
+        tokio::task::consume_budget().await;
+    }
+    Ok(past)
+}
+
+impl Past {
+    fn take(&mut self, record: &DecisionRecord) {
+        self.now = self.now.max(record.at);
+        self.decided = Some(record.position);
+        if self.arbiter.poll_timeout().is_some_and(|due| due <= self.now) {
+            self.arbiter.handle_timeout(self.now);
+        }
+        for decision in &record.decisions {
+            let Decision::Proposal(proposal) = decision else { continue };
+            self.arbiter.handle_proposal(self.now, &record.cause, proposal);
+            match proposal {
+                Proposal::Release(release) => {
+                    self.releases.insert(release.id.clone(), Release::clone(release));
+                }
+                Proposal::PolicyLoad(load) => self.policy = Some(PolicyLoad::clone(load)),
+                _ => {}
+            }
+        }
+        // What the arbiter decides again stands on the log already.
+        while self.arbiter.poll_decision().is_some() {}
+    }
+
+    /// Far enough back that every window, and the window before every release under watch, fills again.
+    async fn rewind_to(&self, bus: &Bus, longest_window: Duration) -> anyhow::Result<Position> {
+        let under_watch = self.releases.values().filter(|release| release.state.is_under_watch());
+        let oldest = under_watch.map(|release| release.started_at).min().unwrap_or(self.now).min(self.now);
+        let from = oldest - longest_window.saturating_mul(2);
+        Ok(bus.events.position_at(from).await.context("the events log cannot be read")?.max(bus.events.first_position()))
+    }
+}
+
+async fn replay_events(
+    bus: &Bus,
+    past: &Past,
+    from: Position,
+    poison: &IntCounterVec,
+) -> anyhow::Result<Analyzer> {
+    let mut analyzer = Analyzer::new();
+    let Some(decided) = past.decided else { return Ok(analyzer) };
+    let mut now = Timestamp::MIN;
+    if let Some(load) = &past.policy {
+        let body = EventBody::PolicyLoad(Box::new(load.clone()));
+        let event = Event { id: EventId::default(), at: now, source: "replay".to_owned(), body };
+        analyzer.handle_event(now, from, &event);
+    }
+    let mut reader = bus.events.reader(from);
+    while let Some(record) = reader.try_next().context("the events log cannot be read")? {
+        if record.position > decided {
+            break;
+        }
+        if let Some(event) = read_event(&record, poison) {
+            now = now.max(event.at);
+            if analyzer.poll_timeout().is_some_and(|due| due <= now) {
+                analyzer.handle_timeout(now);
+            }
+            analyzer.handle_event(now, record.position, &event);
+        }
+        while analyzer.poll_proposal().is_some() {}
+        tokio::task::consume_budget().await;
+    }
+    // The log's word on each release counts, whatever the shortened replay made of it.
+    for release in past.releases.values() {
+        analyzer.restore_release(release.clone());
+    }
+    while analyzer.poll_proposal().is_some() {}
+    Ok(analyzer)
+}

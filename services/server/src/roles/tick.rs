@@ -1,0 +1,35 @@
+//! Time as a record: one `Tick` a second, so that silence reaches the cores through the log.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use model::EventBody;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use super::judge::EventWriter;
+
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// Appends ticks until told to stop; `writable` says whether the last one could be written. A tick that cannot be written is not made up for: time stands still for
+/// the cores while the log does.
+pub(crate) async fn run(writer: EventWriter, writable: Arc<AtomicBool>, stop: CancellationToken) {
+    let mut interval = tokio::time::interval(PERIOD);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = interval.tick() => {}
+        }
+        let written = writer.append("tick", EventBody::Tick).await;
+        writable.store(written.is_ok(), Ordering::Release);
+        if let Err(error) = written {
+            tracing::warn!(%error, "a tick cannot be written");
+        }
+    }
+}

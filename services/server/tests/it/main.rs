@@ -1,0 +1,16 @@
+//! The whole system from outside: the real binary, real peers, sockets and files and signals only.
+
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
+
+mod alertmanager;
+mod bad_input;
+mod cli;
+mod deploy_files;
+mod opentelemetry;
+mod peers;
+mod prometheus;
+mod restart;
+mod rules;
+mod sink;
+mod system;
+mod wire;

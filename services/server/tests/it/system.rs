@@ -1,0 +1,158 @@
+//! One `ripcord serve` process in a folder of its own.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    time::Duration,
+};
+
+use serde_json::Value;
+
+/// Longer than anything a test waits for; what takes longer has failed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The process and its folder; killed when dropped.
+pub(crate) struct System {
+    child: Child,
+    pub(crate) url: String,
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) http: reqwest::Client,
+}
+
+impl System {
+    /// Starts with `config`, in which `LISTEN` is replaced by a free address.
+    pub(crate) async fn start(config: &str) -> Self {
+        Self::start_with_files(config, &[]).await
+    }
+
+    pub(crate) async fn start_with_files(config: &str, files: &[(&str, &str)]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let address = free_address();
+        std::fs::write(folder.path().join("ripcord.yml"), config.replace("LISTEN", &address)).unwrap();
+        for (name, text) in files {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        let child = spawn(folder.path());
+        let system = Self { child, url: format!("http://{address}"), folder, http: client() };
+        system.until_ready().await;
+        system
+    }
+
+    /// `kill -9`, then the same folder again.
+    pub(crate) async fn kill_and_restart(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.child = spawn(self.folder.path());
+        self.until_ready().await;
+    }
+
+    /// SIGTERM; the exit code.
+    pub(crate) fn terminate(&mut self) -> Option<i32> {
+        let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(status.success());
+        self.child.wait().unwrap().code()
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap();
+        assert!(status.success());
+    }
+
+    async fn until_ready(&self) {
+        until("ripcord is ready", async || {
+            let answer = self.http.get(format!("{}/-/ready", self.url)).send().await.ok()?;
+            answer.status().is_success().then_some(())
+        })
+        .await;
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Value {
+        let answer = self.http.get(format!("{}{path}", self.url)).send().await.unwrap();
+        serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or(Value::Null)
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        let request = self.http.post(format!("{}{path}", self.url)).header("content-type", "application/json");
+        let request = match std::fs::read_to_string(self.folder.path().join("data/cli.token")) {
+            Ok(token) => request.bearer_auth(token.trim()),
+            Err(_) => request,
+        };
+        let answer = request.body(body.to_string()).send().await.unwrap();
+        let status = answer.status().as_u16();
+        (status, serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or(Value::Null))
+    }
+
+    /// Announces a release; its id.
+    pub(crate) async fn release(&self, service: &str, version: &str, previous: Option<&str>) -> String {
+        let mut body = serde_json::json!({"service": service, "environment": "production", "version": version});
+        if let Some(previous) = previous {
+            body["previous_version"] = Value::from(previous);
+        }
+        let (status, answer) = self.post("/api/v1/releases", &body).await;
+        assert!(status == 201 || status == 200, "{status} {answer}");
+        answer["id"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) async fn state(&self, release: &str) -> String {
+        self.get(&format!("/api/v1/releases/{release}")).await["state"].as_str().unwrap_or("unknown").to_owned()
+    }
+
+    pub(crate) async fn until_state(&self, release: &str, state: &str) {
+        until(&format!("{release} is {state}"), async || (self.state(release).await == state).then_some(())).await;
+    }
+
+    /// Runs the CLI in the system's folder, against this server.
+    pub(crate) fn cli(&self, arguments: &[&str]) -> Output {
+        Command::new(binary())
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env("RIPCORD_URL", &self.url)
+            .output()
+            .unwrap()
+    }
+}
+
+impl Drop for System {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn spawn(folder: &Path) -> Child {
+    let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("ripcord.log")).unwrap();
+    Command::new(binary())
+        .args(["serve", "--log", "info", "--config", "ripcord.yml"])
+        .current_dir(folder)
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .unwrap()
+}
+
+pub(crate) fn binary() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_ripcord"))
+}
+
+pub(crate) fn client() -> reqwest::Client {
+    // Several tests of one process install the same provider.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    reqwest::Client::builder().timeout(Duration::from_secs(20)).build().unwrap()
+}
+
+pub(crate) fn free_address() -> String {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
+}
+
+/// Polls until `condition` gives something; fails the test with `what` when it never does.
+pub(crate) async fn until<T>(what: &str, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
+    let polled = async {
+        loop {
+            if let Some(found) = condition().await {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, polled).await.unwrap_or_else(|_| panic!("never happened: {what}"))
+}

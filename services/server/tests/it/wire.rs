@@ -1,0 +1,88 @@
+//! Remote write requests from numbers, sent as Prometheus sends them.
+
+use model::LabelBytes;
+
+use crate::system::System;
+
+/// Series and their values at one moment.
+#[derive(Debug, Default)]
+pub(crate) struct Write(Vec<u8>);
+
+impl Write {
+    pub(crate) fn series(mut self, labels: &[(&str, &str)], value: f64, at_ms: i64) -> Self {
+        let mut labels = labels.to_vec();
+        labels.sort_unstable();
+        let mut series = Vec::new();
+        LabelBytes::encode(labels, &mut series);
+        let mut sample = vec![0x09];
+        sample.extend_from_slice(&value.to_le_bytes());
+        sample.push(0x10);
+        put_varint(at_ms.unsigned_abs(), &mut sample);
+        put_bytes(0x12, &sample, &mut series);
+        put_bytes(0x0a, &series, &mut self.0);
+        self
+    }
+
+    /// Requests so far of one version of a service, by code.
+    pub(crate) fn requests(self, service: &str, version: &str, ok: f64, errors: f64, at_ms: i64) -> Self {
+        let instance = format!("{service}-{version}:8080");
+        let labels = |code: &'static str| {
+            [
+                ("__name__", "http_requests_total".to_owned()),
+                ("code", code.to_owned()),
+                ("environment", "production".to_owned()),
+                ("instance", instance.clone()),
+                ("job", "shop".to_owned()),
+                ("service", service.to_owned()),
+                ("version", version.to_owned()),
+            ]
+        };
+        [("200", ok), ("500", errors)].into_iter().fold(self, |write, (code, value)| {
+            let labels = labels(code);
+            let borrowed: Vec<(&str, &str)> = labels.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            write.series(&borrowed, value, at_ms)
+        })
+    }
+
+    pub(crate) fn compressed(&self) -> Vec<u8> {
+        snap::raw::Encoder::new().compress_vec(&self.0).unwrap()
+    }
+
+    /// Sends; status and body of the answer.
+    pub(crate) async fn send(&self, system: &System) -> (u16, String) {
+        send_body(system, self.compressed()).await
+    }
+}
+
+pub(crate) async fn send_body(system: &System, body: Vec<u8>) -> (u16, String) {
+    let answer = system
+        .http
+        .post(format!("{}/api/v1/write", system.url))
+        .header("content-type", "application/x-protobuf")
+        .header("content-encoding", "snappy")
+        .header("x-prometheus-remote-write-version", "0.1.0")
+        .body(body)
+        .send()
+        .await
+        .unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+/// Now, as samples are stamped.
+pub(crate) fn now_ms() -> i64 {
+    telemetry::clock::now().as_millis()
+}
+
+fn put_bytes(tag: u8, bytes: &[u8], out: &mut Vec<u8>) {
+    out.push(tag);
+    put_varint(bytes.len() as u64, out);
+    out.extend_from_slice(bytes);
+}
+
+fn put_varint(mut value: u64, out: &mut Vec<u8>) {
+    while value >= 0x80 {
+        out.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
