@@ -75,7 +75,7 @@ pub(super) fn read_server(top: &mut Reader<'_, '_>, files: &mut Files) -> Server
     }
     let nodes = server.list("tokens");
     config.tokens = nodes.iter().filter_map(|node| read_token(node, files, server.diagnostics())).collect();
-    report_twins(nodes, &config.tokens, server.diagnostics());
+    report_twins(nodes, server.diagnostics());
     if let Some(limits) = server.mapping("limits") {
         read_limits(limits, &mut config.limits);
     }
@@ -84,15 +84,13 @@ pub(super) fn read_server(top: &mut Reader<'_, '_>, files: &mut Files) -> Server
 }
 
 /// Verbs are audited under a token's name, so that it has to tell who it was.
-fn report_twins(nodes: &[Node], tokens: &[TokenConfig], diagnostics: &Diagnostics) {
-    for (at, token) in tokens.iter().enumerate() {
-        if tokens[..at].iter().any(|earlier| earlier.name == token.name) {
-            let node = nodes.get(at).unwrap_or(&nodes[0]);
-            diagnostics.error_hint(
-                node,
-                format!("two tokens are called {:?}", token.name),
-                "name each after its user",
-            );
+fn report_twins(nodes: &[Node], diagnostics: &Diagnostics) {
+    let name = |node: &Node| node.get("name").and_then(Node::text).map(str::to_owned);
+    for (at, node) in nodes.iter().enumerate() {
+        let Some(own) = name(node) else { continue };
+        if nodes[..at].iter().any(|earlier| name(earlier).as_ref() == Some(&own)) {
+            let message = format!("two tokens are called {own:?}");
+            diagnostics.error_hint(node, message, "name each after its user");
         }
     }
 }
