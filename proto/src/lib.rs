@@ -13,6 +13,9 @@ mod envelope;
 mod error;
 pub mod wire;
 
+#[cfg(test)]
+mod tests;
+
 pub use decision::{decode_decision, encode_decision};
 pub use envelope::{
     EnvelopeBody, EventEnvelope, TelemetryEncoding, decode_event, decode_event_shared, encode_event,

@@ -1,0 +1,7 @@
+//! Every record kind there and back, bytes of older versions, bytes of nobody.
+
+mod golden;
+mod hostile;
+mod round_trip;
+mod samples;
+mod strategies;

@@ -1,0 +1,340 @@
+//! One record of each kind with every field filled; `golden` holds their bytes.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use bytes::Bytes;
+use model::*;
+
+use crate::{EnvelopeBody, EventEnvelope, TelemetryEncoding};
+
+/// Each kind of event under the name of its bytes.
+pub(super) fn events() -> Vec<(&'static str, EventEnvelope)> {
+    let telemetry = EnvelopeBody::Telemetry {
+        encoding: TelemetryEncoding::OtlpMetricsJson,
+        body: Bytes::from_static(b"{\"resourceMetrics\":[]}"),
+    };
+    let mut batch = Batch { is_whole: true, ..Batch::default() };
+    let sample = Sample { value: -0.0, at: at(5), start: Some(at(1)) };
+    let stale = Sample { value: f64::from_bits(telemetry::STALE_NAN_BITS), at: at(6), start: None };
+    batch.push([("__name__", "up"), ("service", "checkout")], SeriesKind::Cumulative, [sample, stale]);
+    let request = RequestEvent {
+        key: key(),
+        version: Some("2.4.1".into()),
+        route: Some("/pay".into()),
+        is_error: true,
+        duration_ms: Some(12.5),
+        at: at(7),
+    };
+    let other = EnvelopeBody::Other;
+    let bodies = [
+        ("event_telemetry", telemetry),
+        ("event_batch", other(EventBody::Telemetry(batch))),
+        ("event_requests", other(EventBody::Requests(vec![request]))),
+        ("event_deployment", other(EventBody::Deployment(Box::new(deployment())))),
+        ("event_alerts", other(EventBody::Alerts(vec![alert()]))),
+        ("event_outcome", other(EventBody::Outcome(Box::new(outcome())))),
+        ("event_delivery", other(EventBody::Delivery(Box::new(delivery())))),
+        ("event_verb", other(EventBody::Verb(Box::new(verb())))),
+        ("event_policy_load", other(EventBody::PolicyLoad(Box::new(policy_load())))),
+        ("event_tick", other(EventBody::Tick)),
+    ];
+    let envelope = |body| EventEnvelope {
+        id: EventId::from_text("evt_1"),
+        at: at(1_795_428_000_123),
+        source: "prometheus".into(),
+        body,
+    };
+    bodies.into_iter().map(|(name, body)| (name, envelope(body))).collect()
+}
+
+/// Each kind of decision under the name of its bytes, one a record.
+pub(super) fn decisions() -> Vec<(&'static str, DecisionRecord)> {
+    let id = || EventId::from_text("evt_1");
+    let limit = LimitState {
+        key: key(),
+        trigger: "error_rate".into(),
+        condition: "error_rate > 1%".into(),
+        is_exceeded: true,
+        value: 0.083,
+    };
+    let blame = SharedBlame { before: Some(0.02), beside: Some(0.03), is_unversioned: true };
+    let breach = Breach {
+        key: key(),
+        release: Some(release_ref()),
+        action: Action::ImmediateRollback,
+        reason: reason(),
+        blame,
+    };
+    let finding = Finding {
+        key: key(),
+        release: Some(release_ref()),
+        kind: FindingKind::ReleaseSilent,
+        is_active: true,
+        text: "no requests for 2m".into(),
+    };
+    let proposal = Decision::Proposal;
+    let bad = Decision::BadVersion {
+        service: "checkout".into(),
+        environment: "production".into(),
+        cluster: Some("eu".into()),
+        version: "2.4.1".into(),
+        digest: Some("sha256:1".into()),
+        is_bad: true,
+        why: "rolled back".into(),
+    };
+    let audit = Decision::Audit {
+        actor: actor(),
+        what: "approve".into(),
+        why: "seen it".into(),
+        result: "done".into(),
+    };
+    let ended =
+        Proposal::BreachEnded { key: key(), release: Some(release_ref()), trigger: "error_rate".into() };
+    let record = |decision| DecisionRecord {
+        cause: id(),
+        position: Position(42),
+        at: at(1_795_428_000_123),
+        decisions: vec![decision],
+    };
+    [
+        ("decision_release", proposal(Proposal::Release(Box::new(release())))),
+        ("decision_limit", proposal(Proposal::Limit(limit))),
+        ("decision_breach", proposal(Proposal::Breach(Box::new(breach)))),
+        ("decision_breach_ended", proposal(ended)),
+        ("decision_finding", proposal(Proposal::Finding(finding))),
+        (
+            "decision_stage_passed",
+            proposal(Proposal::StagePassed { release: release_ref(), stage: "Canary".into() }),
+        ),
+        ("decision_alert", proposal(Proposal::Alert { id: id(), alert: Box::new(alert()) })),
+        ("decision_verb", proposal(Proposal::Verb { id: id(), verb: Box::new(verb()) })),
+        ("decision_outcome", proposal(Proposal::Outcome(Box::new(outcome())))),
+        ("decision_delivery", proposal(Proposal::Delivery(Box::new(delivery())))),
+        ("decision_policy_load", proposal(Proposal::PolicyLoad(Box::new(policy_load())))),
+        ("decision_command", Decision::Command(Box::new(command()))),
+        ("decision_notice", Decision::Notice(Box::new(notice()))),
+        ("decision_halt", Decision::Halt { halt: halt(), is_active: true }),
+        ("decision_bad_version", bad),
+        ("decision_audit", audit),
+    ]
+    .map(|(name, decision)| (name, record(decision)))
+    .into()
+}
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+fn key() -> ServiceKey {
+    ServiceKey::new("checkout", "production")
+}
+
+fn actor() -> Actor {
+    Actor { name: "ada".into(), via: "slack".into(), address: "192.0.2.1".into() }
+}
+
+fn map() -> BTreeMap<String, String> {
+    BTreeMap::from([("b".into(), "2".into()), ("a".into(), "1".into())])
+}
+
+fn release_ref() -> ReleaseRef {
+    release().reference()
+}
+
+fn deployment() -> DeploymentEvent {
+    DeploymentEvent {
+        release_id: ReleaseId::from_text("rel_1"),
+        key: key(),
+        cluster: Some("eu".into()),
+        version: "2.4.1".into(),
+        previous_version: Some("2.4.0".into()),
+        status: DeploymentStatus::Promoted,
+        kind: ChangeKind::Schema,
+        change_id: Some("change 7".into()),
+        stage: Some("Canary".into()),
+        traffic_percentage: Some(5.0),
+        artifact: Some(Artifact { reference: "shop:2.4.1".into(), digest: Some("sha256:1".into()) }),
+        commit: Some("abc123".into()),
+        committed_at: Some(at(3)),
+        revertible: Some(false),
+        rollback_floor: Some("2.3.0".into()),
+        owner: Some(Owner {
+            team: Some("pay".into()),
+            slack: Some("#pay".into()),
+            email: Some("p@x".into()),
+        }),
+        links: map(),
+        facts: map(),
+        occurred_at: Some(at(4)),
+    }
+}
+
+fn release() -> Release {
+    let event = deployment();
+    Release {
+        id: event.release_id,
+        key: event.key,
+        cluster: event.cluster,
+        version: event.version,
+        previous_version: event.previous_version,
+        kind: event.kind,
+        change_id: event.change_id,
+        stage: event.stage,
+        traffic_percentage: event.traffic_percentage,
+        artifact: event.artifact,
+        commit: event.commit,
+        committed_at: event.committed_at,
+        revertible: true,
+        rollback_floor: event.rollback_floor,
+        owner: event.owner,
+        links: event.links,
+        facts: event.facts,
+        started_at: at(10),
+        watch_until: Some(at(20)),
+        state: ReleaseState::RollingBack,
+        state_since: at(15),
+        state_reason: "error_rate > 1%".into(),
+    }
+}
+
+fn alert() -> Alert {
+    Alert {
+        labels: Labels::from_pairs([("alertname", "Down"), ("service", "checkout")]),
+        annotations: Labels::from_pairs([("summary", "down")]),
+        starts_at: at(1),
+        ends_at: Some(at(2)),
+        generator_url: "http://prometheus/graph".into(),
+    }
+}
+
+fn outcome() -> Outcome {
+    Outcome {
+        command: CommandId::from_text("cmd_1"),
+        release: release_ref(),
+        status: OutcomeStatus::Refused,
+        is_stale: true,
+        target: "webhook https://deploy".into(),
+        attempts: 3,
+        detail: "503".into(),
+        actor: Some(actor()),
+    }
+}
+
+fn delivery() -> Delivery {
+    Delivery {
+        send: SendId::from_text("snd_1"),
+        notices: vec![NoticeId::from_text("ntc_1"), NoticeId::from_text("ntc_2")],
+        release: Some(release_ref()),
+        receiver: "team".into(),
+        integration: "slack".into(),
+        index: 1,
+        group_key: "{}:{}".into(),
+        result: DeliveryResult::Suppressed,
+        attempts: 2,
+        detail: "muted".into(),
+        thread: Some("C1 1.2".into()),
+        firing: vec![1, u64::MAX],
+        resolved: vec![2],
+    }
+}
+
+fn halt() -> Halt {
+    Halt {
+        id: HaltId::from_text("hlt_1"),
+        scope: HaltScope::Service { service: "checkout".into(), environment: Some("production".into()) },
+        reason: "incident".into(),
+        until: at(99),
+        by: "ada".into(),
+    }
+}
+
+fn verb() -> Verb {
+    Verb { kind: VerbKind::Halt(halt()), actor: actor(), comment: "stop".into() }
+}
+
+fn policy_load() -> PolicyLoad {
+    PolicyLoad {
+        files: vec![("ripcord.yml".into(), "rollback_triggers: {}".into())],
+        origin: "reload".into(),
+    }
+}
+
+fn reason() -> Reason {
+    let baseline = BaselineValue {
+        kind: BaselineKind::Beside { version: "2.4.0".into() },
+        value: 0.0009,
+        requests: 1000,
+    };
+    let evidence = Evidence {
+        metric: "error_rate".into(),
+        value: 0.083,
+        limit: 0.01,
+        requests: 18_231,
+        errors: 1513,
+        coverage: 0.97,
+        baseline: Some(baseline),
+        test: Test::Exact { level: 0.001, tail_probability: 1e-9 },
+        error_bound: ErrorBound::Bucket,
+    };
+    Reason {
+        trigger: "error_rate".into(),
+        condition: "error_rate > 1%".into(),
+        key: key(),
+        cluster: Some("eu".into()),
+        version: Some("2.4.1".into()),
+        window: Duration::from_secs(300),
+        hold: Duration::from_millis(1500),
+        evidence: vec![evidence],
+        evidence_at: at(8),
+        cause: EventId::from_text("evt_1"),
+        position: Position(41),
+    }
+}
+
+fn command() -> Command {
+    let webhook = Target::Webhook {
+        url: "https://deploy".into(),
+        secret_file: Some("hook.secret".into()),
+        headers: map(),
+        timeout: Duration::from_secs(10),
+    };
+    let exec = Target::Exec { argv: vec!["rollback".into(), "{{service}}".into()], timeout: Duration::ZERO };
+    Command {
+        id: CommandId::from_text("cmd_1"),
+        attempt: 2,
+        verb: CommandVerb::Rollback,
+        release: release_ref(),
+        to_version: Some("2.4.0".into()),
+        to_digest: Some("sha256:0".into()),
+        mode: CommandMode::Approved,
+        state: CommandState::Ready,
+        state_reason: "approved".into(),
+        targets: vec![webhook, exec],
+        reasons: vec![reason()],
+        decided_at: at(11),
+        deadline: at(12),
+        evidence_at: at(8),
+        fencing: 17,
+        approvals_needed: 2,
+        approved_by: vec!["ada".into(), "bob".into()],
+    }
+}
+
+fn notice() -> Notice {
+    Notice {
+        id: NoticeId::from_text("ntc_1"),
+        kind: NoticeKind::RollbackStarted,
+        severity: Severity::Critical,
+        status: NoticeStatus::Resolved,
+        labels: alert().labels,
+        annotations: alert().annotations,
+        starts_at: at(1),
+        ends_at: Some(at(2)),
+        generator_url: "http://ripcord".into(),
+        release: Some(Box::new(release())),
+        command: Some(Box::new(command())),
+        reasons: vec![reason()],
+        owner: release().owner,
+        cause: EventId::from_text("evt_1"),
+    }
+}
