@@ -194,6 +194,7 @@ fn read_slack(
 ) -> Option<SlackConfig> {
     let mut reader = Reader::open(node, "a Slack integration", diagnostics)?;
     let token = secrets::read(&mut reader, "app_token", files).or_else(|| global.slack_token.clone());
+    let is_given = secrets::is_given(&mut reader, "app_token");
     let api_url = reader.text("api_url").map(str::to_owned);
     let channel = reader.text("channel").map(str::to_owned);
     let send_resolved = reader.boolean("send_resolved").unwrap_or(send_resolved);
@@ -204,12 +205,14 @@ fn read_slack(
     }
     reader.finish();
     let Some(token) = token else {
-        let hint = "a bot token (xoxb-…) with chat:write, in app_token_file; incoming webhooks cannot update a message";
-        diagnostics.warning(
-            node,
-            "a Slack integration without `app_token` is accepted, but does not act",
-            hint,
-        );
+        if !is_given {
+            let hint = "a bot token (xoxb-…) with chat:write, in app_token_file; incoming webhooks cannot update a message";
+            diagnostics.warning(
+                node,
+                "a Slack integration without `app_token` is accepted, but does not act",
+                hint,
+            );
+        }
         return None;
     };
     let mut config = SlackConfig::new(token);
@@ -286,6 +289,7 @@ fn read_ca(tls: &mut Reader<'_, '_>, files: &mut Files) -> Option<Vec<u8>> {
 fn read_webhook(node: &Node, files: &mut Files, diagnostics: &Diagnostics) -> Option<WebhookConfig> {
     let mut reader = Reader::open(node, "a webhook integration", diagnostics)?;
     let url = secrets::read(&mut reader, "url", files);
+    let is_given = secrets::is_given(&mut reader, "url");
     let send_resolved = reader.boolean("send_resolved").unwrap_or(true);
     let max_alerts = reader.integer_within("max_alerts", 0..=1_000_000).unwrap_or(0);
     let timeout = reader.duration("timeout").and_then(routing::nonzero);
@@ -293,7 +297,9 @@ fn read_webhook(node: &Node, files: &mut Files, diagnostics: &Diagnostics) -> Op
     warn_without_effect(&mut reader, "payload");
     reader.finish();
     let Some(url) = url else {
-        diagnostics.error_hint(node, "a webhook integration needs `url` or `url_file`", "url: https://…");
+        if !is_given {
+            diagnostics.error_hint(node, "a webhook integration needs `url` or `url_file`", "url: https://…");
+        }
         return None;
     };
     let mut config = WebhookConfig::new(url);

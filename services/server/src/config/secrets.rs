@@ -27,6 +27,11 @@ pub(super) fn read(reader: &mut Reader<'_, '_>, key: &str, files: &mut Files) ->
     }
 }
 
+/// Whether `KEY` or `KEY_file` is there, be it good or not: what is wrong with it has been said then.
+pub(super) fn is_given(reader: &mut Reader<'_, '_>, key: &str) -> bool {
+    reader.get(key).is_some() || reader.get(&format!("{key}_file")).is_some()
+}
+
 /// What the targets of the policy name by file. A fault of a file that only a team's policies name is a warning:
 /// their commands are not sent then, and the others' are.
 pub(super) fn of_targets(

@@ -123,6 +123,7 @@ fn read_token(node: &Node, files: &mut Files, diagnostics: &Diagnostics) -> Opti
     let mut token = Reader::open(node, "a token", diagnostics)?;
     let name = token.required_text("name").map(str::to_owned);
     let secret = secrets::read(&mut token, "token", files);
+    let is_given = secrets::is_given(&mut token, "token");
     let mut roles = Vec::new();
     for role in token.list("roles") {
         match role.text().and_then(|text| ROLES.iter().find(|(name, _)| *name == text)) {
@@ -134,7 +135,9 @@ fn read_token(node: &Node, files: &mut Files, diagnostics: &Diagnostics) -> Opti
     let environments = token.texts("environments").unwrap_or_default();
     token.finish();
     let Some(secret) = secret else {
-        diagnostics.error_hint(node, "a token without a secret lets nobody in", "give it a `token_file`");
+        if !is_given {
+            diagnostics.error_hint(node, "a token without a secret lets nobody in", "give it a `token_file`");
+        }
         return None;
     };
     if roles.is_empty() {

@@ -324,6 +324,19 @@ fn a_secret_file_that_is_too_large_or_empty_is_no_secret() {
     }
 }
 
+#[test]
+fn a_secret_file_that_is_missing_is_told_once_and_not_as_no_secret_at_all() {
+    for text in [
+        "server: { tokens: [ { name: ci, token_file: missing, roles: [view] } ] }\n",
+        "route: { receiver: a }\nreceivers: [ { name: a, slack_configs: [ { app_token_file: missing } ] } ]\n",
+        "route: { receiver: a }\nreceivers: [ { name: a, webhook_configs: [ { url_file: missing } ] } ]\n",
+    ] {
+        let said = said(text);
+        assert!(said.contains("missing cannot be read"), "{said}");
+        assert!(!said.contains("without") && !said.contains("needs"), "{said}");
+    }
+}
+
 const TEAM: &str = "policies: [ { match: { service: a }, mode: advise } ]\n";
 
 /// A folder with a main file and a team's.
