@@ -28,9 +28,7 @@ use crate::{
     yaml::{Node, Reader, parse},
 };
 
-pub use sections::{
-    PIPELINE_STAGES, POLICY_SECTIONS, SERVER_SECTIONS, is_policy_section, policy_files, policy_sections,
-};
+pub use sections::{PIPELINE_STAGES, POLICY_SECTIONS, SERVER_SECTIONS, is_policy_section, policy_sections};
 use triggers::PlacedTrigger;
 
 /// What is read against: where faults go, and what conditions may name.

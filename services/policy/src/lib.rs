@@ -17,8 +17,7 @@ pub mod types;
 pub mod yaml;
 
 pub use compile::{
-    PIPELINE_STAGES, POLICY_SECTIONS, SERVER_SECTIONS, compile, is_policy_section, policy_files,
-    policy_sections,
+    PIPELINE_STAGES, POLICY_SECTIONS, SERVER_SECTIONS, compile, is_policy_section, policy_sections,
 };
 pub use default::{ERROR_RATE, RESPONSE_TIME, THROUGHPUT};
 pub use diagnostic::{Diagnostics, Located, Place};

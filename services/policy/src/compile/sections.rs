@@ -3,7 +3,7 @@
 use crate::{
     Diagnostic,
     diagnostic::{Diagnostics, Place},
-    yaml::{Entry, Node, Value, parse},
+    yaml::{Entry, Value, parse},
 };
 
 /// The top-level keys that make up the policy.
@@ -62,13 +62,6 @@ pub(super) fn is_pipeline_stage(entry: &Entry) -> bool {
     let name = entry.key.name.as_str();
     let is_another = POLICY_SECTIONS.contains(&name) || SERVER_SECTIONS.contains(&name);
     PIPELINE_STAGES.contains(&name) || (!is_another && entry.value.get("quality_gates").is_some())
-}
-
-/// The patterns of `policy_files` in a main file.
-pub fn policy_files(root: &Node) -> Vec<String> {
-    let Some(node) = root.get("policy_files") else { return Vec::new() };
-    let items = node.items().unwrap_or(std::slice::from_ref(node));
-    items.iter().filter_map(Node::text).map(str::to_owned).collect()
 }
 
 pub(super) fn misplaced(key: &str) -> Option<String> {
