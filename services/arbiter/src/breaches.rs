@@ -9,10 +9,11 @@ use crate::{
     Arbiter,
     arbiter::Moment,
     bounds::{MAX_ATTEMPTS, MAX_REASONS},
-    firing::{Scope, Subject},
+    firing::Subject,
     judgement::{Judgement, Level},
     notices::Draft,
     text,
+    wording::{breach_subject, scope_of},
 };
 
 /// Whether a breach that would act may be held first, to see whether others suffer too.
@@ -204,12 +205,7 @@ impl Arbiter {
         }
         let name = release.map_or_else(|| key.to_string(), text::name);
         let summary = format!("{name}: {trigger} is within its limit again");
-        let of_service = self.breach_subject(key, None, trigger);
-        let of_release = self.breach_subject(key, release.map(|release| &release.id), trigger);
-        self.resolve(at, &of_release, Some(summary.clone()));
-        if release.is_none() || of_release == of_service {
-            self.resolve(at, &of_service, Some(summary));
-        }
+        self.resolve(at, &breach_subject(key, release, trigger), Some(summary));
         if let Some(release) = release {
             self.let_go(at, release, Some(trigger));
         }
@@ -229,15 +225,14 @@ impl Arbiter {
 
     pub(crate) fn on_finding(&mut self, at: Moment<'_>, finding: &Finding) {
         self.findings.note(finding);
-        let known = finding.release.as_ref().filter(|release| self.releases.get(&release.id).is_some());
-        let scope =
-            known.map_or_else(|| Scope::Service(finding.key.clone()), |it| Scope::Release(it.id.clone()));
         let name = finding.release.as_ref().map_or_else(|| finding.key.to_string(), text::name);
         let (about, severity) = finding_words(finding);
-        let subject = Subject::of(scope, NoticeKind::Finding).about(about);
+        let subject =
+            Subject::of(scope_of(&finding.key, finding.release.as_ref()), NoticeKind::Finding).about(about);
         let summary = format!("{name}: {}", finding.text);
         if finding.is_active {
-            self.fire(at, Draft::new(subject, severity, summary));
+            let named = finding.release.clone();
+            self.fire(at, Draft { named, ..Draft::new(subject, severity, summary) });
         } else {
             self.resolve(at, &subject, Some(summary));
         }

@@ -37,9 +37,7 @@ pub(crate) fn choose(releases: &Releases, bad: &BadVersions, record: &Record) ->
         }
     }
     if refusals.is_empty() {
-        return Err(
-            "no earlier version is known to have succeeded: name the version to go back to".to_owned()
-        );
+        return Err("no earlier version is known to have succeeded".to_owned());
     }
     Err(format!("no version to go back to: {}", refusals.join(", ")))
 }
@@ -142,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_rollback_goes_to() {
-        let known = "no earlier version is known to have succeeded: name the version to go back to";
+        let known = "no earlier version is known to have succeeded";
         for case in [
             Case {
                 why: "the version that the release names",

@@ -150,7 +150,9 @@ impl Arbiter {
             let others = text::list(others);
             judgement.cap(
                 Level::Prepare,
-                format!("not_attributable: without a release of their own, {others} exceed the same limit"),
+                format!(
+                    "not_attributable: the same limit is exceeded without a release under watch by {others}"
+                ),
             );
         }
     }

@@ -29,6 +29,8 @@ mod outcomes;
 mod releases;
 mod storm;
 mod stormy;
+#[cfg(test)]
+mod tests;
 mod text;
 mod timeouts;
 mod timers;

@@ -24,7 +24,7 @@ impl Arbiter {
         if !has_moved {
             return;
         }
-        if before.is_some_and(|before| before.state.is_final()) && !release.state.is_final() {
+        if before.is_some_and(|before| before.state.is_final()) && is_going_on(release.state) {
             self.reopen(&release.id);
         }
         match release.state {
@@ -95,8 +95,7 @@ impl Arbiter {
         let release = record.release.clone();
         self.let_go(at, &release.reference(), None);
         self.mark_release_bad(at, id, "it was rolled back");
-        let to = self.newest_command(&release.reference()).map(|command| target_of(command).to_owned());
-        let to = to.map(|to| format!(" to {to}")).unwrap_or_default();
+        let to = self.went_back_to(&release).map(|to| format!(" to {to}")).unwrap_or_default();
         let summary = format!("{} was rolled back{to}", text::name_of(&release));
         let over = [
             NoticeKind::ReleaseProgress,
@@ -107,9 +106,7 @@ impl Arbiter {
         for kind in over {
             self.resolve(at, &Subject::of_release(id, kind), Some(summary.clone()));
         }
-        let record = self.releases.get(id);
-        let is_live = record.is_some_and(|record| !record.release.state.is_final());
-        if !is_live {
+        if !is_worth_telling(release.state) {
             return;
         }
         let mut draft =
@@ -121,6 +118,12 @@ impl Arbiter {
         self.fire(at, draft);
     }
 
+    /// The version that a command of Ripcord's brought back; where somebody else did it, only they know.
+    fn went_back_to(&self, release: &Release) -> Option<&str> {
+        let command = self.newest_command(&release.reference())?;
+        (command.state == CommandState::Succeeded).then(|| target_of(command))
+    }
+
     fn on_reported_failed(&mut self, at: Moment<'_>, release: &Release) {
         let newest =
             self.newest_command(&release.reference()).map(|command| (command.id.clone(), command.state));
@@ -130,8 +133,10 @@ impl Arbiter {
     }
 
     fn on_recovered(&mut self, at: Moment<'_>, release: &Release) {
-        let to = self.newest_command(&release.reference()).and_then(|command| command.to_version.clone());
-        let to = to.map(|to| format!(" on {to}")).unwrap_or_default();
+        if self.releases.get(&release.id).is_some_and(|record| !record.is_rolled_back) {
+            self.on_reported_back(at, release);
+        }
+        let to = self.went_back_to(release).map(|to| format!(" on {to}")).unwrap_or_default();
         let (service, environment) = (&release.key.service, &release.key.environment);
         let summary = format!(
             "{service} in {environment} is within its limits again{to}, after {} was rolled back",
@@ -152,7 +157,7 @@ impl Arbiter {
         };
         let summary = format!("{} {}{why}", text::name_of(release), over_text(release.state));
         self.end(at, release, &summary);
-        if release.state == ReleaseState::Succeeded {
+        if matches!(release.state, ReleaseState::Succeeded | ReleaseState::Unproven) {
             self.settle_older(at, release, &summary);
         }
     }
@@ -172,7 +177,7 @@ impl Arbiter {
         self.resolve_all(at, &release.id, summary);
     }
 
-    /// What a newer release's success proves over: rollbacks of older ones whose end nobody reported.
+    /// What a newer release's watch has shown to be over: rollbacks of older ones whose end nobody reported.
     fn settle_older(&mut self, at: Moment<'_>, release: &Release, summary: &str) {
         let Some(opened) = self.releases.get(&release.id).map(|record| record.opened) else { return };
         let older = self.releases.history(&Place::of(release)).filter(|record| record.opened < opened);
@@ -193,6 +198,12 @@ impl Arbiter {
         self.findings.forget(&release.key, &release.id);
         self.resolve_all(at, &release.id, &summary);
     }
+}
+
+/// Whether a rollback of a release in this state is still of interest: one by hand may follow a watch that ended
+/// well, and nothing else ends what begins to fire for a release that is gone.
+pub(crate) fn is_worth_telling(state: ReleaseState) -> bool {
+    !matches!(state, ReleaseState::Superseded | ReleaseState::Cancelled | ReleaseState::Recovered)
 }
 
 fn is_going_on(state: ReleaseState) -> bool {

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use model::{
     Alert, CommandId, CommandState, Decision, EventId, HaltScope, Labels, Notice, NoticeId, NoticeKind,
-    NoticeStatus, Owner, Reason, Release, ReleaseId, ReleaseState, ServiceKey, Severity, Timestamp,
+    NoticeStatus, Owner, Reason, Release, ReleaseId, ReleaseRef, ReleaseState, ServiceKey, Severity,
+    Timestamp,
 };
 
 use crate::{
@@ -29,6 +30,8 @@ pub(crate) struct Draft {
     pub(crate) command: Option<CommandId>,
     pub(crate) reasons: Vec<Reason>,
     pub(crate) ends_at: Option<Timestamp>,
+    /// How a release is named that is not known here.
+    pub(crate) named: Option<ReleaseRef>,
 }
 
 impl Draft {
@@ -45,6 +48,7 @@ impl Draft {
             command: None,
             reasons: Vec::new(),
             ends_at: None,
+            named: None,
         }
     }
 }
@@ -53,8 +57,9 @@ impl Arbiter {
     /// Tells, or tells anew what was told; the same content twice is told once.
     pub(crate) fn fire(&mut self, at: Moment<'_>, draft: Draft) {
         let release = self.release_of(&draft.subject.scope);
-        let owner = self.owner_of(&draft.subject.scope, release.as_ref());
-        let labels = self.labels(&draft, release.as_ref(), owner.as_ref());
+        let named = release.as_ref().map(Release::reference).or_else(|| draft.named.clone());
+        let owner = self.owner_of(&draft.subject.scope, named.as_ref(), release.as_ref());
+        let labels = self.labels(&draft, named.as_ref(), owner.as_ref());
         let earlier = self.firing.get(&draft.subject);
         if earlier.is_some_and(|earlier| earlier.labels != labels) {
             self.resolve(at, &draft.subject.clone(), None);
@@ -139,7 +144,7 @@ impl Arbiter {
         let starts_at = alert.starts_at.to_string();
         let service = alert.labels.get("service").zip(alert.labels.get("environment"));
         let owner = service.and_then(|(service, environment)| {
-            self.owner_of(&Scope::Service(ServiceKey::new(service, environment)), None)
+            self.owner_of(&Scope::Service(ServiceKey::new(service, environment)), None, None)
         });
         self.emit(Decision::Notice(Box::new(Notice {
             id: NoticeId::of(&[NoticeKind::Alert.as_str(), &fingerprint, &starts_at, state]),
@@ -159,7 +164,7 @@ impl Arbiter {
         })));
     }
 
-    fn labels(&self, draft: &Draft, release: Option<&Release>, owner: Option<&Owner>) -> Labels {
+    fn labels(&self, draft: &Draft, release: Option<&ReleaseRef>, owner: Option<&Owner>) -> Labels {
         let mut labels = Labels::from_pairs([
             ("alertname", draft.alertname.as_str()),
             ("kind", draft.subject.kind.as_str()),
@@ -218,9 +223,14 @@ impl Arbiter {
     }
 
     /// Whom the release names; what it leaves open, the policy fills in.
-    fn owner_of(&mut self, scope: &Scope, release: Option<&Release>) -> Option<Owner> {
-        let key = match (scope, release) {
-            (_, Some(release)) => release.key.clone(),
+    fn owner_of(
+        &mut self,
+        scope: &Scope,
+        named: Option<&ReleaseRef>,
+        release: Option<&Release>,
+    ) -> Option<Owner> {
+        let key = match (scope, named) {
+            (_, Some(named)) => named.key.clone(),
             (Scope::Service(key), None) => key.clone(),
             _ => return None,
         };

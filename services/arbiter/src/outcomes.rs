@@ -2,7 +2,7 @@
 
 use model::{CommandId, CommandState, Decision, NoticeKind, Outcome, OutcomeStatus, ReleaseRef};
 
-use crate::{Arbiter, arbiter::Moment, firing::Subject, text, timers::Timer};
+use crate::{Arbiter, arbiter::Moment, firing::Subject, lifecycle::is_worth_telling, text, timers::Timer};
 
 impl Arbiter {
     pub(crate) fn on_outcome(&mut self, at: Moment<'_>, outcome: &Outcome) {
@@ -78,9 +78,8 @@ impl Arbiter {
         }
     }
 
-    /// Whether telling of it makes sense: what begins to fire for a release that is over would never end.
     fn is_live(&self, release: &ReleaseRef) -> bool {
         let record = self.releases.get(&release.id);
-        record.is_some_and(|record| !record.release.state.is_final() && !record.is_rolled_back)
+        record.is_some_and(|record| !record.is_rolled_back && is_worth_telling(record.release.state))
     }
 }

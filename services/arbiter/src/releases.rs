@@ -41,6 +41,15 @@ pub(crate) struct Record {
 }
 
 impl Record {
+    /// Where it stands, as a word for people.
+    pub(crate) fn standing(&self) -> ReleaseState {
+        if self.is_rolled_back && !self.release.state.is_final() {
+            ReleaseState::RolledBack
+        } else {
+            self.release.state
+        }
+    }
+
     pub(crate) fn is_under_watch(&self) -> bool {
         self.release.state.is_under_watch() && !self.is_rolled_back
     }

@@ -46,8 +46,13 @@ impl Arbiter {
     ) -> CommandId {
         let effective = self.effective(&release.key);
         let fencing = self.next_fencing();
-        let attempt = self.releases.get(&release.id).map_or(1, |record| record.attempts + 1);
-        let id = CommandId::of(&release.id, CommandVerb::Rollback.as_str(), attempt);
+        let mut attempt = self.releases.get(&release.id).map_or(1, |record| record.attempts + 1);
+        let id_of = |attempt| CommandId::of(&release.id, CommandVerb::Rollback.as_str(), attempt);
+        // A release that was forgotten and came again must not take up the commands it had before.
+        while self.commands.get(&id_of(attempt)).is_some() {
+            attempt += 1;
+        }
+        let id = id_of(attempt);
         if let Some(record) = self.releases.get_mut(&release.id) {
             record.attempts = attempt;
             record.newest_command = Some(id.clone());
@@ -140,7 +145,7 @@ impl Arbiter {
     pub(crate) fn close(&mut self, at: Moment<'_>, id: &CommandId, state: CommandState, why: &str) {
         let Some(command) = self.command(id).filter(|command| !command.state.is_final()) else { return };
         let release = command.release.clone();
-        let what = format!("the rollback to {} is {}", target_of(command), state.as_str());
+        let what = format!("the rollback to {} {}", target_of(command), ended_text(state));
         let summary = format!("{}: {what}: {why}", text::name(&release));
         self.finish(id, state, why);
         for told in [NoticeKind::RollbackPrepared, NoticeKind::RollbackStarted] {
@@ -216,6 +221,16 @@ impl Arbiter {
             None => {}
         }
         self.make_prepared(Moment { now: at.now, cause: &cause }, id, why);
+    }
+}
+
+fn ended_text(state: CommandState) -> &'static str {
+    match state {
+        CommandState::Rejected => "was rejected",
+        CommandState::Expired => "expired",
+        CommandState::Cancelled => "was cancelled",
+        CommandState::Failed => "failed",
+        _ => "is over",
     }
 }
 

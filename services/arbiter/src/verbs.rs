@@ -24,7 +24,7 @@ impl Arbiter {
             VerbKind::Approve { command, to_version } => {
                 self.approve(at, command, to_version.as_deref(), who)
             }
-            VerbKind::Reject { command } => self.reject(at, command, who),
+            VerbKind::Reject { command } => self.reject(at, command, verb),
             VerbKind::Halt(halt) => self.halt(at, halt),
             VerbKind::Unhalt { id } => self.unhalt(at, id, who),
             VerbKind::ClearBad { service, environment, version } => {
@@ -53,7 +53,7 @@ impl Arbiter {
     fn live_release(&self, id: &ReleaseId) -> Result<Release, String> {
         let record = self.releases.find(id).ok_or_else(|| unknown(id))?;
         if record.is_rolled_back || record.release.state.is_final() {
-            return Err(format!("the release is {} already", record.release.state));
+            return Err(format!("the release is {} already", record.standing()));
         }
         Ok(record.release.clone())
     }

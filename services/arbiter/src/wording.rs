@@ -1,6 +1,6 @@
 //! What the notices about breaches and commands say.
 
-use model::{Breach, Command, CommandId, NoticeKind, Reason, ReleaseId, ServiceKey, Severity};
+use model::{Breach, Command, CommandId, NoticeKind, Reason, ReleaseRef, ServiceKey, Severity};
 
 use crate::{
     Arbiter,
@@ -13,11 +13,7 @@ use crate::{
 impl Arbiter {
     /// Tells of a breach that leads to no command; `why` says why not, where one might have been expected.
     pub(crate) fn tell_breach(&mut self, at: Moment<'_>, breach: &Breach, why: &str) {
-        let subject = self.breach_subject(
-            &breach.key,
-            breach.release.as_ref().map(|it| &it.id),
-            &breach.reason.trigger,
-        );
+        let subject = breach_subject(&breach.key, breach.release.as_ref(), &breach.reason.trigger);
         let severity = if breach.action.is_rollback() { Severity::Critical } else { Severity::Warning };
         let what = self.breach_name(breach);
         let broken = text::reason(self.policy.as_ref(), &breach.reason);
@@ -25,19 +21,8 @@ impl Arbiter {
         let mut draft = Draft::new(subject, severity, format!("{what}: {broken}{consequence}"));
         draft.description = self.in_full(std::slice::from_ref(&breach.reason), why);
         draft.reasons = vec![breach.reason.clone()];
+        draft.named.clone_from(&breach.release);
         self.fire(at, draft);
-    }
-
-    /// Under which subject a breach is told: its release's where that is known, else its service's.
-    pub(crate) fn breach_subject(
-        &self,
-        key: &ServiceKey,
-        release: Option<&ReleaseId>,
-        trigger: &str,
-    ) -> Subject {
-        let known = release.filter(|id| self.releases.get(id).is_some());
-        let scope = known.map_or_else(|| Scope::Service(key.clone()), |id| Scope::Release(id.clone()));
-        Subject::of(scope, NoticeKind::Breach).about(trigger)
     }
 
     fn breach_name(&self, breach: &Breach) -> String {
@@ -107,7 +92,9 @@ impl Arbiter {
         let subject = Subject::of_release(&command.release.id, kind);
         let name = text::name(&command.release);
         let broken = command.reasons.first().map(|reason| text::reason(self.policy.as_ref(), reason));
-        let broken = broken.map(|broken| format!("{broken}; ")).unwrap_or_default();
+        let others = text::list(command.reasons.iter().skip(1).map(|reason| reason.trigger.as_str()));
+        let others = if others.is_empty() { String::new() } else { format!(" and {others} too") };
+        let broken = broken.map(|broken| format!("{broken}{others}; ")).unwrap_or_default();
         let mut draft = Draft::new(subject, Severity::Critical, format!("{name}: {broken}{consequence}"));
         draft.description = self.in_full(&command.reasons, &command.state_reason);
         draft.reasons.clone_from(&command.reasons);
@@ -121,6 +108,15 @@ impl Arbiter {
         let why = (!why.is_empty()).then(|| why.to_owned());
         lines.chain(why).collect::<Vec<_>>().join("\n")
     }
+}
+
+/// Under which subject a breach is told: its release's where it has one, else its service's.
+pub(crate) fn breach_subject(key: &ServiceKey, release: Option<&ReleaseRef>, trigger: &str) -> Subject {
+    Subject::of(scope_of(key, release), NoticeKind::Breach).about(trigger)
+}
+
+pub(crate) fn scope_of(key: &ServiceKey, release: Option<&ReleaseRef>) -> Scope {
+    release.map_or_else(|| Scope::Service(key.clone()), |release| Scope::Release(release.id.clone()))
 }
 
 pub(crate) fn target_of(command: &Command) -> &str {

@@ -1,6 +1,6 @@
 //! Approving and rejecting what was prepared.
 
-use model::{Command, CommandId, CommandMode, CommandState};
+use model::{Command, CommandId, CommandMode, CommandState, Verb};
 
 use super::Answer;
 use crate::{Arbiter, arbiter::Moment, destination, destination::Destination};
@@ -47,15 +47,17 @@ impl Arbiter {
                 ));
             }
             (Some(version), _) | (None, Some(version)) => version,
-            (None, None) => return Err("nobody knows where to: name a version".to_owned()),
+            (None, None) => return Err("it is not known where to: name a version".to_owned()),
         };
         let record = self.releases.get(&command.release.id).ok_or("its release is not known any more")?;
         destination::allow_named(&self.releases, &self.bad, record, version)
     }
 
-    pub(super) fn reject(&mut self, at: Moment<'_>, id: &CommandId, who: &str) -> Answer {
+    pub(super) fn reject(&mut self, at: Moment<'_>, id: &CommandId, verb: &Verb) -> Answer {
         self.prepared(at, id)?;
-        self.close(at, id, CommandState::Rejected, &format!("rejected by {who}"));
+        let comment =
+            if verb.comment.is_empty() { String::new() } else { format!(", who says: {}", verb.comment) };
+        self.close(at, id, CommandState::Rejected, &format!("by {}{comment}", verb.actor.name));
         Ok("rejected".to_owned())
     }
 

@@ -36,12 +36,7 @@ impl Arbiter {
         self.let_go(at, &release, None);
         let mut reasons = self.reasons_for(&release.id, replaced.as_ref());
         if let Some(replaced) = replaced {
-            self.close(
-                at,
-                &replaced,
-                CommandState::Cancelled,
-                &format!("replaced: {who} ordered a rollback"),
-            );
+            self.close(at, &replaced, CommandState::Cancelled, &format!("{who} ordered a rollback by hand"));
         }
         if reasons.is_empty() {
             reasons.push(asked_for(&release, who, &verb.comment, at));
@@ -56,7 +51,7 @@ impl Arbiter {
     }
 
     fn may_roll_back(&self, record: &Record) -> Result<(), String> {
-        let state = record.release.state;
+        let state = record.standing();
         let is_gone = record.is_rolled_back
             || matches!(
                 state,
@@ -80,7 +75,8 @@ impl Arbiter {
     fn ordered_destination(&self, record: &Record, named: Option<&str>) -> Result<Destination, String> {
         match named {
             Some(version) => destination::allow_named(&self.releases, &self.bad, record, version),
-            None => destination::choose(&self.releases, &self.bad, record),
+            None => destination::choose(&self.releases, &self.bad, record)
+                .map_err(|why| format!("{why}: name the version to go back to")),
         }
     }
 

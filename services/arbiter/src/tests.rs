@@ -1,0 +1,11 @@
+//! Scenarios: what is proposed goes in as text, what is decided comes out as text.
+
+mod attribution;
+mod commands;
+mod content;
+mod halts;
+mod lifecycle;
+mod properties;
+mod script;
+mod storms;
+mod verbs;

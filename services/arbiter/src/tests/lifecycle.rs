@@ -1,0 +1,201 @@
+//! What is told of a release, and that what fires is resolved.
+
+use expect_test::expect;
+
+use super::script::check;
+
+#[test]
+fn a_release_is_told_from_its_opening_to_its_end() {
+    check(
+        "
+            0s release checkout 2.4.1 pending
+            1s release checkout 2.4.1 progressing stage=Canary
+            1s release checkout 2.4.1 progressing stage=Canary
+            2s stage checkout 2.4.1 Canary
+            3s release checkout 2.4.1 watching
+            9s release checkout 2.4.1 succeeded
+        ",
+        expect![[r#"
+            0s notice firing release_progress info: checkout 2.4.1 in production is about to go out
+            1s notice firing release_progress info: checkout 2.4.1 in production goes out, stage Canary
+            2s notice firing release_progress info: checkout 2.4.1 in production: stage Canary is passed
+            3s notice firing release_progress info: checkout 2.4.1 in production is out and watched
+            9s notice resolved release_progress info: checkout 2.4.1 in production succeeded
+        "#]],
+    );
+}
+
+#[test]
+fn a_watch_that_saw_too_little_ends_unproven() {
+    check(
+        "
+            0s release checkout 2.4.1 watching previous=2.4.0
+            9s release checkout 2.4.1 unproven reason=3_requests
+        ",
+        expect![[r#"
+            0s notice firing release_progress info: checkout 2.4.1 in production is out and watched
+            9s notice resolved release_progress info: checkout 2.4.1 in production ended its watch unproven: 3 requests
+        "#]],
+    );
+}
+
+#[test]
+fn a_superseded_release_takes_its_open_command_with_it() {
+    check(
+        "
+            0s release checkout 2.4.1 watching previous=2.4.0
+            5s breach checkout 2.4.1 before=0.02
+            9s release checkout 2.4.1 superseded previous=2.4.0
+            9s release checkout 2.4.2 watching previous=2.4.1
+            10s approve checkout 2.4.1 by=ann
+        ",
+        expect![[r#"
+            0s notice firing release_progress info: checkout 2.4.1 in production is out and watched
+            5s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1805s: not_attributable: before the deployment it was 2 % already (error_rate > 1%)
+            5s notice firing rollback_prepared critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rollback to 2.4.0 waits for approval: not_attributable: before the deployment it was 2 % already (error_rate > 1%)
+            9s command checkout 2.4.1 #1 cancelled approved to 2.4.0 for error_rate until 1805s: the release was superseded
+            9s notice resolved rollback_prepared critical: checkout 2.4.1 in production: the rollback to 2.4.0 was cancelled: the release was superseded
+            9s notice resolved release_progress info: checkout 2.4.1 in production was superseded
+            9s notice firing release_progress info: checkout 2.4.2 in production is out and watched
+            10s audit ann approve cmd: refused: the command is cancelled already
+        "#]],
+    );
+}
+
+#[test]
+fn a_cancelled_release_takes_its_open_command_with_it() {
+    check(
+        "
+            0s release checkout 2.4.1 watching previous=2.4.0
+            5s breach checkout 2.4.1
+            9s release checkout 2.4.1 cancelled previous=2.4.0
+        ",
+        expect![[r#"
+            0s notice firing release_progress info: checkout 2.4.1 in production is out and watched
+            5s command checkout 2.4.1 #1 ready immediate to 2.4.0 for error_rate until 65s
+            5s version checkout 2.4.1 is bad: it is being rolled back
+            5s notice firing rollback_started critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rolling back to 2.4.0
+            9s command checkout 2.4.1 #1 cancelled immediate to 2.4.0 for error_rate until 65s: the release was cancelled
+            9s notice resolved rollback_started critical: checkout 2.4.1 in production: the rollback to 2.4.0 was cancelled: the release was cancelled
+            9s notice resolved release_progress info: checkout 2.4.1 in production was cancelled
+        "#]],
+    );
+}
+
+#[test]
+fn a_release_of_a_bad_version_says_so() {
+    check(
+        "
+            0s release checkout 2.4.1 watching previous=2.4.0
+            5s breach checkout 2.4.1
+            6s outcome checkout 2.4.1 succeeded
+            7s release checkout 2.4.1 watching cluster=eu-1
+        ",
+        expect![[r#"
+            0s notice firing release_progress info: checkout 2.4.1 in production is out and watched
+            5s command checkout 2.4.1 #1 ready immediate to 2.4.0 for error_rate until 65s
+            5s version checkout 2.4.1 is bad: it is being rolled back
+            5s notice firing rollback_started critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rolling back to 2.4.0
+            6s command checkout 2.4.1 #1 succeeded immediate to 2.4.0 for error_rate until 65s
+            6s notice resolved release_progress info: checkout 2.4.1 in production was rolled back to 2.4.0
+            6s notice resolved rollback_started critical: checkout 2.4.1 in production was rolled back to 2.4.0
+            6s notice firing rolled_back warning: checkout 2.4.1 in production was rolled back to 2.4.0
+            7s notice firing release_progress info: checkout 2.4.1 in production (eu-1) is out and watched; this version is marked bad since 2026-11-23T10:00:05.000Z
+        "#]],
+    );
+}
+
+#[test]
+fn a_newer_release_that_succeeds_ends_what_an_older_one_left_firing() {
+    check(
+        "
+            0s release checkout 2.4.1 watching previous=2.4.0
+            5s breach checkout 2.4.1
+            6s outcome checkout 2.4.1 succeeded
+            7s release checkout 2.4.2 watching
+            8s release checkout 2.4.2 succeeded
+        ",
+        expect![[r#"
+            0s notice firing release_progress info: checkout 2.4.1 in production is out and watched
+            5s command checkout 2.4.1 #1 ready immediate to 2.4.0 for error_rate until 65s
+            5s version checkout 2.4.1 is bad: it is being rolled back
+            5s notice firing rollback_started critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rolling back to 2.4.0
+            6s command checkout 2.4.1 #1 succeeded immediate to 2.4.0 for error_rate until 65s
+            6s notice resolved release_progress info: checkout 2.4.1 in production was rolled back to 2.4.0
+            6s notice resolved rollback_started critical: checkout 2.4.1 in production was rolled back to 2.4.0
+            6s notice firing rolled_back warning: checkout 2.4.1 in production was rolled back to 2.4.0
+            7s notice firing release_progress info: checkout 2.4.2 in production is out and watched
+            8s notice resolved release_progress info: checkout 2.4.2 in production succeeded
+            8s notice resolved rolled_back warning: checkout 2.4.2 in production succeeded
+        "#]],
+    );
+}
+
+#[test]
+fn findings_begin_and_end() {
+    check(
+        "
+            0s release checkout 2.4.1 watching previous=2.4.0
+            1s finding checkout - sender_silent on
+            2s finding checkout 2.4.1 release_silent on
+            3s finding checkout - torn on
+            4s finding checkout - sender_silent off
+            5s finding checkout 2.4.1 release_silent off
+            6s finding checkout - torn off
+        ",
+        expect![[r#"
+            0s notice firing release_progress info: checkout 2.4.1 in production is out and watched
+            1s notice firing finding critical: checkout in production: sender_silent is on
+            2s notice firing finding critical: checkout 2.4.1 in production: release_silent is on
+            3s notice firing finding warning: checkout in production: torn is on
+            4s notice resolved finding critical: checkout in production: sender_silent is off
+            5s notice resolved finding critical: checkout 2.4.1 in production: release_silent is off
+            6s notice resolved finding warning: checkout in production: torn is off
+        "#]],
+    );
+}
+
+#[test]
+fn the_end_of_a_release_ends_its_findings_and_breaches() {
+    check(
+        "
+            0s release checkout 2.4.1 watching previous=2.4.0
+            1s breach checkout 2.4.1 cpu action=alert_team
+            2s finding checkout 2.4.1 release_silent on
+            3s release checkout 2.4.1 superseded
+        ",
+        expect![[r#"
+            0s notice firing release_progress info: checkout 2.4.1 in production is out and watched
+            1s notice firing breach warning: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests)
+            2s notice firing finding critical: checkout 2.4.1 in production: release_silent is on
+            3s notice resolved release_progress info: checkout 2.4.1 in production was superseded
+            3s notice resolved breach warning: checkout 2.4.1 in production was superseded
+            3s notice resolved finding critical: checkout 2.4.1 in production was superseded
+        "#]],
+    );
+}
+
+#[test]
+fn alerts_are_passed_on_as_they_came() {
+    check(
+        "
+            0s alert HighErrorRate
+            1s alert HighErrorRate ends=1s
+        ",
+        expect![[r#"
+            0s notice firing alert critical: as sent
+            1s notice resolved alert critical: as sent
+        "#]],
+    );
+}
+
+#[test]
+fn deliveries_change_nothing() {
+    check(
+        "
+            0s delivery
+            1s tick
+        ",
+        expect![[r#""#]],
+    );
+}
