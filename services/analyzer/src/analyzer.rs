@@ -16,6 +16,7 @@ use crate::{
         subject::Sources,
     },
     outbox::Outbox,
+    release::tracked::Tracked,
     service::{Context, Scope, Service},
     store::Store,
 };
@@ -24,8 +25,8 @@ use crate::{
 /// was looked at longest ago makes room.
 pub const SERVICES_MAX: usize = 20_000;
 
-/// Nothing that waits is asked about more often.
-const WAKE_STEP: Duration = Duration::from_secs(1);
+/// When something that was due could not be done, it is asked about again after this.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Judges services and proposes. State and five verbs: no I/O, no clock, no randomness; what it proposes is a
 /// function of the events it was handed.
@@ -137,6 +138,8 @@ impl Analyzer {
         match &event.body {
             EventBody::Telemetry(batch) => self.store.handle_batch(self.now, batch),
             EventBody::Requests(requests) => self.store.handle_requests(self.now, requests),
+            // Releases are where the decisions log says: what moved them before does not move them again.
+            EventBody::Deployment(_) | EventBody::Outcome(_) | EventBody::Verb(_) if self.is_replay => {}
             EventBody::Deployment(deployment) => self.take_deployment(deployment),
             EventBody::Alerts(alerts) => self.take_alerts(&event.id, alerts),
             EventBody::Outcome(outcome) => {
@@ -153,9 +156,6 @@ impl Analyzer {
     }
 
     fn take_deployment(&mut self, deployment: &DeploymentEvent) {
-        if self.is_replay {
-            return;
-        }
         self.ensure_service(&deployment.key);
         let mut is_taken = false;
         self.with_service(&deployment.key, |service, context, outbox| {
@@ -228,18 +228,21 @@ impl Analyzer {
     }
 
     fn do_due(&mut self) {
+        self.due = None;
         let over = self.alerts.expire(self.now);
         self.judge_affected(&over);
-        let mut due = self.alerts.next_end();
         let waiting = self.services.iter().filter(|(_, service)| service.needs_time());
         let waiting: Vec<ServiceKey> = waiting.map(|(key, _)| key.clone()).collect();
         for key in &waiting {
-            let mut next = None;
-            self.with_service(key, |service, context, outbox| next = service.tend(context, outbox));
-            due = [due, next].into_iter().flatten().min();
+            self.with_service(key, Service::tend);
         }
-        // Whatever could not be done at its time is tried again at the next tick, not in a loop.
-        self.due = due.map(|due| due.max(self.now + WAKE_STEP));
+        self.wake_at(self.alerts.next_end());
+        // Whatever could not be done at its time is tried again later, not in a loop.
+        self.due = self.due.map(|due| if due > self.now { due } else { self.now + RETRY_AFTER });
+    }
+
+    fn wake_at(&mut self, due: Option<Timestamp>) {
+        self.due = [self.due, due].into_iter().flatten().min();
     }
 
     /// An alert came or went: triggers that ask for one are judged without waiting for telemetry.
@@ -289,22 +292,28 @@ impl Analyzer {
         let context =
             Context { sources, cause: &self.cause, position: self.position, is_replay: self.is_replay };
         handle(service, context, &mut self.outbox);
-        // What was handled may have begun to wait for something.
-        self.due = self.due.or(Some(self.now + WAKE_STEP));
+        let next = if service.needs_time() { service.next_deadline(context) } else { None };
+        self.wake_at(next);
     }
 }
 
 impl Service {
-    /// Does what is due and says when to ask again.
-    fn tend(&mut self, context: Context<'_>, outbox: &mut Outbox) -> Option<Timestamp> {
-        if !context.is_replay {
-            (0..self.releases.len()).for_each(|index| self.judge_silence(index, context, outbox));
-            self.judge_held_alerts(context, outbox);
-            self.end_watches(context, outbox);
+    /// Does what is due.
+    fn tend(&mut self, context: Context<'_>, outbox: &mut Outbox) {
+        if context.is_replay {
+            return;
         }
-        let deadlines = (0..self.releases.len()).filter_map(|index| self.watch_deadline(index, context));
-        let watches = deadlines.collect::<Vec<_>>().into_iter().min();
-        let silences = (0..self.releases.len()).filter_map(|index| self.silence_deadline(index)).min();
+        (0..self.releases.len()).for_each(|index| self.judge_silence(index, context, outbox));
+        self.judge_held_alerts(context, outbox);
+        self.end_watches(context, outbox);
+    }
+
+    /// When time alone next changes something.
+    fn next_deadline(&mut self, context: Context<'_>) -> Option<Timestamp> {
+        let policy = self.effective(context.sources.policy);
+        let watches =
+            self.releases.iter().filter_map(|it| it.watch_deadline(policy.defaults.watch_max)).min();
+        let silences = self.releases.iter().filter_map(Tracked::silence_deadline).min();
         [watches, silences, self.held_alerts_deadline(context)].into_iter().flatten().min()
     }
 

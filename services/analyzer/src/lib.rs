@@ -33,3 +33,6 @@ mod watch;
 
 pub use analyzer::{Analyzer, SERVICES_MAX};
 pub use counters::Counters;
+
+#[cfg(test)]
+mod tests;

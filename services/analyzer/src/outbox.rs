@@ -88,8 +88,8 @@ mod tests {
             value: 0.2,
         };
         outbox.limit(limit(&b));
-        outbox.release(&Release { key: b.clone(), ..Release::default() });
         outbox.limit(limit(&a));
+        outbox.release(&Release { key: b, ..Release::default() });
         assert!(outbox.take().is_none(), "nothing before the event is done");
         outbox.flush();
         let kinds: Vec<_> = std::iter::from_fn(|| outbox.take())

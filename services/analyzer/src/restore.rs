@@ -29,22 +29,32 @@ impl Analyzer {
     /// Takes back a release as it stands now; a later one of the same id takes its place.
     pub fn restore_release(&mut self, release: Release) {
         let service = self.service_to_restore(&release.key);
-        match service.releases.iter_mut().find(|it| it.release.id == release.id) {
-            Some(tracked) => {
-                tracked.release = release;
-                if !tracked.is_under_watch() {
-                    tracked.findings.clear();
-                }
+        let id = release.id.clone();
+        match service.releases.iter_mut().find(|it| it.release.id == id) {
+            Some(tracked) => tracked.release = release,
+            None => {
+                service.releases.push(Tracked { release, ..Tracked::default() });
+                service.sort_releases();
             }
-            None => service.releases.push(Tracked { release, ..Tracked::default() }),
         }
+        let Some(index) = service.releases.iter().position(|it| it.release.id == id) else { return };
+        let tracked = &mut service.releases[index];
+        tracked.recall_extension();
+        if !tracked.is_under_watch() {
+            tracked.findings.clear();
+        }
+        service.note_traces(index);
         service.forget_old();
     }
 
     fn restore_breach(&mut self, breach: &Breach) {
         let service = self.service_to_restore(&breach.key);
         let name = breach.reason.trigger.clone();
-        let state = TriggerState { phase: Phase::Firing, condition: breach.reason.condition.clone() };
+        let state = TriggerState {
+            phase: Phase::Firing,
+            condition: breach.reason.condition.clone(),
+            whole_since: None,
+        };
         match &breach.release {
             None => service.own.entry(name).or_default().state = state,
             Some(release) => {

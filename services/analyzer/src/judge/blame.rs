@@ -5,7 +5,7 @@ use policy::{Expression, GuardTest, Trigger};
 
 use super::{
     compare::{Guarding, Limit, compare},
-    condition::{Comparison, Judged},
+    condition::{Comparison, Judged, SHARED_RECENT},
     signal::Signal,
     subject::{Sources, Subject},
 };
@@ -74,13 +74,20 @@ fn beside(
         return None;
     }
     let comparison = Comparison::of(leaf)?;
+    let together = subject.baselines.beside.map(|beside| beside.since);
+    let stretches = [
+        (together, *guarding),
+        (together.max(Some(subject.at - SHARED_RECENT)), Guarding::shared_recently(trigger)),
+    ];
     let mut seen = sources.store.versions(subject.key);
     seen.retain(|other| other.version.as_deref() != Some(accused.version));
     seen.sort_by_key(|other| std::cmp::Reverse(other.last_at));
     seen.iter().take(VERSIONS_BESIDE_MAX).find_map(|other| {
         let versions = other.version.as_deref().map_or(Versions::Unversioned, Versions::One);
-        let signal = subject.read_of(sources, versions, None, comparison.metric, trigger.window)?;
-        exceeds(&comparison, &signal, guarding)
+        stretches.iter().find_map(|(since, guarding)| {
+            let signal = subject.read_of(sources, versions, *since, comparison.metric, trigger.window)?;
+            exceeds(&comparison, &signal, guarding)
+        })
     })
 }
 

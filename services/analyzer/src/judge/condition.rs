@@ -15,6 +15,11 @@ use crate::statistics;
 /// A latency metric named without a quantile means this one: what the handbook's own example watches.
 pub(crate) const QUANTILE_DEFAULT: f64 = 0.95;
 
+/// A fresh release has a short window, and in an outage that hits everything it breaks its limit scrapes before
+/// the full windows of others do. So that a shared cause is seen in time, others are judged over the last minute
+/// too: four usual scrapes.
+pub(crate) const SHARED_RECENT: Duration = Duration::from_secs(60);
+
 impl Guarding {
     /// What a trigger asks for before it counts as broken (DESIGN, "When a trigger fires").
     pub(crate) fn of(trigger: &Trigger) -> Self {
@@ -35,6 +40,11 @@ impl Guarding {
     /// Softer: enough to doubt that the release is to blame.
     pub(crate) fn shared(trigger: &Trigger) -> Self {
         Self { level: statistics::LEVEL_SHARED, events_min: 0, ..Self::of(trigger) }
+    }
+
+    /// For the last minute by itself, see [`SHARED_RECENT`].
+    pub(crate) fn shared_recently(trigger: &Trigger) -> Self {
+        Self::telling(trigger)
     }
 }
 

@@ -60,7 +60,7 @@ impl Truth {
 
 #[cfg(test)]
 mod tests {
-    use super::{Truth::*, Unknown::*, *};
+    use super::{Truth::*, Unknown::*};
 
     #[test]
     fn an_unknown_decides_nothing_that_the_other_side_does_not_decide_alone() {

@@ -1,6 +1,8 @@
 //! What deployment tools say, and what that makes of a service's releases.
 
-use model::{Artifact, DeploymentEvent, DeploymentStatus, FindingKind, Release, ReleaseId, ReleaseState};
+use model::{
+    Artifact, ChangeKind, DeploymentEvent, DeploymentStatus, FindingKind, Release, ReleaseId, ReleaseState,
+};
 
 use super::tracked::Tracked;
 use crate::{
@@ -181,7 +183,7 @@ impl Service {
     }
 
     /// `{version: X, status: rolled_back}` says that X was rolled back. Some tools name the version that they
-    /// went back to: if X is not out and the release that is out came after X, that release is meant.
+    /// went back to: if X is not out and a release that came after X is, that release is meant.
     fn was_rolled_back(
         &mut self,
         event: &DeploymentEvent,
@@ -190,9 +192,8 @@ impl Service {
     ) -> bool {
         let at = self
             .open_of_version(event)
-            .or_else(|| self.open_after(event))
-            .or_else(|| self.newest_of(bare_id(event).bare()))
-            .or_else(|| self.releases.iter().rposition(|it| it.release.version == event.version));
+            .or_else(|| self.out_after(event))
+            .or_else(|| self.closed_of_version(event));
         let Some(at) = at else { return false };
         let state = self.releases[at].state();
         // One that is not serving any more cannot be rolled back: the word is a repeat or about something older.
@@ -239,10 +240,14 @@ impl Service {
         };
         newest(&[Succeeded])
             .or_else(|| newest(&[Progressing, Watching, Unproven, Superseded]))
-            .or_else(|| self.seen_before(&event.version, context))
+            .or_else(|| self.seen_before(event, context))
     }
 
-    fn seen_before(&self, version: &str, context: Context<'_>) -> Option<String> {
+    fn seen_before(&self, event: &DeploymentEvent, context: Context<'_>) -> Option<String> {
+        // What telemetry names are versions of code; a flag does not go back to one.
+        if event.kind != ChangeKind::Code {
+            return None;
+        }
         let is_bad = |seen: &str| {
             let mut of_version = self.releases.iter().filter(|it| it.release.version == seen);
             of_version.any(|it| {
@@ -253,7 +258,7 @@ impl Service {
         let mut seen = context.sources.store.versions(&self.key);
         seen.sort_by_key(|it| it.last_at);
         let mut newest_first = seen.into_iter().rev().filter_map(|it| it.version);
-        newest_first.find(|seen| seen != version && !is_bad(seen))
+        newest_first.find(|seen| *seen != event.version && !is_bad(seen))
     }
 
     /// Keeps the numbers of the window before, as long as the store still has them.
@@ -286,17 +291,19 @@ impl Service {
         self.releases[at].finding_begins(FindingKind::AmbiguousVersion, text, outbox);
     }
 
+    /// The newest release of that bare id.
     pub(crate) fn newest_of(&self, bare: &str) -> Option<usize> {
         self.releases.iter().rposition(|it| it.release.id.bare() == bare)
     }
 
+    /// Brings releases that were put in from outside into the order in which they went out.
+    pub(crate) fn sort_releases(&mut self) {
+        self.releases.sort_by_key(|it| (it.release.started_at, times(&it.release.id)));
+    }
+
     fn next_id(&self, bare: &ReleaseId) -> ReleaseId {
-        let number = |id: &ReleaseId| match id.as_str().split_once('-') {
-            Some((_, number)) => number.parse::<u32>().unwrap_or(1),
-            None => 1,
-        };
         let same = self.releases.iter().filter(|it| it.release.id.bare() == bare.bare());
-        match same.map(|it| number(&it.release.id)).max() {
+        match same.map(|it| times(&it.release.id)).max() {
             Some(last) => bare.again(last.saturating_add(1)),
             None => bare.clone(),
         }
@@ -309,11 +316,21 @@ impl Service {
         self.releases.iter().rposition(is_meant)
     }
 
-    fn open_after(&self, event: &DeploymentEvent) -> Option<usize> {
-        let is_meant = |it: &Tracked| {
-            it.is_open() && it.release.cluster == event.cluster && it.goes_back_to(&event.version)
-        };
+    fn closed_of_version(&self, event: &DeploymentEvent) -> Option<usize> {
+        let is_meant =
+            |it: &Tracked| it.release.version == event.version && it.release.cluster == event.cluster;
         self.releases.iter().rposition(is_meant)
+    }
+
+    /// A release that is out and replaced the event's version: by what is known of it, or by having come later.
+    fn out_after(&self, event: &DeploymentEvent) -> Option<usize> {
+        let is_out = |it: &Tracked| it.is_under_watch() && it.release.cluster == event.cluster;
+        let replaced = |it: &Tracked| is_out(it) && it.goes_back_to(&event.version);
+        let came_later = || {
+            let closed = self.closed_of_version(event)?;
+            self.releases.iter().rposition(is_out).filter(|later| *later > closed)
+        };
+        self.releases.iter().rposition(replaced).or_else(came_later)
     }
 
     /// Makes room: the oldest that is over goes first.
@@ -330,6 +347,12 @@ impl Tracked {
         self.rollback_to.as_deref() == Some(version)
             || self.release.previous_version.as_deref() == Some(version)
     }
+}
+
+/// The how-manieth time a release goes out, by its id.
+fn times(id: &ReleaseId) -> u32 {
+    let number = id.as_str().split_once('-').and_then(|(_, number)| number.parse().ok());
+    number.unwrap_or(1)
 }
 
 fn digest_of(artifact: Option<&Artifact>) -> Option<&str> {

@@ -1,5 +1,7 @@
 //! How a watch ends: by time, by a newer release, by a rollback, by a person.
 
+use std::time::Duration;
+
 use model::{FindingKind, ReleaseState, Timestamp};
 
 use super::tracked::Tracked;
@@ -9,6 +11,9 @@ use crate::{
     text::short,
     watch::recovery::STRAGGLERS,
 };
+
+/// How the reason of an extended watch begins; by it an extended watch is known again after a restart.
+const WATCH_GOES_ON: &str = "the watch goes on until";
 
 impl Service {
     /// Puts a release into a state in which triggers do not judge it any more.
@@ -33,18 +38,25 @@ impl Service {
         } else {
             tracked.breaches_end(outbox);
         }
-        let leaves_traces =
-            awaits_recovery || matches!(state, ReleaseState::Superseded | ReleaseState::Cancelled);
         outbox.release(&tracked.release);
-        if leaves_traces {
-            self.quiet_since = Some(now + STRAGGLERS);
+        self.note_traces(at);
+    }
+
+    /// What a release that was taken out did is not held against the service.
+    pub(crate) fn note_traces(&mut self, at: usize) {
+        use ReleaseState::{Cancelled, Recovered, RollbackFailed, RolledBack, Superseded};
+        let release = &self.releases[at].release;
+        if matches!(release.state, RolledBack | Recovered | RollbackFailed | Superseded | Cancelled) {
+            self.quiet_since = self.quiet_since.max(Some(release.state_since + STRAGGLERS));
         }
     }
 
     /// Ends what has waited long enough; called whenever time passes.
     pub(crate) fn end_watches(&mut self, context: Context<'_>, outbox: &mut Outbox) {
+        let watch_max = self.effective(context.sources.policy).defaults.watch_max;
         for at in 0..self.releases.len() {
-            if self.watch_deadline(at, context).is_none_or(|deadline| context.now() < deadline) {
+            let deadline = self.releases[at].watch_deadline(watch_max);
+            if deadline.is_none_or(|deadline| context.now() < deadline) {
                 continue;
             }
             match self.releases[at].state() {
@@ -67,22 +79,6 @@ impl Service {
         }
     }
 
-    /// When time alone next moves the release at `at`.
-    pub(crate) fn watch_deadline(&mut self, at: usize, context: Context<'_>) -> Option<Timestamp> {
-        let watch_max = self.effective(context.sources.policy).defaults.watch_max;
-        let tracked = &self.releases[at];
-        let since = tracked.release.state_since;
-        match tracked.state() {
-            ReleaseState::Pending | ReleaseState::Progressing => Some(since + watch_max),
-            ReleaseState::RolledBack if !tracked.gave_up => Some(since + watch_max),
-            ReleaseState::Watching if tracked.undecided().is_none() => {
-                tracked.extended_from.or(tracked.release.watch_until)
-            }
-            ReleaseState::Watching => tracked.release.watch_until,
-            _ => None,
-        }
-    }
-
     fn end_watch(&mut self, at: usize, context: Context<'_>, outbox: &mut Outbox) {
         let watch_max = self.effective(context.sources.policy).defaults.watch_max;
         let tracked = &mut self.releases[at];
@@ -93,7 +89,7 @@ impl Service {
         {
             tracked.extended_from = tracked.extended_from.or(tracked.release.watch_until);
             tracked.release.watch_until = Some(watch_limit);
-            tracked.release.state_reason = format!("the watch goes on until {trigger} is decided");
+            tracked.release.state_reason = format!("{WATCH_GOES_ON} {trigger} is decided");
             outbox.release(&tracked.release);
             return;
         }
@@ -105,6 +101,27 @@ impl Service {
 }
 
 impl Tracked {
+    /// After a restart: whether its watch had been extended is seen by what was said of it.
+    pub(crate) fn recall_extension(&mut self) {
+        if self.state() == ReleaseState::Watching && self.release.state_reason.starts_with(WATCH_GOES_ON) {
+            self.extended_from = Some(self.release.state_since);
+        }
+    }
+
+    /// When time alone next moves it.
+    pub(crate) fn watch_deadline(&self, watch_max: Duration) -> Option<Timestamp> {
+        let since = self.release.state_since;
+        match self.state() {
+            ReleaseState::Pending | ReleaseState::Progressing => Some(since + watch_max),
+            ReleaseState::RolledBack if !self.gave_up => Some(since + watch_max),
+            ReleaseState::Watching if self.undecided().is_none() => {
+                self.extended_from.or(self.release.watch_until)
+            }
+            ReleaseState::Watching => self.release.watch_until,
+            _ => None,
+        }
+    }
+
     /// What a watch that came to its end has shown; silence is never success.
     fn verdict(&self, undecided: Option<&str>) -> (ReleaseState, String) {
         let is_silent = [FindingKind::ReleaseSilent, FindingKind::SenderSilent]

@@ -15,6 +15,9 @@ pub(crate) struct TriggerState {
     pub(crate) phase: Phase,
     /// The condition it was judged by: another one starts its stretch anew.
     pub(crate) condition: String,
+    /// Only data from then on counts: what came before was torn, and a window that mixes torn data with whole
+    /// data looks like a ratio and is none.
+    pub(crate) whole_since: Option<Timestamp>,
 }
 
 /// A release under the analyzer's eyes.

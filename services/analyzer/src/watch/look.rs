@@ -36,7 +36,9 @@ impl Service {
         let policy = self.effective(context.sources.policy);
         let seen = context.sources.store.versions(&self.key);
         for index in 0..self.releases.len() {
-            if self.releases[index].is_under_watch() {
+            // In a replay the release stands where it later came to stand.
+            let is_out = context.now() >= self.releases[index].release.started_at;
+            if self.releases[index].is_under_watch() && is_out {
                 self.freeze(index, context);
                 self.note_alive(index, &seen, at, context, outbox);
                 self.judge_release(index, scope, at, &seen, &policy, context, outbox);
@@ -63,10 +65,11 @@ impl Service {
         for trigger in policy.triggers.iter().filter(|it| scope == Scope::All || has_alert(&it.condition)) {
             let tracked = &self.releases[index];
             let by_version = tracked.is_told_by_version(seen);
-            let subject = tracked.subject(at, by_version, seen, policy);
+            let state = triggers.entry(trigger.name.clone()).or_default();
+            let mut subject = tracked.subject(at, by_version, seen, policy);
+            subject.since = subject.since.max(state.whole_since);
             let judged =
                 judge(&trigger.condition, trigger.window, &Guarding::of(trigger), &subject, context.sources);
-            let state = triggers.entry(trigger.name.clone()).or_default();
             let step = state.look(trigger, at, &judged, context);
             let breach = (step == Step::Fires).then(|| {
                 let accused = Accused {
@@ -83,9 +86,11 @@ impl Service {
             self.releases[index].saw_enough |= judged.saw_enough();
             self.releases[index].take_step(trigger, step, breach, outbox);
         }
-        self.releases[index].drop_unknown(&mut triggers, policy, outbox);
+        if !context.is_replay {
+            self.releases[index].drop_unknown(&mut triggers, policy, outbox);
+        }
         self.releases[index].triggers = triggers;
-        if scope == Scope::All {
+        if scope == Scope::All && !context.is_replay {
             self.releases[index].note_torn(torn, outbox);
         }
     }
@@ -100,11 +105,14 @@ impl TriggerState {
         judged: &Judged<'_>,
         context: Context<'_>,
     ) -> Step {
-        let at = if has_alert(&trigger.condition) { context.now() } else { at };
         if self.condition != trigger.text && !self.phase.is_firing() {
             self.phase = Default::default();
         }
         self.condition.clone_from(&trigger.text);
+        if judged.torn().is_some() {
+            self.whole_since = Some(at + Duration::from_millis(1));
+        }
+        let at = if has_alert(&trigger.condition) { context.now() } else { at };
         if context.is_replay {
             self.phase.look_again(at, judged.guarded);
             return Step::Unchanged;

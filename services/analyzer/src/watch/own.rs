@@ -11,7 +11,7 @@ use crate::{
     judge::{
         baseline::has_baseline,
         compare::Guarding,
-        condition::{Judged, has_alert, judge},
+        condition::{Judged, SHARED_RECENT, has_alert, judge},
         hold::{Phase, Step},
         subject::{Baselines, Subject},
     },
@@ -60,8 +60,11 @@ impl Service {
             }
             self.own.insert(trigger.name.clone(), own);
         }
+        if context.is_replay {
+            return;
+        }
         self.drop_unknown_own(policy, outbox);
-        if scope == Scope::All && !is_watched {
+        if scope == Scope::All {
             self.note_own_torn(torn, outbox);
         }
     }
@@ -74,21 +77,49 @@ impl Service {
         context: Context<'_>,
         outbox: &mut Outbox,
     ) -> Option<String> {
-        let subject = self.own_subject(at);
-        let sources = context.sources;
-        let soft = judge(&trigger.condition, trigger.window, &Guarding::shared(trigger), &subject, sources);
-        let changes =
-            if own.is_exceeded { soft.bare.is_false() } else { soft.guarded.is_true() && self.is_ground() };
-        if changes && !context.is_replay {
-            self.set_limit(trigger, own, &soft, outbox);
+        let subject = self.own_subject(at, own);
+        let full =
+            judge(&trigger.condition, trigger.window, &Guarding::telling(trigger), &subject, context.sources);
+        if !context.is_replay {
+            self.judge_limit(trigger, own, &full, &subject, context, outbox);
         }
-        let full = judge(&trigger.condition, trigger.window, &Guarding::telling(trigger), &subject, sources);
         match own.state.look(trigger, at, &full, context) {
             Step::Fires => outbox.breach(self.own_breach(trigger, &full, context)),
             Step::Ends => outbox.breach_ended(&self.key, None, &trigger.name),
             Step::Unchanged => {}
         }
         full.torn().map(|evidence| torn_text(trigger, evidence))
+    }
+
+    /// The limit without `for`, softer over the whole window, or over the last minute by itself.
+    fn judge_limit(
+        &self,
+        trigger: &Trigger,
+        own: &mut OwnTrigger,
+        full: &Judged<'_>,
+        subject: &Subject<'_>,
+        context: Context<'_>,
+        outbox: &mut Outbox,
+    ) {
+        let over = |guarding: &Guarding, subject: &Subject<'_>| {
+            judge(&trigger.condition, trigger.window, guarding, subject, context.sources)
+        };
+        let recent = Subject { since: subject.since.max(Some(subject.at - SHARED_RECENT)), ..*subject };
+        let recent = over(&Guarding::shared_recently(trigger), &recent);
+        if own.is_exceeded {
+            if full.bare.is_false() && !recent.guarded.is_true() {
+                self.set_limit(trigger, own, full, outbox);
+            }
+            return;
+        }
+        if !self.is_ground() {
+            return;
+        }
+        if recent.guarded.is_true() {
+            self.set_limit(trigger, own, &recent, outbox);
+        } else if full.bare.is_true() && over(&Guarding::shared(trigger), subject).guarded.is_true() {
+            self.set_limit(trigger, own, full, outbox);
+        }
     }
 
     /// With a release under watch the release is judged instead. What was told before goes on until the service
@@ -102,8 +133,8 @@ impl Service {
         context: Context<'_>,
         outbox: &mut Outbox,
     ) {
-        let (subject, sources) = (self.own_subject(at), context.sources);
-        if own.is_exceeded {
+        let (subject, sources) = (self.own_subject(at, own), context.sources);
+        if own.is_exceeded && !context.is_replay {
             let soft =
                 judge(&trigger.condition, trigger.window, &Guarding::shared(trigger), &subject, sources);
             self.set_limit(trigger, own, &soft, outbox);
@@ -134,11 +165,11 @@ impl Service {
         !self.releases.iter().any(|it| it.state() == ReleaseState::RollbackFailed)
     }
 
-    fn own_subject(&self, at: Timestamp) -> Subject<'_> {
+    fn own_subject(&self, at: Timestamp, own: &OwnTrigger) -> Subject<'_> {
         Subject {
             key: &self.key,
             versions: Versions::All,
-            since: self.quiet_since,
+            since: self.quiet_since.max(own.state.whole_since),
             at,
             alert_version: None,
             facts: None,

@@ -98,15 +98,15 @@ impl Service {
         };
         format!("{what} {version} for {}, while others still send{hint}", short(SILENT_AFTER))
     }
+}
 
+impl Tracked {
     /// When silence would next have to be told.
-    pub(crate) fn silence_deadline(&self, index: usize) -> Option<Timestamp> {
-        let tracked = &self.releases[index];
-        let is_told = tracked.findings.contains(&FindingKind::SenderSilent)
-            || tracked.findings.contains(&FindingKind::ReleaseSilent);
-        let is_judged = matches!(tracked.state(), ReleaseState::Progressing | ReleaseState::Watching);
-        let heard_at = tracked.alive.heard_at.filter(|_| is_judged && !is_told)?;
-        Some(heard_at + SILENT_AFTER)
+    pub(crate) fn silence_deadline(&self) -> Option<Timestamp> {
+        let is_told = self.findings.contains(&FindingKind::SenderSilent)
+            || self.findings.contains(&FindingKind::ReleaseSilent);
+        let is_judged = matches!(self.state(), ReleaseState::Progressing | ReleaseState::Watching);
+        Some(self.alive.heard_at.filter(|_| is_judged && !is_told)? + SILENT_AFTER)
     }
 }
 

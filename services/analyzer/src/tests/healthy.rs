@@ -1,0 +1,70 @@
+//! False alarms and delay: a healthy service is left alone, a broken one is found soon.
+
+use expect_test::expect;
+use model::Proposal;
+
+use super::shop::{Shop, check};
+
+const LIMIT: f64 = 0.01;
+const SCRAPES_PER_HOUR: usize = 240;
+
+/// A linear congruential generator (Knuth's MMIX constants); its upper bits are good enough to fail requests by.
+struct Chance(u64);
+
+impl Chance {
+    fn happens(&mut self, probability: f64) -> bool {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((self.0 >> 11) as f64) < probability * (1_u64 << 53) as f64
+    }
+
+    fn count(&mut self, trials: u64, probability: f64) -> u64 {
+        (0..trials).filter(|_| self.happens(probability)).count() as u64
+    }
+}
+
+fn breaches(per_scrape: u64, hours: usize, action: &str) -> usize {
+    let policy = format!(
+        "
+defaults: {{ watch: {{ time: 23h, max: 24h }} }}
+rollback_triggers: {{ error_rate: {{ threshold: {LIMIT}, window: 5m, action: {action} }} }}"
+    );
+    let mut chance = Chance(7 * per_scrape);
+    let mut fired = 0;
+    let mut shop = Shop::new(&policy);
+    for hour in 0..hours {
+        if hour % 20 == 0 {
+            shop = Shop::new(&policy);
+            shop.run("0s serve checkout 1\n 1s deploy checkout 1");
+        }
+        for _ in 0..SCRAPES_PER_HOUR {
+            let errors = chance.count(per_scrape, LIMIT / 2.0);
+            shop.arm("checkout", "1").add(per_scrape, errors);
+            shop.skip_to_next_scrape();
+        }
+        fired += shop.proposals.drain(..).filter(|it| matches!(it, Proposal::Breach(_))).count();
+    }
+    fired
+}
+
+#[test]
+fn two_hundred_healthy_hours_at_half_the_limit_break_nothing() {
+    // One request a second, ten, and three a minute; the last is where the bare number would fire in six of ten
+    // hours (STATISTICS 3.2).
+    for (per_scrape, hours) in [(15, 80), (150, 40), (1, 80)] {
+        assert_eq!(breaches(per_scrape, hours, "immediate_rollback"), 0, "{per_scrape} requests a scrape");
+    }
+}
+
+#[test]
+fn a_fifth_of_failures_at_one_request_a_second_is_found_within_a_minute() {
+    check(
+        "rollback_triggers: { error_rate: { threshold: 1%, window: 5m, action: immediate_rollback } }",
+        "0s   serve checkout 2.4.0 rps=1 errors=0.1%
+         400s serve checkout 2.4.1 rps=1 errors=20%
+         400s deploy checkout 2.4.1
+         480s end",
+        expect![[r#"
+              400s release checkout 2.4.1 from 2.4.0: watching, fully out, watched for 1h
+              435s BREACH checkout 2.4.1: immediate_rollback error_rate > 1% [error_rate 0.2000 vs 0.0100, 6/30, tail 4.8e-7 at 0.0001]"#]],
+    );
+}

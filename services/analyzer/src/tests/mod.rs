@@ -1,0 +1,12 @@
+//! Scenarios: a shop's traffic and a deployment tool's words in, proposals out as text.
+
+mod attribution;
+mod conditions;
+mod faults;
+mod healthy;
+mod lifecycle;
+mod restart;
+mod rolling_values;
+mod shop;
+mod silence;
+mod told;
