@@ -1,0 +1,55 @@
+//! Micro-benchmarks of the pure crates: what a sample, a scrape and a tick cost, and how exact quantiles are.
+//!
+//! A plain program: `make bench` builds it optimised and runs it. It prints figures and asserts none, since
+//! times on a shared machine vary; compare ratios of one run. Whole-system figures are `load-tests`' part.
+#![expect(clippy::print_stdout, reason = "figures on the terminal are what this program is for")]
+
+mod accuracy;
+mod clock;
+mod decoding;
+mod random;
+mod samples;
+mod shop;
+mod ticks;
+
+use shop::Shop;
+
+/// Services of the two sizes measured: 102 series an instance, 5 instances a service.
+const SIZES: [(&str, usize); 2] = [("10 k", 20), ("100 k", 200)];
+
+fn main() {
+    if cfg!(debug_assertions) {
+        println!("Not an optimised build: the figures say nothing. Run `make bench`.\n");
+    }
+    for (size, services) in SIZES {
+        let mut shop = Shop::new(services);
+        let cost = samples::measure(&mut shop);
+        println!("{size} series ({} in {} targets, 12 labels each)", shop.series(), shop.targets());
+        println!(
+            "  store, per sample             {:8.1} ns CPU, {:.1} ns elapsed",
+            cost.warm.cpu_ns, cost.warm.elapsed_ns
+        );
+        println!("  store, first sight            {:8.1} ns CPU", cost.first.cpu_ns);
+        let settled = samples::measure_settling(&mut shop);
+        println!(
+            "  store, per settled scrape     {:8.1} ns CPU of {} samples",
+            settled.cpu_ns,
+            shop.series() / shop.targets()
+        );
+        match decoding::measure(&mut shop) {
+            Ok(decoded) => println!("  remote write 1.0 and store    {:8.1} ns CPU a sample", decoded.cpu_ns),
+            Err(error) => println!("  remote write 1.0: {error}"),
+        }
+        println!("  store, per idle tick          {:8.1} ns elapsed", ticks::measure(&mut shop));
+    }
+    println!("\np95 of request events against the exact value, {} each", accuracy::EVENTS);
+    for row in accuracy::measure() {
+        println!(
+            "  {:14} exact {:12.6} s  measured {:12.6} s  off by {:7.4} %",
+            row.distribution,
+            row.exact_s,
+            row.measured_s,
+            100.0 * row.error
+        );
+    }
+}
