@@ -35,10 +35,7 @@ fn each_version_has_its_requests_bounds_and_quantiles() {
     let latency = old.latency.unwrap();
     assert_eq!(latency.count, 5700);
     assert!(latency.p50 <= latency.p90 && latency.p90 <= latency.p99 && latency.p99 <= 2.5, "{latency:?}");
-    assert_eq!(
-        old.metrics,
-        [("load".to_owned(), 2.0)].into_iter().chain(old.metrics.iter().skip(1).cloned()).collect::<Vec<_>>()
-    );
+    assert!(old.metrics.contains(&("load".to_owned(), 2.0)), "{:?}", old.metrics);
 }
 
 #[test]
