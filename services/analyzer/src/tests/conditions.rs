@@ -45,8 +45,8 @@ fn a_good_minute_in_between_starts_the_duration_anew() {
          300s serve checkout 2.4.1 errors=20%
          690s end",
         expect![[r#"
-               10s release checkout 2.4.1 from ?: watching, fully out, watched for 1h
-              615s BREACH checkout 2.4.1: alert_team error_rate > 1% [error_rate 0.2000 vs 0.0100, 240/1200, tail 1.2e-225 at 0.001]"#]],
+            10s release checkout 2.4.1 from ?: watching, fully out, watched for 1h
+            615s BREACH checkout 2.4.1: alert_team error_rate > 1% [error_rate 0.2000 vs 0.0100, 240/1200, tail 1.2e-225 at 0.001]"#]],
     );
 }
 
@@ -57,7 +57,7 @@ fn three_requests_that_all_failed_are_too_few() {
         "0s   serve checkout 2.4.1 rps=0.01 errors=100%
          10s  deploy checkout 2.4.1
          330s end",
-        expect!["   10s release checkout 2.4.1 from ?: watching, fully out, watched for 1h"],
+        expect!["10s release checkout 2.4.1 from ?: watching, fully out, watched for 1h"],
     );
 }
 
@@ -82,7 +82,7 @@ fn p95_with_four_percent_of_slow_requests_is_healthy() {
         "0s   serve checkout 2.4.1 rps=20 slow=4%
          10s  deploy checkout 2.4.1
          600s end",
-        expect!["   10s release checkout 2.4.1 from ?: watching, fully out, watched for 1h"],
+        expect!["10s release checkout 2.4.1 from ?: watching, fully out, watched for 1h"],
     );
 }
 
@@ -112,7 +112,7 @@ fn a_conversion_rate_that_drops_by_a_twentieth_is_left_alone() {
          1000s serve checkout 2.4.1 rps=20 checkouts=50 converted=28.5%
          1000s deploy checkout 2.4.1
          2500s end",
-        expect![" 1000s release checkout 2.4.1 from 2.4.0: watching, fully out, watched for 1h"],
+        expect!["1000s release checkout 2.4.1 from 2.4.0: watching, fully out, watched for 1h"],
     );
 }
 
@@ -125,7 +125,7 @@ fn a_few_checkouts_cannot_tell_a_drop_from_chance() {
          1000s serve checkout 2.4.1 rps=20 checkouts=0.2 converted=24%
          1000s deploy checkout 2.4.1
          2000s end",
-        expect![" 1000s release checkout 2.4.1 from 2.4.0: watching, fully out, watched for 1h"],
+        expect!["1000s release checkout 2.4.1 from 2.4.0: watching, fully out, watched for 1h"],
     );
 }
 
@@ -154,9 +154,9 @@ fn an_alert_from_elsewhere_breaks_a_condition_when_it_comes_and_ends_it_when_it_
          200s alert ErrorBudgetBurn service=checkout resolved
          210s end",
         expect![[r#"
-               10s release checkout 2.4.1 from ?: watching, fully out, watched for 1h
-              103s BREACH checkout 2.4.1: prepare_rollback alert("ErrorBudgetBurn") [alert("ErrorBudgetBurn") 1.0000 vs 0.0000, 0/0]
-              200s ended  checkout 2.4.1: Burn"#]],
+            10s release checkout 2.4.1 from ?: watching, fully out, watched for 1h
+            103s BREACH checkout 2.4.1: prepare_rollback alert("ErrorBudgetBurn") [alert("ErrorBudgetBurn") 1.0000 vs 0.0000, 0/0]
+            200s ended  checkout 2.4.1: Burn"#]],
     );
 }
 
@@ -182,8 +182,8 @@ fn an_alert_and_an_error_rate_have_to_be_bad_together() {
          100s alert Burn service=checkout
          200s end",
         expect![[r#"
-               10s release checkout 2.4.1 from ?: watching, fully out, watched for 1h
-              100s BREACH checkout 2.4.1: immediate_rollback alert("Burn") and error_rate > 1% [alert("Burn") 1.0000 vs 0.0000, 0/0] [error_rate 0.2000 vs 0.0100, 300/1500, tail 1.5e-281 at 0.0001]"#]],
+            10s release checkout 2.4.1 from ?: watching, fully out, watched for 1h
+            100s BREACH checkout 2.4.1: immediate_rollback alert("Burn") and error_rate > 1% [alert("Burn") 1.0000 vs 0.0000, 0/0] [error_rate 0.2000 vs 0.0100, 300/1500, tail 1.5e-281 at 0.0001]"#]],
     );
 }
 
@@ -198,9 +198,9 @@ fn a_gauge_is_compared_as_it_is_and_nan_never_passes_nor_fails() {
          400s serve checkout 2.4.1 load=1
          500s end",
         expect![[r#"
-               10s release checkout 2.4.1 from ?: watching, fully out, watched for 1h
-              105s BREACH checkout 2.4.1: alert_team load > 8 [load 9.0000 vs 8.0000, 0/1]
-              405s ended  checkout 2.4.1: Load"#]],
+            10s release checkout 2.4.1 from ?: watching, fully out, watched for 1h
+            105s BREACH checkout 2.4.1: alert_team load > 8 [load 9.0000 vs 8.0000, 0/1]
+            405s ended  checkout 2.4.1: Load"#]],
     );
 }
 
@@ -212,7 +212,7 @@ fn the_bare_test_still_asks_for_enough_requests() {
          10s  deploy checkout 2.4.1
          400s end",
         expect![[r#"
-               10s release checkout 2.4.1 from ?: watching, fully out, watched for 1h
-              225s BREACH checkout 2.4.1: alert_team error_rate > 1% [error_rate 0.1048 vs 0.0100, 11/105]"#]],
+            10s release checkout 2.4.1 from ?: watching, fully out, watched for 1h
+            225s BREACH checkout 2.4.1: alert_team error_rate > 1% [error_rate 0.1048 vs 0.0100, 11/105]"#]],
     );
 }

@@ -19,11 +19,11 @@ fn more_errors_than_requests_are_torn_and_never_a_breach() {
          100s serve checkout 1 converted=10%
          200s end",
         expect![[r#"
-               30s finding checkout (no release): Torn: torn_rate > 50%: 113 errors in 75 requests: the halves of different scrapes, or selectors that do not belong together; not judged
-               60s release checkout 1 from ?: watching, fully out, watched for 1h
-               75s finding checkout 1: Torn: torn_rate > 50%: 450 errors in 300 requests: the halves of different scrapes, or selectors that do not belong together; not judged
-               75s finding checkout (no release): no more Torn: errors and requests fit together again
-              105s finding checkout 1: no more Torn: errors and requests fit together again"#]],
+            30s finding checkout (no release): Torn: torn_rate > 50%: 113 errors in 75 requests: the halves of different scrapes, or selectors that do not belong together; not judged
+            60s release checkout 1 from ?: watching, fully out, watched for 1h
+            75s finding checkout 1: Torn: torn_rate > 50%: 450 errors in 300 requests: the halves of different scrapes, or selectors that do not belong together; not judged
+            75s finding checkout (no release): no more Torn: errors and requests fit together again
+            105s finding checkout 1: no more Torn: errors and requests fit together again"#]],
     );
 }
 

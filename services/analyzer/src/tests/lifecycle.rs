@@ -39,9 +39,9 @@ fn promotion_restarts_the_watch_of_what_was_already_out() {
          400s  deploy checkout 2.4.1 status=promoted
          1100s end",
         expect![[r#"
-              100s release checkout 2.4.1 from ?: watching, fully out, watched for 10m
-              400s release checkout 2.4.1 from ?: watching, fully out, watched for 10m
-             1000s release checkout 2.4.1 from ?: succeeded, watched for 10m: nothing was broken"#]],
+            100s release checkout 2.4.1 from ?: watching, fully out, watched for 10m
+            400s release checkout 2.4.1 from ?: watching, fully out, watched for 10m
+            1000s release checkout 2.4.1 from ?: succeeded, watched for 10m: nothing was broken"#]],
     );
 }
 
@@ -108,12 +108,12 @@ fn the_deployment_that_a_rollback_consists_of_completes_it() {
          130s deploy checkout 2.4.0
          140s end",
         expect![[r#"
-               50s release checkout 2.4.0 from ?: watching, fully out, watched for 10m
-              100s release checkout 2.4.1 from 2.4.0: watching, fully out, watched for 10m
-              100s release checkout 2.4.0 from ?: superseded, 2.4.1 went out
-              120s release checkout 2.4.1 from 2.4.0: rolling_back, hook accepted the rollback
-              130s release checkout 2.4.0 (again, 2) from ?: watching, fully out, watched for 10m
-              130s release checkout 2.4.1 from 2.4.0: rolled_back, 2.4.0 was deployed again"#]],
+            50s release checkout 2.4.0 from ?: watching, fully out, watched for 10m
+            100s release checkout 2.4.1 from 2.4.0: watching, fully out, watched for 10m
+            100s release checkout 2.4.0 from ?: superseded, 2.4.1 went out
+            120s release checkout 2.4.1 from 2.4.0: rolling_back, hook accepted the rollback
+            130s release checkout 2.4.0 (again, 2) from ?: watching, fully out, watched for 10m
+            130s release checkout 2.4.1 from 2.4.0: rolled_back, 2.4.0 was deployed again"#]],
     );
 }
 
@@ -207,9 +207,9 @@ alerts: [ { name: Slow burn, condition: "error_rate > 1%", window: 5m, for: 10m,
          900s  serve checkout 2.4.1 errors=0%
          1400s end",
         expect![[r#"
-              100s release checkout 2.4.1 from ?: watching, fully out, watched for 10m
-              700s release checkout 2.4.1 from ?: watching, the watch goes on until Slow burn is decided
-             1185s release checkout 2.4.1 from ?: succeeded, watched for 18m5s: nothing was broken"#]],
+            100s release checkout 2.4.1 from ?: watching, fully out, watched for 10m
+            700s release checkout 2.4.1 from ?: watching, the watch goes on until Slow burn is decided
+            1185s release checkout 2.4.1 from ?: succeeded, watched for 18m5s: nothing was broken"#]],
     );
 }
 

@@ -257,7 +257,7 @@ impl Shop {
 
     fn drain(&mut self) {
         while let Some(proposal) = self.analyzer.poll_proposal() {
-            self.told.extend(told(&proposal).map(|text| format!("{:>5}s {text}", self.second)));
+            self.told.extend(told(&proposal).map(|text| format!("{}s {text}", self.second)));
             self.proposals.push(proposal);
         }
     }
