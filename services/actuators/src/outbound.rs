@@ -161,4 +161,15 @@ mod tests {
     fn the_client_needs_no_process_wide_provider() {
         assert!(client(Arc::default()).is_ok());
     }
+
+    #[tokio::test]
+    async fn a_name_that_leads_to_a_denied_address_is_not_resolved() {
+        let resolve = |allowed: &[&str]| {
+            let allowed = Arc::new(allowed.iter().map(ToString::to_string).collect());
+            Resolver { allowed }.resolve("169.254.169.254".parse().unwrap())
+        };
+        let error = resolve(&[]).await.err().unwrap();
+        assert!(error.downcast_ref::<Denied>().is_some(), "{error}");
+        assert_eq!(resolve(&["169.254.169.254"]).await.map(Iterator::count).ok(), Some(1));
+    }
 }

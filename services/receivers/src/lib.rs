@@ -8,14 +8,25 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod config;
+mod digest;
 pub mod email;
+mod metrics;
+mod outbound;
+mod receivers;
+mod retry;
 pub mod slack;
+mod text;
 pub mod webhook;
+
+#[cfg(test)]
+mod fixture;
 
 pub use config::{Config, Receiver};
 pub use email::{EmailConfig, Tls};
 pub use slack::SlackConfig;
 pub use webhook::WebhookConfig;
+
+pub use crate::receivers::Receivers;
 
 /// The receivers could not be set up. Nothing here is retryable: the configuration has to change.
 #[derive(Debug, thiserror::Error)]
