@@ -104,7 +104,11 @@ impl Arbiter {
             self.storms.demand(environment, at.now, &release.id, storm.per, storm.max_rollbacks);
         if is_too_many || self.storms.is_storm(environment) {
             let per = text::span(storm.per);
-            let cause = format!("more than {} rollbacks were wanted within {per}", storm.max_rollbacks);
+            let cause = if is_too_many {
+                format!("more than {} rollbacks were wanted within {per}", storm.max_rollbacks)
+            } else {
+                format!("the last rollback of a storm was wanted less than {per} ago")
+            };
             self.begin_storm(at, environment, &cause, &storm);
             let judgement = judgement.capped(Level::Prepare, storm_reason(&cause));
             return self.settle_for_less(at, breach, &judgement);

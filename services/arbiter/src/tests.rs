@@ -5,6 +5,7 @@ mod commands;
 mod content;
 mod halts;
 mod lifecycle;
+mod policy_load;
 mod properties;
 mod script;
 mod storms;

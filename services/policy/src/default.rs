@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
-    Defaults, HistogramSource, Identity, MetricDefinition, MetricSource, Policy, RatioKind, Rules, Safety,
-    Selector, Storm,
+    Defaults, HistogramSource, Identity, IdentityField, Join, MetricDefinition, MetricSource, Policy,
+    RatioKind, Rules, Safety, Selector, Storm,
 };
 
 /// The metric that every service has: errors over requests.
@@ -52,9 +52,22 @@ impl Default for Identity {
             region: labels(&["region", "cloud_region", "cloud.region"]),
             replica: labels(&["replica", "prometheus_replica"]),
             route: labels(&["route", "http_route", "http.route", "handler"]),
-            join: Vec::new(),
+            join: vec![target_info()],
             fixed: Vec::new(),
         }
+    }
+}
+
+/// OpenTelemetry's resource attributes as Prometheus exposes them. Other info series are not guessed at: a
+/// `go_build_info` names the version of a module, not of a service.
+fn target_info() -> Join {
+    Join {
+        info: Selector::named("target_info"),
+        on: vec!["job".to_owned(), "instance".to_owned()],
+        take: vec![
+            (IdentityField::Service, "service_name".to_owned()),
+            (IdentityField::Version, "service_version".to_owned()),
+        ],
     }
 }
 

@@ -39,7 +39,8 @@ impl OperatorToken {
             return Ok(Self(SecretString::from(text.trim())));
         }
         let token = random_hex()?;
-        let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+        let mut file =
+            std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
         file.write_all(token.as_bytes())?;
         file.sync_all()?;
         Ok(Self(SecretString::from(token)))
@@ -76,9 +77,7 @@ pub(crate) fn auth(config: &Config, operator: &OperatorToken) -> anyhow::Result<
 
 /// Lets a request read if it has the role `view`.
 pub(crate) fn view_guard(auth: Arc<ArcSwap<Auth>>) -> console::Authorize {
-    Arc::new(move |parts| {
-        authorize(&auth.load(), parts, Role::View).map_err(Box::new)
-    })
+    Arc::new(move |parts| authorize(&auth.load(), parts, Role::View).map_err(Box::new))
 }
 
 fn authorize(auth: &Auth, parts: &Parts, role: Role) -> Result<(), Response> {

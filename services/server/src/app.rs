@@ -95,10 +95,13 @@ impl App {
         let data_dir = config.server.data_dir.clone();
         std::fs::create_dir_all(&data_dir)
             .map_err(|error| StartError::Config(format!("data_dir {}: {error}", data_dir.display())))?;
-        let bus = bus::open(BusConfig::new(&data_dir)).map_err(|error| StartError::Config(chain(&error)))?;
-        let listener = TcpListener::bind(config.server.listen)
-            .await
-            .map_err(|error| StartError::Config(format!("server.listen {}: {error}", config.server.listen)))?;
+        let bus = bus::open(BusConfig::new(&data_dir)).map_err(|error| match error {
+            bus::OpenError::Locked { .. } => StartError::Other(error.into()),
+            bus::OpenError::Format { .. } | bus::OpenError::Io { .. } => StartError::Config(chain(&error)),
+        })?;
+        let listener = TcpListener::bind(config.server.listen).await.map_err(|error| {
+            StartError::Config(format!("server.listen {}: {error}", config.server.listen))
+        })?;
         let address = listener.local_addr().context("the listener has no address")?;
         let operator = OperatorToken::create(&data_dir).context("the operator token cannot be written")?;
         let auth = access::auth(&config, &operator).map_err(|error| StartError::Config(error.to_string()))?;
@@ -165,11 +168,15 @@ impl App {
             receivers,
             routing: routing_changes,
             writer: writer.clone(),
+            told: None,
             stop: stop_roles.clone(),
         };
         roles.push(("notify", tokio::spawn(notify.run())));
         shared.load_policy(config.policy_load.clone(), "start").await;
-        roles.push(("tick", tokio::spawn(tick::run(writer.clone(), Arc::clone(&shared.writable), stop_roles.clone()))));
+        roles.push((
+            "tick",
+            tokio::spawn(tick::run(writer.clone(), Arc::clone(&shared.writable), stop_roles.clone())),
+        ));
         let shown = projection.clone();
         let watch_file = halt_file::run(
             data_dir.join(halt_file::FILE_NAME),
@@ -237,14 +244,18 @@ impl App {
             bus.close().await;
         };
         if tokio::time::timeout(STOP_DEADLINE, stopping).await.is_err() {
-            tracing::warn!("not everything stopped in time; what is unfinished is taken up at the next start");
+            tracing::warn!(
+                "not everything stopped in time; what is unfinished is taken up at the next start"
+            );
         }
     }
 }
 
 impl Shared {
     async fn reload(&self, origin: &str) -> Result<(), String> {
-        let config = config::load(self.config_path.as_deref()).map_err(|errors| errors.to_string())?;
+        let in_force = self.policy.lock().await.clone();
+        let config = config::load_keeping(self.config_path.as_deref(), in_force.as_ref())
+            .map_err(|errors| errors.to_string())?;
         let auth = access::auth(&config, &self.operator).map_err(|error| error.to_string())?;
         let receivers = Receivers::reconfigure(&self.receivers.load(), config.receivers.clone())
             .map_err(|error| error.to_string())?;

@@ -19,18 +19,29 @@ impl LogGauges {
     pub(crate) fn register(registry: &Registry) -> anyhow::Result<Self> {
         let topic = &["topic"];
         Ok(Self {
-            records: gauges(registry, "ripcord_log_appended_records", "Records appended since the start.", topic)?,
+            records: gauges(
+                registry,
+                "ripcord_log_appended_records",
+                "Records appended since the start.",
+                topic,
+            )?,
             fsyncs: gauges(registry, "ripcord_log_fsyncs", "Group commits since the start.", topic)?,
             queue_bytes: gauges(registry, "ripcord_log_queue_bytes", "Bytes that wait for the disk.", topic)?,
             size_bytes: gauges(registry, "ripcord_log_size_bytes", "Size of the log on disk.", topic)?,
             segments: gauges(registry, "ripcord_log_segments", "Files of the log.", topic)?,
-            corrupt: gauges(registry, "ripcord_log_corrupt_records", "Damaged places found since the start.", topic)?,
+            corrupt: gauges(
+                registry,
+                "ripcord_log_corrupt_records",
+                "Damaged places found since the start.",
+                topic,
+            )?,
         })
     }
 
     /// Something to call before each scrape.
     pub(crate) fn refresher(&self, bus: &Bus) -> console::api::BeforeScrape {
-        let (gauges, topics) = (self.clone(), [("events", bus.events.clone()), ("decisions", bus.decisions.clone())]);
+        let (gauges, topics) =
+            (self.clone(), [("events", bus.events.clone()), ("decisions", bus.decisions.clone())]);
         std::sync::Arc::new(move || {
             for (name, topic) in &topics {
                 gauges.set(name, topic);
@@ -39,7 +50,8 @@ impl LogGauges {
     }
 
     fn set(&self, name: &str, topic: &Topic) {
-        let Statistics { records, fsyncs, queue_bytes, size_bytes, segments, corrupt_records, .. } = topic.statistics();
+        let Statistics { records, fsyncs, queue_bytes, size_bytes, segments, corrupt_records, .. } =
+            topic.statistics();
         let set = |gauge: &IntGaugeVec, value: u64| {
             gauge.with_label_values(&[name]).set(i64::try_from(value).unwrap_or(i64::MAX));
         };

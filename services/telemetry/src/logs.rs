@@ -49,7 +49,8 @@ impl Telemetry {
             LogFormat::Json => lines.json().boxed(),
         };
         let provider = config.otlp_endpoint.as_deref().map(|at| provider(at, &config.version)).transpose()?;
-        let spans = provider.as_ref().map(|it| tracing_opentelemetry::layer().with_tracer(it.tracer("ripcord")));
+        let spans =
+            provider.as_ref().map(|it| tracing_opentelemetry::layer().with_tracer(it.tracer("ripcord")));
         tracing_subscriber::registry().with(filter).with(lines).with(spans).try_init()?;
         Ok(Self { provider })
     }

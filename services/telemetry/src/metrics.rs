@@ -11,7 +11,12 @@ use prometheus::{
 pub struct MetricsError(#[from] prometheus::Error);
 
 /// Registers a counter with labels; a second registration of the same name is an error.
-pub fn counter(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, MetricsError> {
+pub fn counter(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<IntCounterVec, MetricsError> {
     let metric = IntCounterVec::new(Opts::new(name, help), labels)?;
     registry.register(Box::new(metric.clone()))?;
     Ok(metric)
@@ -25,14 +30,24 @@ pub fn gauge(registry: &Registry, name: &str, help: &str) -> Result<IntGauge, Me
 }
 
 /// Registers a gauge with labels.
-pub fn gauges(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, MetricsError> {
+pub fn gauges(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<IntGaugeVec, MetricsError> {
     let metric = IntGaugeVec::new(Opts::new(name, help), labels)?;
     registry.register(Box::new(metric.clone()))?;
     Ok(metric)
 }
 
 /// Registers a histogram of seconds with labels; buckets from 0.5 ms to 32 s, doubling.
-pub fn seconds(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> Result<HistogramVec, MetricsError> {
+pub fn seconds(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<HistogramVec, MetricsError> {
     let buckets = prometheus::exponential_buckets(0.0005, 2.0, 17)?;
     let metric = HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets), labels)?;
     registry.register(Box::new(metric.clone()))?;

@@ -100,6 +100,17 @@ impl Alerts {
         self.firing.range(of_service).map(|(_, firing)| firing).filter(is_about).map(|it| it.starts_at).min()
     }
 
+    /// Whether an alert of that name fires for the service and names `version` itself.
+    pub(crate) fn names_version(&self, now: Timestamp, name: &str, key: &ServiceKey, version: &str) -> bool {
+        let of_service = (key.service.clone(), 0)..=(key.service.clone(), u64::MAX);
+        self.firing.range(of_service).any(|(_, firing)| {
+            firing.name == name
+                && firing.who.covers(key)
+                && firing.ends_at.is_none_or(|end| end > now)
+                && firing.version.as_deref() == Some(version)
+        })
+    }
+
     /// Forgets the alerts whose end has come and says whom they were about.
     pub(crate) fn expire(&mut self, now: Timestamp) -> Vec<Affected> {
         let is_over = |firing: &Firing| firing.ends_at.is_some_and(|end| end <= now);

@@ -42,8 +42,18 @@ pub(crate) fn shared_blame(
     SharedBlame {
         before: all(&|leaf| before(leaf, trigger, &guarding, accused, subject, sources)),
         beside: all(&|leaf| beside(leaf, trigger, &guarding, accused, subject, sources)),
-        is_unversioned: !accused.by_version,
+        is_unversioned: !accused.by_version && !is_named(judged, accused, subject, sources),
     }
+}
+
+/// Whether every alert that made the condition true names the release's own version, and nothing else did.
+fn is_named(judged: &Judged<'_>, accused: Accused<'_>, subject: &Subject<'_>, sources: Sources<'_>) -> bool {
+    judged.broken().all(|term| match term.leaf {
+        Expression::Alert(name) => {
+            sources.alerts.names_version(sources.now, name, subject.key, accused.version)
+        }
+        _ => false,
+    })
 }
 
 fn before(

@@ -13,7 +13,7 @@ fn a_breach_of_an_attributable_release_is_rolled_back_at_once() {
         ",
         expect![[r#"
             0s notice firing release_progress info: checkout 2.4.1 in production is out and watched
-            5s command checkout 2.4.1 #1 ready immediate to 2.4.0 for error_rate until 65s
+            5s command checkout 2.4.1 #1 ready immediate (2) to 2.4.0 for error_rate until 65s
             5s version checkout 2.4.1 is bad: it is being rolled back
             5s notice firing rollback_started critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rolling back to 2.4.0
         "#]],
@@ -73,7 +73,7 @@ fn an_exceedance_that_ended_does_not_count() {
             5s breach checkout 2.4.1
         ",
         expect![[r#"
-            5s command checkout 2.4.1 #1 ready immediate to 2.4.0 for error_rate until 65s
+            5s command checkout 2.4.1 #1 ready immediate (2) to 2.4.0 for error_rate until 65s
             5s version checkout 2.4.1 is bad: it is being rolled back
         "#]],
     );
@@ -88,7 +88,7 @@ fn an_exceedance_older_than_a_window_before_the_release_is_that_services_own_tro
             305s breach checkout 2.4.1
         ",
         expect![[r#"
-            305s command checkout 2.4.1 #1 ready immediate to 2.4.0 for error_rate until 365s
+            305s command checkout 2.4.1 #1 ready immediate (2) to 2.4.0 for error_rate until 365s
             305s version checkout 2.4.1 is bad: it is being rolled back
         "#]],
     );
@@ -119,7 +119,7 @@ fn an_exceedance_of_another_limit_or_elsewhere_does_not_count() {
             5s breach checkout 2.4.1
         ",
         expect![[r#"
-            5s command checkout 2.4.1 #1 ready immediate to 2.4.0 for error_rate until 65s
+            5s command checkout 2.4.1 #1 ready immediate (2) to 2.4.0 for error_rate until 65s
             5s version checkout 2.4.1 is bad: it is being rolled back
         "#]],
     );
@@ -153,7 +153,7 @@ fn an_ambiguous_version_is_told_only() {
             2s notice firing finding warning: checkout 2.4.1 in production: ambiguous_version is on
             5s notice firing breach critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); a rollback to 2.4.0 is advised: the version is ambiguous: 2.4.1 names more than one artifact
             6s notice resolved finding warning: checkout 2.4.1 in production: ambiguous_version is off
-            7s command checkout 2.4.1 #1 ready immediate to 2.4.0 for response_time until 67s
+            7s command checkout 2.4.1 #1 ready immediate (2) to 2.4.0 for response_time until 67s
             7s version checkout 2.4.1 is bad: it is being rolled back
             7s notice firing rollback_started critical: checkout 2.4.1 in production: response_time_p95 1.4 s > 1 s over 5m (1513 of 18231 requests); rolling back to 2.4.0
         "#]],
@@ -210,7 +210,7 @@ fn evidence_of_just_the_greatest_age_still_acts() {
             200s breach checkout 2.4.1 age=60s
         ",
         expect![[r#"
-            200s command checkout 2.4.1 #1 ready immediate to 2.4.0 for error_rate until 260s
+            200s command checkout 2.4.1 #1 ready immediate (2) to 2.4.0 for error_rate until 260s
             200s version checkout 2.4.1 is bad: it is being rolled back
         "#]],
     );
@@ -243,7 +243,7 @@ fn the_newest_version_that_succeeded_is_where_to_go() {
             5s breach checkout 2.4.1
         ",
         expect![[r#"
-            5s command checkout 2.4.1 #1 ready immediate to 2.4.0@sha256:a for error_rate until 65s
+            5s command checkout 2.4.1 #1 ready immediate (2) to 2.4.0@sha256:a for error_rate until 65s
             5s version checkout 2.4.1 is bad: it is being rolled back
         "#]],
     );
@@ -288,7 +288,7 @@ fn within_the_cooldown_of_an_automatic_rollback_the_next_is_prepared() {
             65s breach checkout 2.4.2
         ",
         expect![[r#"
-            5s command checkout 2.4.1 #1 ready immediate to 2.4.0 for error_rate until 65s
+            5s command checkout 2.4.1 #1 ready immediate (2) to 2.4.0 for error_rate until 65s
             5s version checkout 2.4.1 is bad: it is being rolled back
             6s command checkout 2.4.1 #1 succeeded immediate to 2.4.0 for error_rate until 65s
             65s command checkout 2.4.2 #1 prepared approved to 2.4.0 for error_rate until 1865s: cooldown: the last automatic rollback was 1m ago, less than 10m
@@ -307,10 +307,10 @@ fn after_the_cooldown_it_acts_again() {
             605s breach checkout 2.4.2
         ",
         expect![[r#"
-            5s command checkout 2.4.1 #1 ready immediate to 2.4.0 for error_rate until 65s
+            5s command checkout 2.4.1 #1 ready immediate (2) to 2.4.0 for error_rate until 65s
             5s version checkout 2.4.1 is bad: it is being rolled back
             6s command checkout 2.4.1 #1 succeeded immediate to 2.4.0 for error_rate until 65s
-            605s command checkout 2.4.2 #1 ready immediate to 2.4.0 for error_rate until 665s
+            605s command checkout 2.4.2 #1 ready immediate (4) to 2.4.0 for error_rate until 665s
             605s version checkout 2.4.2 is bad: it is being rolled back
         "#]],
     );
@@ -326,9 +326,9 @@ fn another_cluster_has_a_cooldown_of_its_own() {
             7s breach checkout 2.4.1 cluster=eu-1
         ",
         expect![[r#"
-            5s command checkout 2.4.1 #1 ready immediate to 2.4.0 for error_rate until 65s
+            5s command checkout 2.4.1 #1 ready immediate (2) to 2.4.0 for error_rate until 65s
             5s version checkout 2.4.1 is bad: it is being rolled back
-            7s command checkout 2.4.1 (eu-1) #1 ready immediate to 2.4.0 for error_rate until 67s
+            7s command checkout 2.4.1 (eu-1) #1 ready immediate (4) to 2.4.0 for error_rate until 67s
             7s version checkout 2.4.1 is bad: it is being rolled back
         "#]],
     );

@@ -16,10 +16,10 @@ fn later_breaches_join_the_one_command_and_the_same_trigger_joins_once() {
         ",
         expect![[r#"
             0s notice firing release_progress info: checkout 2.4.1 in production is out and watched
-            5s command checkout 2.4.1 #1 ready immediate to 2.4.0 for error_rate until 65s
+            5s command checkout 2.4.1 #1 ready immediate (2) to 2.4.0 for error_rate until 65s
             5s version checkout 2.4.1 is bad: it is being rolled back
             5s notice firing rollback_started critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rolling back to 2.4.0
-            6s command checkout 2.4.1 #1 ready immediate to 2.4.0 for error_rate+response_time until 65s
+            6s command checkout 2.4.1 #1 ready immediate (2) to 2.4.0 for error_rate+response_time until 65s
             6s notice firing rollback_started critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests) and response_time too; rolling back to 2.4.0
         "#]],
     );
@@ -37,7 +37,7 @@ fn a_prepared_rollback_becomes_ready_when_a_breach_comes_that_may_act() {
             0s notice firing release_progress info: checkout 2.4.1 in production is out and watched
             5s command checkout 2.4.1 #1 prepared approved to 2.4.0 for response_time until 1805s: the trigger's action is prepare_rollback
             5s notice firing rollback_prepared critical: checkout 2.4.1 in production: response_time_p95 1.4 s > 1 s over 5m (1513 of 18231 requests); rollback to 2.4.0 waits for approval: the trigger's action is prepare_rollback
-            9s command checkout 2.4.1 #1 ready immediate to 2.4.0 for response_time+error_rate until 69s
+            9s command checkout 2.4.1 #1 ready immediate (2) to 2.4.0 for response_time+error_rate until 69s
             9s version checkout 2.4.1 is bad: it is being rolled back
             9s notice resolved rollback_prepared critical: checkout 2.4.1 in production: the rollback is on its way
             9s notice firing rollback_started critical: checkout 2.4.1 in production: response_time_p95 1.4 s > 1 s over 5m (1513 of 18231 requests) and error_rate too; rolling back to 2.4.0
@@ -81,7 +81,7 @@ fn accepted_then_succeeded_then_recovered_and_all_that_fired_is_resolved() {
         expect![[r#"
             0s notice firing release_progress info: checkout 2.4.1 in production is out and watched
             3s notice firing breach warning: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests)
-            5s command checkout 2.4.1 #1 ready immediate to 2.4.0 for error_rate until 65s
+            5s command checkout 2.4.1 #1 ready immediate (2) to 2.4.0 for error_rate until 65s
             5s version checkout 2.4.1 is bad: it is being rolled back
             5s notice firing rollback_started critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rolling back to 2.4.0
             6s command checkout 2.4.1 #1 accepted immediate to 2.4.0 for error_rate until 65s
@@ -109,7 +109,7 @@ fn the_deployment_tool_reports_the_rollback() {
         ",
         expect![[r#"
             0s notice firing release_progress info: checkout 2.4.1 in production is out and watched
-            5s command checkout 2.4.1 #1 ready immediate to 2.4.0 for error_rate until 65s
+            5s command checkout 2.4.1 #1 ready immediate (2) to 2.4.0 for error_rate until 65s
             5s version checkout 2.4.1 is bad: it is being rolled back
             5s notice firing rollback_started critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rolling back to 2.4.0
             6s command checkout 2.4.1 #1 accepted immediate to 2.4.0 for error_rate until 65s
@@ -171,14 +171,14 @@ fn a_failed_rollback_is_critical_and_not_tried_again_by_itself() {
         ",
         expect![[r#"
             0s notice firing release_progress info: checkout 2.4.1 in production is out and watched
-            5s command checkout 2.4.1 #1 ready immediate to 2.4.0 for error_rate until 65s
+            5s command checkout 2.4.1 #1 ready immediate (2) to 2.4.0 for error_rate until 65s
             5s version checkout 2.4.1 is bad: it is being rolled back
             5s notice firing rollback_started critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rolling back to 2.4.0
             6s command checkout 2.4.1 #1 failed immediate to 2.4.0 for error_rate until 65s: exit code 1
             6s notice resolved rollback_started critical: checkout 2.4.1 in production: the rollback failed
             6s notice firing rollback_failed critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); the rollback to 2.4.0 failed, somebody must act: exit code 1
             7s notice firing breach critical: checkout 2.4.1 in production: response_time_p95 1.4 s > 1 s over 5m (1513 of 18231 requests); the rollback failed; roll back by hand or mend it
-            8s command checkout 2.4.1 #2 ready approved to 2.4.0 for error_rate+response_time until 68s approved by ann
+            8s command checkout 2.4.1 #2 ready approved (4) to 2.4.0 for error_rate+response_time until 68s approved by ann
             8s notice resolved rollback_failed critical: checkout 2.4.1 in production: the rollback is on its way
             8s notice firing rollback_started critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests) and response_time too; rolling back to 2.4.0, approved by ann
             8s audit ann rollback rel: accepted: rolling back to 2.4.0 by cmd
@@ -203,7 +203,7 @@ fn several_targets_are_one_command() {
             9s outcome checkout 2.4.1 succeeded target=undo
         ",
         expect![[r#"
-            5s command checkout 2.4.1 #1 ready immediate to 2.4.0 for error_rate until 65s
+            5s command checkout 2.4.1 #1 ready immediate (2) to 2.4.0 for error_rate until 65s
             5s version checkout 2.4.1 is bad: it is being rolled back
             7s command checkout 2.4.1 #1 accepted immediate to 2.4.0 for error_rate until 65s
             9s command checkout 2.4.1 #1 succeeded immediate to 2.4.0 for error_rate until 65s
@@ -222,7 +222,7 @@ fn one_of_several_targets_that_fails_fails_the_command() {
             7s outcome checkout 2.4.1 accepted target=flip
         ",
         expect![[r#"
-            5s command checkout 2.4.1 #1 ready immediate to 2.4.0 for error_rate until 65s
+            5s command checkout 2.4.1 #1 ready immediate (2) to 2.4.0 for error_rate until 65s
             5s version checkout 2.4.1 is bad: it is being rolled back
             6s command checkout 2.4.1 #1 failed immediate to 2.4.0 for error_rate until 65s: no
         "#]],
@@ -240,13 +240,13 @@ fn a_send_refused_for_old_evidence_is_prepared_anew() {
         ",
         expect![[r#"
             0s notice firing release_progress info: checkout 2.4.1 in production is out and watched
-            5s command checkout 2.4.1 #1 ready immediate to 2.4.0 for error_rate until 65s
+            5s command checkout 2.4.1 #1 ready immediate (2) to 2.4.0 for error_rate until 65s
             5s version checkout 2.4.1 is bad: it is being rolled back
             5s notice firing rollback_started critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rolling back to 2.4.0
             70s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1870s: not sent, its evidence had become too old: evidence of 09:59
             70s notice resolved rollback_started critical: checkout 2.4.1 in production: the rollback was not sent
             70s notice firing rollback_prepared critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rollback to 2.4.0 waits for approval: not sent, its evidence had become too old: evidence of 09:59
-            80s command checkout 2.4.1 #1 ready approved to 2.4.0 for error_rate until 140s approved by ann
+            80s command checkout 2.4.1 #1 ready approved (3) to 2.4.0 for error_rate until 140s approved by ann
             80s notice resolved rollback_prepared critical: checkout 2.4.1 in production: the rollback is on its way
             80s notice firing rollback_started critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rolling back to 2.4.0, approved by ann
             80s audit ann approve cmd: accepted: approved, rolling back to 2.4.0
@@ -264,7 +264,7 @@ fn a_send_refused_for_another_reason_is_prepared_with_it() {
         ",
         expect![[r#"
             0s notice firing release_progress info: checkout 2.4.1 in production is out and watched
-            5s command checkout 2.4.1 #1 ready immediate to 2.4.0 for error_rate until 65s
+            5s command checkout 2.4.1 #1 ready immediate (2) to 2.4.0 for error_rate until 65s
             5s version checkout 2.4.1 is bad: it is being rolled back
             5s notice firing rollback_started critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rolling back to 2.4.0
             6s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1806s: not sent: the HALT file exists
@@ -285,7 +285,7 @@ fn a_ready_command_that_no_actuator_reports_on_is_prepared_after_its_deadline() 
         ",
         expect![[r#"
             0s notice firing release_progress info: checkout 2.4.1 in production is out and watched
-            5s command checkout 2.4.1 #1 ready immediate to 2.4.0 for error_rate until 65s
+            5s command checkout 2.4.1 #1 ready immediate (2) to 2.4.0 for error_rate until 65s
             5s version checkout 2.4.1 is bad: it is being rolled back
             5s notice firing rollback_started critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rolling back to 2.4.0
             95s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1895s: not sent in time: no actuator reported on it before its deadline
@@ -306,7 +306,7 @@ fn an_outcome_that_comes_after_all_counts() {
         ",
         expect![[r#"
             0s notice firing release_progress info: checkout 2.4.1 in production is out and watched
-            5s command checkout 2.4.1 #1 ready immediate to 2.4.0 for error_rate until 65s
+            5s command checkout 2.4.1 #1 ready immediate (2) to 2.4.0 for error_rate until 65s
             5s version checkout 2.4.1 is bad: it is being rolled back
             5s notice firing rollback_started critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rolling back to 2.4.0
             95s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1895s: not sent in time: no actuator reported on it before its deadline
@@ -354,7 +354,7 @@ fn a_breach_after_the_expiry_is_a_new_attempt() {
         expect![[r#"
             5s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1805s: not_attributable: before the deployment it was 2 % already (error_rate > 1%)
             1805s command checkout 2.4.1 #1 expired approved to 2.4.0 for error_rate until 1805s: nobody approved it in time
-            1900s command checkout 2.4.1 #2 ready immediate to 2.4.0 for response_time until 1960s
+            1900s command checkout 2.4.1 #2 ready immediate (3) to 2.4.0 for response_time until 1960s
             1900s version checkout 2.4.1 is bad: it is being rolled back
         "#]],
     );
@@ -372,7 +372,7 @@ fn an_unknown_outcome_changes_nothing_and_reports_over_http_are_audited() {
         ",
         expect![[r#"
             5s audit ci report cmd succeeded: refused: the command is not known
-            7s command checkout 2.4.1 #1 ready immediate to 2.4.0 for error_rate until 67s
+            7s command checkout 2.4.1 #1 ready immediate (2) to 2.4.0 for error_rate until 67s
             7s version checkout 2.4.1 is bad: it is being rolled back
             8s audit ci report cmd succeeded: accepted
             8s command checkout 2.4.1 #1 succeeded immediate to 2.4.0 for error_rate until 67s
@@ -398,7 +398,7 @@ fn a_prepared_command_whose_target_becomes_bad_gets_another() {
             3s notice firing release_progress info: checkout 2.4.1 in production is out and watched
             4s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1804s: not_attributable: before the deployment it was 2 % already (error_rate > 1%)
             4s notice firing rollback_prepared critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rollback to 2.4.0 waits for approval: not_attributable: before the deployment it was 2 % already (error_rate > 1%)
-            5s command checkout 2.4.0 (eu-1) #1 ready immediate to 2.3.0 for error_rate until 65s
+            5s command checkout 2.4.0 (eu-1) #1 ready immediate (3) to 2.3.0 for error_rate until 65s
             5s version checkout 2.4.0 is bad: it is being rolled back
             5s command checkout 2.4.1 #1 prepared approved to 2.3.0 for error_rate until 1805s: its target 2.4.0 has become bad
             5s notice firing rollback_prepared critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rollback to 2.3.0 waits for approval: its target 2.4.0 has become bad
@@ -417,9 +417,9 @@ fn a_ready_command_whose_target_becomes_bad_waits_for_a_person() {
             5s breach checkout 2.4.0 cluster=eu-1
         ",
         expect![[r#"
-            4s command checkout 2.4.1 #1 ready immediate to 2.4.0 for error_rate until 64s
+            4s command checkout 2.4.1 #1 ready immediate (2) to 2.4.0 for error_rate until 64s
             4s version checkout 2.4.1 is bad: it is being rolled back
-            5s command checkout 2.4.0 (eu-1) #1 ready immediate to 2.3.0 for error_rate until 65s
+            5s command checkout 2.4.0 (eu-1) #1 ready immediate (4) to 2.3.0 for error_rate until 65s
             5s version checkout 2.4.0 is bad: it is being rolled back
             5s command checkout 2.4.1 #1 prepared approved to ? for error_rate until 1805s: its target 2.4.0 has become bad; no version to go back to: 2.4.0 is marked bad (it is being rolled back)
         "#]],
@@ -439,10 +439,10 @@ fn a_rollback_never_leads_to_a_version_pulled_back_before() {
             701s breach checkout 2.4.1
         ",
         expect![[r#"
-            3s command checkout 2.4.0 #1 ready immediate to 2.3.0 for error_rate until 63s
+            3s command checkout 2.4.0 #1 ready immediate (2) to 2.3.0 for error_rate until 63s
             3s version checkout 2.4.0 is bad: it is being rolled back
             4s command checkout 2.4.0 #1 succeeded immediate to 2.3.0 for error_rate until 63s
-            701s command checkout 2.4.1 #1 ready immediate to 2.3.0 for error_rate until 761s
+            701s command checkout 2.4.1 #1 ready immediate (4) to 2.3.0 for error_rate until 761s
             701s version checkout 2.4.1 is bad: it is being rolled back
         "#]],
     );

@@ -6,11 +6,11 @@ use model::{Decision, Notice};
 use super::script::decisions;
 
 fn check(script: &str, expected: Expect) {
-    let notices = decisions(script).into_iter().filter_map(|decision| match decision {
+    let mut notices = decisions(script).into_iter().filter_map(|decision| match decision {
         Decision::Notice(notice) => Some(in_full(&notice)),
         _ => None,
     });
-    expected.assert_eq(&notices.last().unwrap_or_default());
+    expected.assert_eq(&notices.next_back().unwrap_or_default());
 }
 
 fn in_full(notice: &Notice) -> String {

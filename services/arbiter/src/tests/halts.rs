@@ -24,7 +24,7 @@ fn a_halt_prepares_what_would_have_acted_and_ends_by_itself() {
             5s notice firing rollback_prepared critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rollback to 2.4.0 waits for approval: halted by bob until 2026-11-23T10:10:01.000Z: migration
             601s halt h1 ends
             601s notice resolved safety warning: the halt by bob is over: it has run out
-            602s command checkout 2.4.1 #1 ready approved to 2.4.0 for error_rate until 662s approved by ann
+            602s command checkout 2.4.1 #1 ready approved (2) to 2.4.0 for error_rate until 662s approved by ann
             602s version checkout 2.4.1 is bad: it is being rolled back
             602s notice resolved rollback_prepared critical: checkout 2.4.1 in production: the rollback is on its way
             602s notice firing rollback_started critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rolling back to 2.4.0, approved by ann
@@ -48,11 +48,11 @@ fn a_halt_cancels_what_is_queued_and_not_what_is_accepted() {
         expect![[r#"
             0s notice firing release_progress info: cart 2 in production is out and watched
             0s notice firing release_progress info: checkout 2.4.1 in production is out and watched
-            1s command cart 2 #1 ready immediate to 1 for error_rate until 61s
+            1s command cart 2 #1 ready immediate (2) to 1 for error_rate until 61s
             1s version cart 2 is bad: it is being rolled back
             1s notice firing rollback_started critical: cart 2 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rolling back to 1
             2s command cart 2 #1 accepted immediate to 1 for error_rate until 61s
-            5s command checkout 2.4.1 #1 ready immediate to 2.4.0 for error_rate until 65s
+            5s command checkout 2.4.1 #1 ready immediate (4) to 2.4.0 for error_rate until 65s
             5s version checkout 2.4.1 is bad: it is being rolled back
             5s notice firing rollback_started critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rolling back to 2.4.0
             6s halt h1 begins
@@ -83,7 +83,7 @@ fn a_halt_of_another_service_or_environment_changes_nothing() {
             2s audit ann halt staging (h2): accepted: staging is halted
             3s halt h3 begins
             3s audit ann halt checkout in staging (h3): accepted: checkout in staging is halted
-            5s command checkout 2.4.1 #1 ready immediate to 2.4.0 for error_rate until 65s
+            5s command checkout 2.4.1 #1 ready immediate (2) to 2.4.0 for error_rate until 65s
             5s version checkout 2.4.1 is bad: it is being rolled back
         "#]],
     );
@@ -125,7 +125,7 @@ fn a_halt_is_ended_by_a_person() {
             2s notice resolved safety warning: the halt by ann is over: ended by bob
             2s audit bob unhalt h1: accepted: the halt is over
             3s audit bob unhalt h1: refused: the halt h1 is not in force
-            5s command checkout 2.4.1 #1 ready immediate to 2.4.0 for error_rate until 65s
+            5s command checkout 2.4.1 #1 ready immediate (2) to 2.4.0 for error_rate until 65s
             5s version checkout 2.4.1 is bad: it is being rolled back
             5s notice firing rollback_started critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rolling back to 2.4.0
             700s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 2500s: not sent in time: no actuator reported on it before its deadline
@@ -185,7 +185,7 @@ fn an_approval_waits_for_the_end_of_a_halt_and_an_order_does_not() {
             2s audit bob halt everything (h1): accepted: everything is halted
             3s audit ann approve cmd: refused: halted by bob until 2026-11-23T10:10:02.000Z: migration
             4s command checkout 2.4.1 #1 cancelled approved to 2.4.0 for error_rate until 1801s: ann ordered a rollback by hand
-            4s command checkout 2.4.1 #2 ready approved to 2.4.0 for error_rate until 64s approved by ann
+            4s command checkout 2.4.1 #2 ready approved (3) to 2.4.0 for error_rate until 64s approved by ann
             4s version checkout 2.4.1 is bad: it is being rolled back
             4s audit ann rollback rel: accepted: rolling back to 2.4.0 by cmd
         "#]],
@@ -203,13 +203,13 @@ fn after_a_halt_a_new_breach_is_a_new_attempt() {
             70s breach checkout 2.4.1 response_time
         ",
         expect![[r#"
-            1s command checkout 2.4.1 #1 ready immediate to 2.4.0 for error_rate until 61s
+            1s command checkout 2.4.1 #1 ready immediate (2) to 2.4.0 for error_rate until 61s
             1s version checkout 2.4.1 is bad: it is being rolled back
             2s halt h1 begins
             2s command checkout 2.4.1 #1 cancelled immediate to 2.4.0 for error_rate until 61s: halted by ann: storage
             2s audit ann halt everything (h1): accepted: everything is halted, queued commands cancelled: 1
             62s halt h1 ends
-            70s command checkout 2.4.1 #2 ready immediate to 2.4.0 for response_time until 130s
+            70s command checkout 2.4.1 #2 ready immediate (4) to 2.4.0 for response_time until 130s
         "#]],
     );
 }

@@ -72,7 +72,7 @@ fn a_cancelled_release_takes_its_open_command_with_it() {
         ",
         expect![[r#"
             0s notice firing release_progress info: checkout 2.4.1 in production is out and watched
-            5s command checkout 2.4.1 #1 ready immediate to 2.4.0 for error_rate until 65s
+            5s command checkout 2.4.1 #1 ready immediate (2) to 2.4.0 for error_rate until 65s
             5s version checkout 2.4.1 is bad: it is being rolled back
             5s notice firing rollback_started critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rolling back to 2.4.0
             9s command checkout 2.4.1 #1 cancelled immediate to 2.4.0 for error_rate until 65s: the release was cancelled
@@ -93,7 +93,7 @@ fn a_release_of_a_bad_version_says_so() {
         ",
         expect![[r#"
             0s notice firing release_progress info: checkout 2.4.1 in production is out and watched
-            5s command checkout 2.4.1 #1 ready immediate to 2.4.0 for error_rate until 65s
+            5s command checkout 2.4.1 #1 ready immediate (2) to 2.4.0 for error_rate until 65s
             5s version checkout 2.4.1 is bad: it is being rolled back
             5s notice firing rollback_started critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rolling back to 2.4.0
             6s command checkout 2.4.1 #1 succeeded immediate to 2.4.0 for error_rate until 65s
@@ -117,7 +117,7 @@ fn a_newer_release_that_succeeds_ends_what_an_older_one_left_firing() {
         ",
         expect![[r#"
             0s notice firing release_progress info: checkout 2.4.1 in production is out and watched
-            5s command checkout 2.4.1 #1 ready immediate to 2.4.0 for error_rate until 65s
+            5s command checkout 2.4.1 #1 ready immediate (2) to 2.4.0 for error_rate until 65s
             5s version checkout 2.4.1 is bad: it is being rolled back
             5s notice firing rollback_started critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rolling back to 2.4.0
             6s command checkout 2.4.1 #1 succeeded immediate to 2.4.0 for error_rate until 65s

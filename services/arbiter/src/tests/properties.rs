@@ -85,6 +85,8 @@ fn happening() -> impl Strategy<Value = String> {
             let (service, version) = release.split_once(' ').unwrap_or_default();
             format!("release {service} {version} {state} {options}{previous}{floor}{revertible}")
         });
+    let plain_opened = release()
+        .prop_map(|(release, options)| format!("release {release} watching {options} previous=0.9.0"));
     let ended = (
         release(),
         words(&[
@@ -140,10 +142,11 @@ fn happening() -> impl Strategy<Value = String> {
         (words(&["h1", "h2"]), words(&["", " env=production", " service=cart"]), words(&["0s", "30s", "5m"]))
             .prop_map(|(id, scope, span)| format!("halt {id} for={span} reason=r{scope}"));
     prop_oneof![
-        6 => opened,
+        3 => opened,
+        8 => plain_opened,
         3 => ended,
         4 => breach,
-        6 => plain_breach,
+        8 => plain_breach,
         2 => breach_ended,
         2 => limit,
         1 => finding,
@@ -159,8 +162,8 @@ fn happening() -> impl Strategy<Value = String> {
 
 fn policy() -> impl Strategy<Value = String> {
     (
-        option_of("mode", &["auto", "auto", "approve", "observe", "advise"]),
-        option_of("targets", &["one", "two", "one", "none"]),
+        prop_oneof![4 => Just(String::new()), 1 => option_of("mode", &["approve", "observe", "advise"])],
+        option_of("targets", &["one", "one", "two", "one", "none"]),
         option_of("approvals", &["1", "2"]),
         option_of("cooldown", &["0s", "1s", "10m"]),
         option_of("max_rollbacks", &["1", "2"]),

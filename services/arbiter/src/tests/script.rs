@@ -6,9 +6,9 @@ use std::{collections::BTreeMap, time::Duration};
 
 use expect_test::Expect;
 use model::{
-    Action, Actor, Alert, Artifact, BaselineKind, BaselineValue, Breach, CommandId, Decision, Delivery,
-    EventId, Evidence, Finding, FindingKind, Halt, HaltId, HaltScope, Labels, LimitState, Notice,
-    NoticeStatus, Outcome, OutcomeStatus, Owner, Proposal, Reason, Release, ReleaseId, ReleaseRef,
+    Action, Actor, Alert, Artifact, BaselineKind, BaselineValue, Breach, Command, CommandId, CommandState,
+    Decision, Delivery, EventId, Evidence, Finding, FindingKind, Halt, HaltId, HaltScope, Labels, LimitState,
+    Notice, NoticeStatus, Outcome, OutcomeStatus, Owner, Proposal, Reason, Release, ReleaseId, ReleaseRef,
     ReleaseState, ServiceKey, SharedBlame, Target, Test, Timestamp, Verb, VerbKind,
 };
 use policy::{Freeze, FreezeEffect, Match, Mode, Policy, Rules, Safety};
@@ -416,7 +416,7 @@ pub(super) fn describe(decision: &Decision) -> String {
                 release.version,
                 command.attempt,
                 command.state.as_str(),
-                command.mode.as_str(),
+                intent(command),
                 command.to_version.as_deref().unwrap_or("?"),
                 reasons.join("+"),
                 command.deadline.since(START).as_secs(),
@@ -441,6 +441,16 @@ pub(super) fn describe(decision: &Decision) -> String {
             let why = if why.is_empty() { String::new() } else { format!(" ({why})") };
             format!("audit {} {}{why}: {}", actor.name, what.join(" "), without_ids(result))
         }
+    }
+}
+
+/// What is to be sent carries its fencing number.
+fn intent(command: &Command) -> String {
+    let mode = command.mode.as_str();
+    if command.state == CommandState::Ready {
+        format!("{mode} ({})", command.fencing)
+    } else {
+        mode.to_owned()
     }
 }
 

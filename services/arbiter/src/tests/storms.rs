@@ -15,9 +15,9 @@ fn where_few_releases_are_watched_nothing_waits() {
             5s breach checkout 2
         ",
         expect![[r#"
-            5s command cart 2 #1 ready immediate to 1 for error_rate until 65s
+            5s command cart 2 #1 ready immediate (2) to 1 for error_rate until 65s
             5s version cart 2 is bad: it is being rolled back
-            5s command checkout 2 #1 ready immediate to 1 for error_rate until 65s
+            5s command checkout 2 #1 ready immediate (4) to 1 for error_rate until 65s
             5s version checkout 2 is bad: it is being rolled back
         "#]],
     );
@@ -40,10 +40,10 @@ fn where_a_storm_is_possible_breaches_are_gathered_and_then_act() {
             0s notice firing release_progress info: cart 2 in production is out and watched
             0s notice firing release_progress info: checkout 2 in production is out and watched
             0s notice firing release_progress info: search 2 in production is out and watched
-            10s command cart 2 #1 ready immediate to 1 for error_rate until 70s
+            10s command cart 2 #1 ready immediate (2) to 1 for error_rate until 70s
             10s version cart 2 is bad: it is being rolled back
             10s notice firing rollback_started critical: cart 2 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rolling back to 1
-            10s command checkout 2 #1 ready immediate to 1 for error_rate until 70s
+            10s command checkout 2 #1 ready immediate (4) to 1 for error_rate until 70s
             10s version checkout 2 is bad: it is being rolled back
             10s notice firing rollback_started critical: checkout 2 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rolling back to 1
         "#]],
@@ -126,9 +126,50 @@ fn a_straggler_of_a_storm_does_not_act_alone() {
             700s command search 2 #1 cancelled approved to 1 for error_rate until 1810s: the release was superseded
             700s notice resolved rollback_prepared critical: search 2 in production: the rollback to 1 was cancelled: the release was superseded
             700s notice resolved release_progress info: search 2 in production was superseded
-            705s command next 2 #1 ready immediate to 1 for error_rate until 765s
+            705s command next 2 #1 ready immediate (6) to 1 for error_rate until 765s
             705s version next 2 is bad: it is being rolled back
             705s notice firing rollback_started critical: next 2 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rolling back to 1
+        "#]],
+    );
+}
+
+#[test]
+fn a_storm_lasts_until_no_rollback_was_wanted_for_as_long_as_its_window() {
+    check_commands(
+        "
+            policy max_rollbacks=2
+            0s release cart 2 watching previous=1
+            0s release checkout 2 watching previous=1
+            0s release mail 2 watching previous=1
+            5s breach cart 2
+            6s breach checkout 2
+            7s breach mail 2
+            10s tick
+            20s release cart 2 superseded
+            20s release checkout 2 superseded
+            20s release mail 2 superseded
+            500s release search 2 watching previous=1
+            505s breach search 2
+            510s release search 2 superseded
+            700s release late 2 watching previous=1
+            1104s breach late 2
+            1110s release late 2 superseded
+            1704s release next 2 watching previous=1
+            1705s breach next 2
+        ",
+        expect![[r#"
+            10s command cart 2 #1 prepared approved to 1 for error_rate until 1810s: storm: 3 services broke their limits within 5s (cart, checkout, mail), so a shared cause is likely
+            10s command checkout 2 #1 prepared approved to 1 for error_rate until 1810s: storm: 3 services broke their limits within 5s (cart, checkout, mail), so a shared cause is likely
+            10s command mail 2 #1 prepared approved to 1 for error_rate until 1810s: storm: 3 services broke their limits within 5s (cart, checkout, mail), so a shared cause is likely
+            20s command cart 2 #1 cancelled approved to 1 for error_rate until 1810s: the release was superseded
+            20s command checkout 2 #1 cancelled approved to 1 for error_rate until 1810s: the release was superseded
+            20s command mail 2 #1 cancelled approved to 1 for error_rate until 1810s: the release was superseded
+            505s command search 2 #1 prepared approved to 1 for error_rate until 2305s: storm: more than 2 rollbacks were wanted within 10m, so a shared cause is likely
+            510s command search 2 #1 cancelled approved to 1 for error_rate until 2305s: the release was superseded
+            1104s command late 2 #1 prepared approved to 1 for error_rate until 2904s: storm: the last rollback of a storm was wanted less than 10m ago, so a shared cause is likely
+            1110s command late 2 #1 cancelled approved to 1 for error_rate until 2904s: the release was superseded
+            1705s command next 2 #1 ready immediate (7) to 1 for error_rate until 1765s
+            1705s version next 2 is bad: it is being rolled back
         "#]],
     );
 }
@@ -150,7 +191,7 @@ fn the_window_alone_stops_the_one_too_many() {
         ",
         expect![[r#"
             0s notice firing release_progress info: cart 2 in production is out and watched
-            1s command cart 2 #1 ready immediate to 1 for error_rate until 61s
+            1s command cart 2 #1 ready immediate (2) to 1 for error_rate until 61s
             1s version cart 2 is bad: it is being rolled back
             1s notice firing rollback_started critical: cart 2 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rolling back to 1
             2s command cart 2 #1 succeeded immediate to 1 for error_rate until 61s
@@ -158,7 +199,7 @@ fn the_window_alone_stops_the_one_too_many() {
             2s notice resolved rollback_started critical: cart 2 in production was rolled back to 1
             2s notice firing rolled_back warning: cart 2 in production was rolled back to 1
             10s notice firing release_progress info: checkout 2 in production is out and watched
-            11s command checkout 2 #1 ready immediate to 1 for error_rate until 71s
+            11s command checkout 2 #1 ready immediate (4) to 1 for error_rate until 71s
             11s version checkout 2 is bad: it is being rolled back
             11s notice firing rollback_started critical: checkout 2 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rolling back to 1
             12s command checkout 2 #1 succeeded immediate to 1 for error_rate until 71s
@@ -187,14 +228,14 @@ fn rollbacks_further_apart_than_the_window_are_no_storm() {
             603s breach search 2
         ",
         expect![[r#"
-            1s command cart 2 #1 ready immediate to 1 for error_rate until 61s
+            1s command cart 2 #1 ready immediate (2) to 1 for error_rate until 61s
             1s version cart 2 is bad: it is being rolled back
-            11s command checkout 2 #1 ready immediate to 1 for error_rate until 71s
+            11s command checkout 2 #1 ready immediate (4) to 1 for error_rate until 71s
             11s version checkout 2 is bad: it is being rolled back
             601s command cart 2 #1 prepared approved to 1 for error_rate until 2401s: not sent in time: no actuator reported on it before its deadline
             601s command checkout 2 #1 prepared approved to 1 for error_rate until 2401s: not sent in time: no actuator reported on it before its deadline
             602s command cart 2 #1 cancelled approved to 1 for error_rate until 2401s: the release was superseded
-            603s command search 2 #1 ready immediate to 1 for error_rate until 663s
+            603s command search 2 #1 ready immediate (6) to 1 for error_rate until 663s
             603s version search 2 is bad: it is being rolled back
         "#]],
     );
@@ -216,7 +257,7 @@ fn trouble_in_staging_does_not_disarm_production() {
             10s tick
         ",
         expect![[r#"
-            6s command cart 2 #1 ready immediate to 1 for error_rate until 66s
+            6s command cart 2 #1 ready immediate (2) to 1 for error_rate until 66s
             6s version cart 2 is bad: it is being rolled back
             10s command cart 2 #1 prepared approved to 1 for error_rate until 1810s: storm: 3 services broke their limits within 5s (cart, checkout, search), so a shared cause is likely
             10s command checkout 2 #1 prepared approved to 1 for error_rate until 1810s: storm: 3 services broke their limits within 5s (cart, checkout, search), so a shared cause is likely
@@ -316,7 +357,7 @@ fn a_person_may_roll_back_what_is_held_and_it_is_done_once() {
             10s tick
         ",
         expect![[r#"
-            7s command cart 2 #1 ready approved to 1 for error_rate until 67s approved by ann
+            7s command cart 2 #1 ready approved (2) to 1 for error_rate until 67s approved by ann
             7s version cart 2 is bad: it is being rolled back
             7s audit ann rollback rel: accepted: rolling back to 1 by cmd
         "#]],
@@ -336,9 +377,9 @@ fn a_second_trigger_of_a_held_release_joins_its_command() {
             10s tick
         ",
         expect![[r#"
-            10s command cart 2 #1 ready immediate to 1 for error_rate until 70s
+            10s command cart 2 #1 ready immediate (2) to 1 for error_rate until 70s
             10s version cart 2 is bad: it is being rolled back
-            10s command cart 2 #1 ready immediate to 1 for error_rate+response_time until 70s
+            10s command cart 2 #1 ready immediate (2) to 1 for error_rate+response_time until 70s
         "#]],
     );
 }
@@ -356,9 +397,9 @@ fn without_settle_breaches_act_until_the_window_is_full() {
             5s breach search 2
         ",
         expect![[r#"
-            5s command cart 2 #1 ready immediate to 1 for error_rate until 65s
+            5s command cart 2 #1 ready immediate (2) to 1 for error_rate until 65s
             5s version cart 2 is bad: it is being rolled back
-            5s command checkout 2 #1 ready immediate to 1 for error_rate until 65s
+            5s command checkout 2 #1 ready immediate (4) to 1 for error_rate until 65s
             5s version checkout 2 is bad: it is being rolled back
             5s command search 2 #1 prepared approved to 1 for error_rate until 1805s: storm: more than 2 rollbacks were wanted within 10m, so a shared cause is likely
         "#]],

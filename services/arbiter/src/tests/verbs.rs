@@ -16,7 +16,7 @@ fn an_approval_sends_it() {
             0s notice firing release_progress info: checkout 2.4.1 in production is out and watched
             5s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1805s: not_attributable: before the deployment it was 2 % already (error_rate > 1%)
             5s notice firing rollback_prepared critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rollback to 2.4.0 waits for approval: not_attributable: before the deployment it was 2 % already (error_rate > 1%)
-            9s command checkout 2.4.1 #1 ready approved to 2.4.0 for error_rate until 69s approved by ann
+            9s command checkout 2.4.1 #1 ready approved (2) to 2.4.0 for error_rate until 69s approved by ann
             9s version checkout 2.4.1 is bad: it is being rolled back
             9s notice resolved rollback_prepared critical: checkout 2.4.1 in production: the rollback is on its way
             9s notice firing rollback_started critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rolling back to 2.4.0, approved by ann
@@ -44,7 +44,7 @@ fn two_approvals_are_two_people() {
             6s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1805s approved by ann: not_attributable: before the deployment it was 2 % already (error_rate > 1%)
             6s audit ann approve cmd: accepted: approved, 1 more needed
             7s audit ann approve cmd: refused: ann has approved it already; somebody else has to
-            8s command checkout 2.4.1 #1 ready approved to 2.4.0 for error_rate until 68s approved by ann+bob
+            8s command checkout 2.4.1 #1 ready approved (2) to 2.4.0 for error_rate until 68s approved by ann+bob
             8s version checkout 2.4.1 is bad: it is being rolled back
             8s notice resolved rollback_prepared critical: checkout 2.4.1 in production: the rollback is on its way
             8s notice firing rollback_started critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rolling back to 2.4.0, approved by ann, bob
@@ -91,7 +91,7 @@ fn an_approval_names_the_version_where_none_is_known() {
             5s notice firing rollback_prepared critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); a rollback waits for somebody to name a version: no earlier version is known to have succeeded
             6s audit ann approve cmd: refused: it is not known where to: name a version
             7s audit ann approve cmd to 2.4.1: refused: 2.4.1 is the version to be rolled back
-            8s command checkout 2.4.1 #1 ready approved to 2.4.0 for error_rate until 68s approved by ann
+            8s command checkout 2.4.1 #1 ready approved (2) to 2.4.0 for error_rate until 68s approved by ann
             8s version checkout 2.4.1 is bad: it is being rolled back
             8s notice resolved rollback_prepared critical: checkout 2.4.1 in production: the rollback is on its way
             8s notice firing rollback_started critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rolling back to 2.4.0, approved by ann
@@ -115,7 +115,7 @@ fn an_approval_may_not_name_another_version_nor_a_bad_one() {
             9s approve cart 2 by=ann to=0.9
         ",
         expect![[r#"
-            1s command checkout 2.3.0 #1 ready immediate to 2.2.0 for error_rate until 61s
+            1s command checkout 2.3.0 #1 ready immediate (2) to 2.2.0 for error_rate until 61s
             1s version checkout 2.3.0 is bad: it is being rolled back
             2s command checkout 2.3.0 #1 succeeded immediate to 2.2.0 for error_rate until 61s
             5s command checkout 2.4.1 #1 prepared approved to ? for error_rate until 1805s: no earlier version is known to have succeeded; cooldown: the last automatic rollback was 4s ago, less than 10m
@@ -158,7 +158,7 @@ fn a_rollback_by_hand_needs_no_breach() {
         ",
         expect![[r#"
             0s notice firing release_progress info: checkout 2.4.1 in production is out and watched
-            5s command checkout 2.4.1 #1 ready approved to 2.4.0 for manual until 65s approved by ann
+            5s command checkout 2.4.1 #1 ready approved (2) to 2.4.0 for manual until 65s approved by ann
             5s version checkout 2.4.1 is bad: it is being rolled back
             5s notice firing rollback_started critical: checkout 2.4.1 in production: asked for by ann: customers complain; rolling back to 2.4.0, approved by ann
             5s audit ann rollback rel (customers complain): accepted: rolling back to 2.4.0 by cmd
@@ -181,14 +181,14 @@ fn a_rollback_by_hand_goes_where_it_is_told_but_never_to_a_bad_version_nor_below
             8s rollback checkout 2.4.1 to=2.2.0
         ",
         expect![[r#"
-            1s command checkout 2.3.0 #1 ready immediate to 2.2.0 for error_rate until 61s
+            1s command checkout 2.3.0 #1 ready immediate (2) to 2.2.0 for error_rate until 61s
             1s version checkout 2.3.0 is bad: it is being rolled back
             2s command checkout 2.3.0 #1 succeeded immediate to 2.2.0 for error_rate until 61s
             4s audit ann rollback rel to 2.3.0: refused: 2.3.0 is marked bad (it is being rolled back)
             5s audit ann rollback rel to 1.9.0: refused: 1.9.0 is older than the rollback floor 2.0.0
             6s audit ann rollback rel to 2.4.1: refused: 2.4.1 is the version to be rolled back
             7s audit ann rollback rel: refused: no earlier version is known to have succeeded: name the version to go back to
-            8s command checkout 2.4.1 #1 ready approved to 2.2.0 for manual until 68s approved by ann
+            8s command checkout 2.4.1 #1 ready approved (4) to 2.2.0 for manual until 68s approved by ann
             8s version checkout 2.4.1 is bad: it is being rolled back
             8s audit ann rollback rel to 2.2.0: accepted: rolling back to 2.2.0 by cmd
         "#]],
@@ -209,7 +209,7 @@ fn a_rollback_by_hand_replaces_what_is_prepared_and_keeps_its_reasons() {
             5s notice firing rollback_prepared critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rollback to 2.4.0 waits for approval: not_attributable: before the deployment it was 2 % already (error_rate > 1%)
             6s command checkout 2.4.1 #1 cancelled approved to 2.4.0 for error_rate until 1805s: ann ordered a rollback by hand
             6s notice resolved rollback_prepared critical: checkout 2.4.1 in production: the rollback to 2.4.0 was cancelled: ann ordered a rollback by hand
-            6s command checkout 2.4.1 #2 ready approved to 2.4.0 for error_rate until 66s approved by ann
+            6s command checkout 2.4.1 #2 ready approved (3) to 2.4.0 for error_rate until 66s approved by ann
             6s version checkout 2.4.1 is bad: it is being rolled back
             6s notice firing rollback_started critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rolling back to 2.4.0, approved by ann
             6s audit ann rollback rel: accepted: rolling back to 2.4.0 by cmd
@@ -230,13 +230,13 @@ fn a_rollback_by_hand_is_not_doubled() {
             10s rollback checkout 2.4.1 by=bob
         ",
         expect![[r#"
-            5s command checkout 2.4.1 #1 ready approved to 2.4.0 for manual until 65s approved by ann
+            5s command checkout 2.4.1 #1 ready approved (2) to 2.4.0 for manual until 65s approved by ann
             5s version checkout 2.4.1 is bad: it is being rolled back
             5s audit ann rollback rel: accepted: rolling back to 2.4.0 by cmd
             6s audit bob rollback rel: refused: cmd is being sent already
             7s command checkout 2.4.1 #1 accepted approved to 2.4.0 for manual until 65s approved by ann
             8s command checkout 2.4.1 #1 cancelled approved to 2.4.0 for manual until 65s approved by ann: bob ordered a rollback by hand
-            8s command checkout 2.4.1 #2 ready approved to 2.4.0 for manual until 68s approved by bob
+            8s command checkout 2.4.1 #2 ready approved (4) to 2.4.0 for manual until 68s approved by bob
             8s audit bob rollback rel: accepted: rolling back to 2.4.0 by cmd
             9s command checkout 2.4.1 #2 succeeded approved to 2.4.0 for manual until 68s approved by bob
             10s audit bob rollback rel: refused: the release is rolled_back already, there is nothing to roll back
@@ -253,7 +253,7 @@ fn a_rollback_by_hand_ignores_cooldown_freeze_and_mode() {
             5s rollback checkout 2.4.1 by=ann
         ",
         expect![[r#"
-            5s command checkout 2.4.1 #1 ready approved to 2.4.0 for manual until 65s approved by ann
+            5s command checkout 2.4.1 #1 ready approved (2) to 2.4.0 for manual until 65s approved by ann
             5s version checkout 2.4.1 is bad: it is being rolled back
             5s audit ann rollback rel: accepted: rolling back to 2.4.0 by cmd
         "#]],
@@ -297,7 +297,7 @@ fn the_newest_release_may_be_rolled_back_by_hand_after_it_succeeded() {
         expect![[r#"
             0s notice firing release_progress info: checkout 2.4.1 in production is out and watched
             1s notice resolved release_progress info: checkout 2.4.1 in production succeeded
-            2s command checkout 2.4.1 #1 ready approved to 2.4.0 for manual until 62s approved by ann
+            2s command checkout 2.4.1 #1 ready approved (2) to 2.4.0 for manual until 62s approved by ann
             2s version checkout 2.4.1 is bad: it is being rolled back
             2s notice firing rollback_started critical: checkout 2.4.1 in production: asked for by ann; rolling back to 2.4.0, approved by ann
             2s audit ann rollback rel: accepted: rolling back to 2.4.0 by cmd
@@ -322,13 +322,13 @@ fn a_bad_version_is_cleared_by_a_person() {
             701s breach checkout 2.4.2
         ",
         expect![[r#"
-            5s command checkout 2.4.1 #1 ready immediate to 2.4.0 for error_rate until 65s
+            5s command checkout 2.4.1 #1 ready immediate (2) to 2.4.0 for error_rate until 65s
             5s version checkout 2.4.1 is bad: it is being rolled back
             6s command checkout 2.4.1 #1 succeeded immediate to 2.4.0 for error_rate until 65s
             7s version checkout 2.4.1 is not bad any more: cleared by ann
             7s audit ann clear bad version 2.4.1 of checkout in production: accepted: 2.4.1 may be a target again
             8s audit ann clear bad version 2.4.1 of checkout in production: refused: 2.4.1 of checkout in production is not marked bad
-            701s command checkout 2.4.2 #1 ready immediate to 2.4.1 for error_rate until 761s
+            701s command checkout 2.4.2 #1 ready immediate (4) to 2.4.1 for error_rate until 761s
             701s version checkout 2.4.2 is bad: it is being rolled back
         "#]],
     );

@@ -80,7 +80,12 @@ impl Client {
         self.send(request.body(body.to_string())).await
     }
 
-    pub(crate) async fn post_raw(&self, path: &str, content_type: &str, body: Vec<u8>) -> Result<Value, ClientError> {
+    pub(crate) async fn post_raw(
+        &self,
+        path: &str,
+        content_type: &str,
+        body: Vec<u8>,
+    ) -> Result<Value, ClientError> {
         self.send(self.http.post(self.at(path)).header("content-type", content_type).body(body)).await
     }
 
@@ -97,8 +102,10 @@ impl Client {
             Some(token) => request.bearer_auth(token),
             None => request,
         };
-        let unreachable =
-            |error: reqwest::Error| ClientError::Unreachable { url: self.base.clone(), why: root_cause(&error) };
+        let unreachable = |error: reqwest::Error| ClientError::Unreachable {
+            url: self.base.clone(),
+            why: root_cause(&error),
+        };
         let response = request.send().await.map_err(unreachable)?;
         let status = response.status();
         let body = response.bytes().await.map_err(unreachable)?;

@@ -19,7 +19,13 @@ pub(super) async fn run(server: ServerArgs) -> anyhow::Result<ExitCode> {
         let versions = it["versions"].as_array().into_iter().flatten();
         let versions: Vec<_> = versions.map(|version| version.as_str().unwrap_or("(no version)")).collect();
         let versions = versions.join(", ");
-        vec![text(it, "service"), text(it, "environment"), versions, text(it, "series"), text(it, "last_sample_at")]
+        vec![
+            text(it, "service"),
+            text(it, "environment"),
+            versions,
+            text(it, "series"),
+            text(it, "last_sample_at"),
+        ]
     };
     let rows: Vec<_> = answer["services"].as_array().into_iter().flatten().map(service).collect();
     output::table(&["SERVICE", "ENVIRONMENT", "VERSIONS", "SERIES", "LAST SAMPLE"], &rows);

@@ -119,7 +119,9 @@ fn block_on(verb: impl Future<Output = anyhow::Result<ExitCode>>) -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             output::error(&format!("{error:#}"));
-            error.downcast_ref::<client::ClientError>().map_or(ExitCode::FAILURE, client::ClientError::exit_code)
+            error
+                .downcast_ref::<client::ClientError>()
+                .map_or(ExitCode::FAILURE, client::ClientError::exit_code)
         }
     }
 }

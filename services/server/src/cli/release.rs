@@ -134,7 +134,10 @@ async fn start(args: StartArgs) -> anyhow::Result<ExitCode> {
 
 async fn status(args: StatusArgs) -> anyhow::Result<ExitCode> {
     let client = Client::new(&args.server)?;
-    let path = args.id.as_deref().map_or("/api/v1/releases".to_owned(), |id| format!("/api/v1/releases/{}", segment(id)));
+    let path = args
+        .id
+        .as_deref()
+        .map_or("/api/v1/releases".to_owned(), |id| format!("/api/v1/releases/{}", segment(id)));
     let answer = client.get(&path).await?;
     match (args.server.output, args.id) {
         (Output::Json, _) => output::json(&answer),

@@ -63,7 +63,8 @@ pub(super) fn run(verb: &RoutesVerb) -> ExitCode {
 
 fn show(route: &router::Route, depth: usize) {
     let matchers: Vec<String> = route.matchers.iter().map(ToString::to_string).collect();
-    let matchers = if matchers.is_empty() { "default-route".to_owned() } else { format!("{{{}}}", matchers.join(",")) };
+    let matchers =
+        if matchers.is_empty() { "default-route".to_owned() } else { format!("{{{}}}", matchers.join(",")) };
     let receiver = route.receiver.as_ref().map(|name| format!("  receiver: {name}")).unwrap_or_default();
     let onward = if route.continue_matching { "  continue: true" } else { "" };
     output::line(&format!("{}{matchers}{onward}{receiver}", "  ".repeat(depth)));

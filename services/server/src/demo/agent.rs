@@ -9,7 +9,12 @@ use tokio_util::sync::CancellationToken;
 use super::shop::{BOUNDS_SECONDS, Counts, Service, Shop};
 
 /// Pushes every `interval` until told to stop.
-pub(super) fn start(shop: Arc<Shop>, url: String, interval: Duration, stop: CancellationToken) -> anyhow::Result<()> {
+pub(super) fn start(
+    shop: Arc<Shop>,
+    url: String,
+    interval: Duration,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let http = reqwest::Client::builder().timeout(Duration::from_secs(5)).build()?;
     tokio::spawn(async move {
         let mut interval = tokio::time::interval(interval);
@@ -57,8 +62,13 @@ fn request_events(service: &Service) -> String {
 /// A `prometheus.WriteRequest` (remote write 1.0), snappy block format.
 fn write_request(service: &Service) -> Vec<u8> {
     let (version, instance, counts) = service.scrape();
-    let identity =
-        [("environment", "production"), ("instance", &instance), ("job", "shop"), ("service", service.name), ("version", &version)];
+    let identity = [
+        ("environment", "production"),
+        ("instance", &instance),
+        ("job", "shop"),
+        ("service", service.name),
+        ("version", &version),
+    ];
     let at = telemetry::clock::now();
     let mut body = Vec::new();
     for (name, extra, value) in samples_of(&counts) {

@@ -35,7 +35,12 @@ pub(crate) struct Deployer {
 }
 
 impl Deployer {
-    pub(super) fn start(listener: TcpListener, shop: Arc<Shop>, client: Client, stop: CancellationToken) -> Arc<Self> {
+    pub(super) fn start(
+        listener: TcpListener,
+        shop: Arc<Shop>,
+        client: Client,
+        stop: CancellationToken,
+    ) -> Arc<Self> {
         let deployer = Arc::new(Self { shop, client, requests: Mutex::default() });
         let router = Router::new().route("/rollback", post(rollback)).with_state(Arc::clone(&deployer));
         tokio::spawn(http::serve(listener, router, stop));
@@ -48,7 +53,12 @@ impl Deployer {
     }
 
     /// Puts a version in place and tells Ripcord, as a pipeline does.
-    pub(super) async fn release(&self, service: &str, version: &str, previous: &str) -> anyhow::Result<String> {
+    pub(super) async fn release(
+        &self,
+        service: &str,
+        version: &str,
+        previous: &str,
+    ) -> anyhow::Result<String> {
         self.shop.deploy(service, version);
         let body = json!({
             "service": service, "environment": "production", "version": version, "previous_version": previous,

@@ -55,7 +55,8 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let deployer_address = deployer_listener.local_addr()?;
     write_config(&folder, &format!("http://{deployer_address}/rollback"), &slack.api_url(), mail.address())?;
 
-    let config = config::load(Some(&folder.join("ripcord.yml"))).map_err(|errors| anyhow::anyhow!("{errors}"))?;
+    let config =
+        config::load(Some(&folder.join("ripcord.yml"))).map_err(|errors| anyhow::anyhow!("{errors}"))?;
     let app = App::start(config).await.context("Ripcord did not start")?;
     let url = format!("http://{}", app.address());
     let client = Client::with_token(&url, Some(app.operator_token().to_owned()))?;

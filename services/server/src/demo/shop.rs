@@ -79,7 +79,9 @@ pub(crate) struct Shop {
 impl Shop {
     pub(super) async fn start(stop: CancellationToken) -> anyhow::Result<Self> {
         let mut services = Vec::new();
-        for (seed, (name, version)) in [("checkout", "2.3.9"), ("catalog", "1.8.0"), ("search", "")].iter().enumerate() {
+        for (seed, (name, version)) in
+            [("checkout", "2.3.9"), ("catalog", "1.8.0"), ("search", "")].iter().enumerate()
+        {
             let listener = TcpListener::bind("127.0.0.1:0").await?;
             let service = Arc::new(Service {
                 name,

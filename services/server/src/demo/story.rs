@@ -27,8 +27,13 @@ struct Finding {
 impl Story {
     pub(super) fn begin(stage: &Stage, folder: &Path) -> Self {
         let story = Self { clock: Stopwatch::start(), folder: folder.display().to_string() };
-        line("A small shop on loopback: checkout and catalog push metrics as Prometheus would, search only has an access log.");
-        line(&format!("Ripcord listens on {}; its configuration is {}/ripcord.yml.", stage.url, story.folder));
+        line(
+            "A small shop on loopback: checkout and catalog push metrics as Prometheus would, search only has an access log.",
+        );
+        line(&format!(
+            "Ripcord listens on {}; its configuration is {}/ripcord.yml.",
+            stage.url, story.folder
+        ));
         line("");
         story
     }
@@ -44,16 +49,22 @@ impl Story {
 
         self.say("The team releases checkout 2.4.0. It is good.");
         let good = stage.deployer.release("checkout", "2.4.0", "2.3.9").await?;
-        let good_state = self.until_state(stage, &good, &["succeeded", "unproven", "rolled_back", "recovered"]).await;
+        let good_state =
+            self.until_state(stage, &good, &["succeeded", "unproven", "rolled_back", "recovered"]).await;
         self.say(&format!("Ripcord watched checkout 2.4.0 to its end: {good_state}."));
 
-        self.say("The catalog team releases catalog 1.9.0. It is good too, and stays under watch from here on.");
+        self.say(
+            "The catalog team releases catalog 1.9.0. It is good too, and stays under watch from here on.",
+        );
         let catalog = stage.deployer.release("catalog", "1.9.0", "1.8.0").await?;
 
         self.say("The team releases checkout 2.4.1. It fails one request in eight and is slow.");
         let bad = stage.deployer.release("checkout", "2.4.1", "2.4.0").await?;
         let bad_state = self.until_state(stage, &bad, &["recovered", "rollback_failed"]).await;
-        self.say(&format!("checkout 2.4.1 is {bad_state}; the shop runs checkout {}.", stage.shop.version("checkout")));
+        self.say(&format!(
+            "checkout 2.4.1 is {bad_state}; the shop runs checkout {}.",
+            stage.shop.version("checkout")
+        ));
         let catalog_state = self.state(stage, &catalog).await;
 
         self.say("Now search fails, though nobody released it.");
@@ -136,7 +147,12 @@ impl Story {
             let what = text(entry, "what");
             let news = format!("{} {} {}", text(entry, "at"), what, text(entry, "text"));
             if what != "opened" && what != "delivery" && told.insert(news) {
-                self.say(&format!("  Ripcord: {} {}: {what}: {}", text(detail, "service"), text(detail, "version"), text(entry, "text")));
+                self.say(&format!(
+                    "  Ripcord: {} {}: {what}: {}",
+                    text(detail, "service"),
+                    text(detail, "version"),
+                    text(entry, "text")
+                ));
             }
         }
     }
@@ -161,7 +177,11 @@ impl Story {
     fn tell_slack_and_mail(&self, stage: &Stage, told: &mut BTreeSet<String>) {
         for (at, mail) in stage.mail.mails().iter().enumerate() {
             if told.insert(format!("mail {at}")) && !about(mail, "catalog") {
-                self.say(&format!("  mail to {}: {}", mail.to.join(", "), mail.header("subject").unwrap_or_default()));
+                self.say(&format!(
+                    "  mail to {}: {}",
+                    mail.to.join(", "),
+                    mail.header("subject").unwrap_or_default()
+                ));
             }
         }
         for message in stage.slack.rendered() {
@@ -175,11 +195,22 @@ impl Story {
 
     async fn show_messages(&self, stage: &Stage, service: &str) {
         for mail in stage.mail.mails().iter().filter(|mail| about(mail, service)) {
-            self.say(&format!("  mail to {}: {}", mail.to.join(", "), mail.header("subject").unwrap_or_default()));
+            self.say(&format!(
+                "  mail to {}: {}",
+                mail.to.join(", "),
+                mail.header("subject").unwrap_or_default()
+            ));
         }
     }
 
-    async fn findings(&self, stage: &Stage, good: &str, bad: &str, catalog: &str, told: bool) -> Vec<Finding> {
+    async fn findings(
+        &self,
+        stage: &Stage,
+        good: &str,
+        bad: &str,
+        catalog: &str,
+        told: bool,
+    ) -> Vec<Finding> {
         let finding = |holds, what: String| Finding { holds, what };
         let requests = stage.deployer.requests();
         let ids: BTreeSet<_> = requests.iter().map(|request| request.id.clone()).collect();
@@ -202,7 +233,10 @@ impl Story {
                 mails.iter().any(|mail| about(mail, "checkout")),
                 format!("{} mails went out", mails.len()),
             ),
-            finding(!stage.slack.rendered().is_empty(), format!("{} Slack messages stand in the channel", stage.slack.rendered().len())),
+            finding(
+                !stage.slack.rendered().is_empty(),
+                format!("{} Slack messages stand in the channel", stage.slack.rendered().len()),
+            ),
         ]
     }
 
@@ -213,14 +247,23 @@ impl Story {
         }
         let is_good = findings.iter().all(|finding| finding.holds);
         let seconds = self.clock.elapsed().as_secs_f64();
-        line(&format!("{} after {seconds:.0} s", if is_good { "The demo went well" } else { "The demo FAILED" }));
+        line(&format!(
+            "{} after {seconds:.0} s",
+            if is_good { "The demo went well" } else { "The demo FAILED" }
+        ));
         if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 
     pub(super) fn keep(&self, stage: &Stage) {
         line("");
-        line(&format!("Everything keeps running; end it with Ctrl-C. Try, from another terminal:\n  curl {}/api/v1/releases", stage.url));
-        line(&format!("  ripcord release status --url {} --token-file {}/data/cli.token", stage.url, self.folder));
+        line(&format!(
+            "Everything keeps running; end it with Ctrl-C. Try, from another terminal:\n  curl {}/api/v1/releases",
+            stage.url
+        ));
+        line(&format!(
+            "  ripcord release status --url {} --token-file {}/data/cli.token",
+            stage.url, self.folder
+        ));
     }
 }
 

@@ -53,7 +53,8 @@ impl Gate for LiveGate {
         let now = telemetry::clock::now();
         let max_age = command.deadline.since(command.decided_at);
         if is_automatic && now.since(command.evidence_at) > max_age {
-            let reason = format!("the evidence of {} is older than {} s", command.evidence_at, max_age.as_secs());
+            let reason =
+                format!("the evidence of {} is older than {} s", command.evidence_at, max_age.as_secs());
             return Err(Refusal { reason, is_stale: true });
         }
         if !is_automatic && now > command.deadline {

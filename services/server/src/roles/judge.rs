@@ -44,7 +44,12 @@ impl JudgeMetrics {
         use telemetry::metrics::{counter, gauge, seconds};
         Ok(Self {
             records: counter(registry, "ripcord_judge_records_total", "Event records judged.", &["kind"])?,
-            decisions: counter(registry, "ripcord_decisions_total", "Lines of the decisions log.", &["kind"])?,
+            decisions: counter(
+                registry,
+                "ripcord_decisions_total",
+                "Lines of the decisions log.",
+                &["kind"],
+            )?,
             poison: counter(
                 registry,
                 "ripcord_judge_poison_records_total",
@@ -175,6 +180,14 @@ impl JudgeRole {
     async fn take(&mut self, record: bus::Record) {
         let behind = self.events.next_position().0.saturating_sub(record.position.0 + 1);
         self.metrics.lag_records.set(i64::try_from(behind).unwrap_or(i64::MAX));
+        if record.missing_before > 0 {
+            self.metrics.poison.with_label_values(&["missing"]).inc_by(record.missing_before);
+            tracing::error!(
+                records = record.missing_before,
+                before = record.position.0,
+                "records of the log are gone"
+            );
+        }
         let Some(event) = read_event(&record, &self.metrics.poison) else { return };
         let kind = kind_of(&event.body);
         let span = tracing::debug_span!("judge", kind, position = record.position.0);
@@ -196,6 +209,11 @@ impl JudgeRole {
         loop {
             match self.decisions.append(record.at, bytes.clone()).await {
                 Ok(_) => break,
+                Err(error) if !error.is_retryable() => {
+                    self.metrics.poison.with_label_values(&["decision"]).inc();
+                    tracing::error!(%error, position = position.0, "a decision can never be written and is given up");
+                    return;
+                }
                 Err(error) => {
                     tracing::error!(%error, "a decision cannot be written; judging waits until it can");
                     tokio::select! {

@@ -39,6 +39,8 @@ pub(crate) struct NotifyRole {
     /// A new routing configuration after a reload.
     pub(crate) routing: watch::Receiver<Arc<router::Config>>,
     pub(crate) writer: EventWriter,
+    /// The event whose decisions were told last.
+    pub(crate) told: Option<Position>,
     pub(crate) stop: CancellationToken,
 }
 
@@ -62,7 +64,7 @@ impl NotifyRole {
             permits: Arc::new(Semaphore::new(MAX_CONCURRENT)),
         };
         let mut reader = self.decisions.reader(self.decisions.first_position());
-        self.replay(&mut reader);
+        self.replay(&mut reader).await;
         for send in self.router.unfinished() {
             self.dispatch(send, &mut threads);
         }
@@ -97,27 +99,47 @@ impl NotifyRole {
         while threads.running.join_next().await.is_some() {}
     }
 
-    fn replay(&mut self, reader: &mut Reader) {
-        while let Ok(Some(record)) = reader.try_next() {
-            if record.position >= self.live_from {
-                self.take(&record.payload, telemetry::clock::now());
-                break;
+    async fn replay(&mut self, reader: &mut Reader) {
+        while reader.position() < self.live_from {
+            match reader.next().await {
+                Ok(record) => {
+                    let now =
+                        if record.position < self.live_from { record.at } else { telemetry::clock::now() };
+                    self.take(&record.payload, now);
+                }
+                Err(error) if error.is_retryable() => {
+                    tracing::error!(%error, "the decisions log cannot be read; telling waits until it can");
+                    tokio::time::sleep(MAX_SLEEP).await;
+                }
+                Err(_) => return,
             }
-            self.take(&record.payload, record.at);
             // What was sent then has a result on the log, or is unfinished.
             while self.router.poll_send().is_some() {}
         }
     }
 
     fn take(&mut self, payload: &[u8], now: Timestamp) {
-        let Ok(DecisionRecord { decisions, .. }) = proto::decode_decision(payload) else { return };
+        let DecisionRecord { decisions, position, .. } = match proto::decode_decision(payload) {
+            Ok(record) => record,
+            Err(error) => {
+                tracing::error!(%error, "a decision record cannot be read; nobody is told of it");
+                return;
+            }
+        };
+        // After a failed write the same record may stand there twice.
+        if self.told >= Some(position) {
+            return;
+        }
+        self.told = Some(position);
         if self.router.poll_timeout().is_some_and(|due| due <= now) {
             self.router.handle_timeout(now);
         }
         for decision in &decisions {
             match decision {
                 Decision::Notice(notice) => self.router.handle_notice(now, notice),
-                Decision::Proposal(Proposal::Delivery(delivery)) => self.router.handle_delivery(now, delivery),
+                Decision::Proposal(Proposal::Delivery(delivery)) => {
+                    self.router.handle_delivery(now, delivery)
+                }
                 _ => {}
             }
         }
@@ -134,7 +156,9 @@ impl NotifyRole {
         let key = (send.receiver.clone(), send.integration.clone(), send.index, thread);
         match threads.waiting.get_mut(&key) {
             Some(queue) if queue.len() < MAX_QUEUED_PER_THREAD => queue.push_back(send),
-            Some(_) => tracing::error!(receiver = send.receiver, "a thread of messages is too slow; one is left out"),
+            Some(_) => {
+                tracing::error!(receiver = send.receiver, "a thread of messages is too slow; one is left out")
+            }
             None => {
                 threads.waiting.insert(key.clone(), VecDeque::new());
                 self.deliver(key, send, threads);

@@ -8,8 +8,7 @@ use arbiter::Arbiter;
 use bus::Bus;
 use console::SharedProjection;
 use model::{
-    Decision, DecisionRecord, Event, EventBody, EventId, PolicyLoad, Position, Proposal, Release, ReleaseId,
-    Timestamp,
+    Decision, DecisionRecord, Event, EventBody, EventId, PolicyLoad, Position, Proposal, ReleaseId, Timestamp,
 };
 use prometheus::IntCounterVec;
 
@@ -34,21 +33,24 @@ pub(crate) async fn restore(
     poison: &IntCounterVec,
 ) -> anyhow::Result<Restored> {
     let decisions_end = bus.decisions.next_position();
-    let past = read_decisions(bus, projection, poison).await?;
+    let mut past = read_decisions(bus, projection, poison).await?;
     let from = past.rewind_to(bus, longest_window).await?;
-    let analyzer = replay_events(bus, &past, from, poison).await?;
+    replay_events(bus, &mut past, from, poison).await?;
     let next_event = past.decided.map_or(bus.events.first_position(), |Position(at)| Position(at + 1));
-    let judge = Judge { analyzer, arbiter: past.arbiter, now: past.now, decided: past.decided };
+    let judge =
+        Judge { analyzer: past.analyzer, arbiter: past.arbiter, now: past.now, decided: past.decided };
     Ok(Restored { judge, next_event, decisions_end, policy: past.policy })
 }
 
 /// What the decisions log tells.
 struct Past {
     arbiter: Arbiter,
+    analyzer: Analyzer,
     decided: Option<Position>,
     now: Timestamp,
     policy: Option<PolicyLoad>,
-    releases: BTreeMap<ReleaseId, Release>,
+    /// When the oldest release that was under watch at the end began.
+    watched: BTreeMap<ReleaseId, Timestamp>,
 }
 
 async fn read_decisions(
@@ -58,14 +60,17 @@ async fn read_decisions(
 ) -> anyhow::Result<Past> {
     let mut past = Past {
         arbiter: Arbiter::new(),
+        analyzer: Analyzer::new(),
         decided: None,
         now: Timestamp::MIN,
         policy: None,
-        releases: BTreeMap::new(),
+        watched: BTreeMap::new(),
     };
     let mut reader = bus.decisions.reader(bus.decisions.first_position());
     while let Some(record) = reader.try_next().context("the decisions log cannot be read")? {
         match proto::decode_decision(&record.payload) {
+            // After a failed write the same record may stand there twice.
+            Ok(decisions) if past.decided >= Some(decisions.position) => {}
             Ok(decisions) => {
                 past.take(&decisions);
                 projection.apply(&decisions);
@@ -92,10 +97,12 @@ impl Past {
         for decision in &record.decisions {
             let Decision::Proposal(proposal) = decision else { continue };
             self.arbiter.handle_proposal(self.now, &record.cause, proposal);
+            self.analyzer.restore(proposal);
             match proposal {
-                Proposal::Release(release) => {
-                    self.releases.insert(release.id.clone(), Release::clone(release));
+                Proposal::Release(release) if release.state.is_under_watch() => {
+                    self.watched.insert(release.id.clone(), release.started_at);
                 }
+                Proposal::Release(release) => drop(self.watched.remove(&release.id)),
                 Proposal::PolicyLoad(load) => self.policy = Some(PolicyLoad::clone(load)),
                 _ => {}
             }
@@ -106,26 +113,25 @@ impl Past {
 
     /// Far enough back that every window, and the window before every release under watch, fills again.
     async fn rewind_to(&self, bus: &Bus, longest_window: Duration) -> anyhow::Result<Position> {
-        let under_watch = self.releases.values().filter(|release| release.state.is_under_watch());
-        let oldest = under_watch.map(|release| release.started_at).min().unwrap_or(self.now).min(self.now);
+        let oldest = self.watched.values().min().copied().unwrap_or(self.now).min(self.now);
         let from = oldest - longest_window.saturating_mul(2);
-        Ok(bus.events.position_at(from).await.context("the events log cannot be read")?.max(bus.events.first_position()))
+        let position = bus.events.position_at(from).await.context("the events log cannot be read")?;
+        Ok(position.max(bus.events.first_position()))
     }
 }
 
 async fn replay_events(
     bus: &Bus,
-    past: &Past,
+    past: &mut Past,
     from: Position,
     poison: &IntCounterVec,
-) -> anyhow::Result<Analyzer> {
-    let mut analyzer = Analyzer::new();
-    let Some(decided) = past.decided else { return Ok(analyzer) };
+) -> anyhow::Result<()> {
+    let Some(decided) = past.decided else { return Ok(()) };
     let mut now = Timestamp::MIN;
-    if let Some(load) = &past.policy {
-        let body = EventBody::PolicyLoad(Box::new(load.clone()));
+    if let Some(load) = past.policy.clone() {
+        let body = EventBody::PolicyLoad(Box::new(load));
         let event = Event { id: EventId::default(), at: now, source: "replay".to_owned(), body };
-        analyzer.handle_event(now, from, &event);
+        past.analyzer.replay_event(now, from, &event);
     }
     let mut reader = bus.events.reader(from);
     while let Some(record) = reader.try_next().context("the events log cannot be read")? {
@@ -134,18 +140,9 @@ async fn replay_events(
         }
         if let Some(event) = read_event(&record, poison) {
             now = now.max(event.at);
-            if analyzer.poll_timeout().is_some_and(|due| due <= now) {
-                analyzer.handle_timeout(now);
-            }
-            analyzer.handle_event(now, record.position, &event);
+            past.analyzer.replay_event(now, record.position, &event);
         }
-        while analyzer.poll_proposal().is_some() {}
         tokio::task::consume_budget().await;
     }
-    // The log's word on each release counts, whatever the shortened replay made of it.
-    for release in past.releases.values() {
-        analyzer.restore_release(release.clone());
-    }
-    while analyzer.poll_proposal().is_some() {}
-    Ok(analyzer)
+    Ok(())
 }

@@ -31,24 +31,36 @@ async fn a_forwarded_alert_is_routed_on_and_is_a_signal_of_the_release_it_names(
     let config = CONFIG.replace("TARGET", &target.url).replace("NOTIFY", &notified.url);
     let system = System::start(&config).await;
     // The README's own snippet, pointed at this server.
-    let snippet = include_str!("../../../../deploy/alertmanager.yml").replace("http://127.0.0.1:9480", &system.url);
+    let snippet =
+        include_str!("../../../../deploy/alertmanager.yml").replace("http://127.0.0.1:9480", &system.url);
     let (_alertmanager, address) = peers::alertmanager(folder.path(), &snippet).await;
     let release = system.release("checkout", "2.4.1", Some("2.4.0")).await;
 
     let url = format!("http://{address}");
-    let labels = ["alertname=HighErrorRate", "service=checkout", "environment=production", "severity=critical"];
-    let added = std::process::Command::new("amtool")
-        .args(["alert", "add", "--alertmanager.url", &url])
-        .args(labels)
-        .status()
-        .unwrap();
-    assert!(added.success());
+    let add = |version: &[&str]| {
+        let added = std::process::Command::new("amtool")
+            .args(["alert", "add", "--alertmanager.url", &url, "alertname=HighErrorRate", "service=checkout"])
+            .args(["environment=production", "severity=critical"])
+            .args(version)
+            .status()
+            .unwrap();
+        assert!(added.success());
+    };
+    // An alert that names no version may be about the old one: people are asked.
+    add(&[]);
+    system.until_state(&release, "rollback_prepared").await;
+    assert!(target.received().is_empty());
 
+    let versioned = system.release("checkout", "2.4.2", Some("2.4.0")).await;
+    add(&["version=2.4.2"]);
     let command = until("the rollback request", async || target.commands_for("checkout").pop()).await;
-    assert_eq!(command["release"]["id"], release.as_str());
+    assert_eq!(command["release"]["id"], versioned.as_str());
     let body = until("the alert, routed on", async || {
         let received = notified.received();
-        received.into_iter().map(|it| it.body).find(|body| body["groupLabels"]["alertname"] == "HighErrorRate")
+        received
+            .into_iter()
+            .map(|it| it.body)
+            .find(|body| body["groupLabels"]["alertname"] == "HighErrorRate")
     })
     .await;
     assert_eq!(body["version"], "4");

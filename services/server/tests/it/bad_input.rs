@@ -28,15 +28,64 @@ async fn each_endpoint_names_what_is_wrong_and_keeps_nothing_of_it() {
     };
     let rows: Vec<(&str, &str, &str, Vec<u8>, u16, &str)> = vec![
         ("not JSON", "/api/v1/releases", "application/json", b"{".to_vec(), 400, ""),
-        ("no version", "/api/v1/releases", "application/json", release(json!({"service": "a", "environment": "b"})), 400, "version"),
-        ("an empty service", "/api/v1/releases", "application/json", with("service", json!("")), 400, "service"),
-        ("a misspelt key", "/api/v1/releases", "application/json", with("prevous_version", json!("0")), 400, "previous_version"),
-        ("an unknown status", "/api/v1/releases", "application/json", with("status", json!("shipped")), 400, "status"),
-        ("too much traffic", "/api/v1/releases", "application/json", with("traffic_percentage", json!(140)), 400, "traffic_percentage"),
-        ("itself as previous", "/api/v1/releases", "application/json", with("previous_version", json!("1")), 400, "previous_version"),
+        (
+            "no version",
+            "/api/v1/releases",
+            "application/json",
+            release(json!({"service": "a", "environment": "b"})),
+            400,
+            "version",
+        ),
+        (
+            "an empty service",
+            "/api/v1/releases",
+            "application/json",
+            with("service", json!("")),
+            400,
+            "service",
+        ),
+        (
+            "a misspelt key",
+            "/api/v1/releases",
+            "application/json",
+            with("prevous_version", json!("0")),
+            400,
+            "previous_version",
+        ),
+        (
+            "an unknown status",
+            "/api/v1/releases",
+            "application/json",
+            with("status", json!("shipped")),
+            400,
+            "status",
+        ),
+        (
+            "too much traffic",
+            "/api/v1/releases",
+            "application/json",
+            with("traffic_percentage", json!(140)),
+            400,
+            "traffic_percentage",
+        ),
+        (
+            "itself as previous",
+            "/api/v1/releases",
+            "application/json",
+            with("previous_version", json!("1")),
+            400,
+            "previous_version",
+        ),
         ("no CloudEvent", "/api/v1/events", "application/cloudevents+json", b"{\"id\":1}".to_vec(), 400, ""),
         ("no JSON at all", "/api/v1/events", "application/cloudevents+json", b"hello".to_vec(), 400, ""),
-        ("not an alert", "/hooks/alertmanager", "application/json", b"{\"alerts\": 3}".to_vec(), 400, "alerts"),
+        (
+            "not an alert",
+            "/hooks/alertmanager",
+            "application/json",
+            b"{\"alerts\": 3}".to_vec(),
+            400,
+            "Alertmanager",
+        ),
         ("a bad line", "/api/v1/requests", "application/x-ndjson", b"{\"service\":".to_vec(), 400, "line 1"),
         ("not OTLP", "/v1/metrics", "application/json", b"[1]".to_vec(), 400, ""),
         ("OTLP of another type", "/v1/metrics", "text/plain", b"x".to_vec(), 415, ""),
@@ -56,9 +105,11 @@ async fn the_valid_part_of_a_mixed_batch_is_kept_and_the_rest_is_named() {
     let system = start(&sink).await;
     let at = now_ms();
     let write = |value: f64, at: i64| {
-        Write::default()
-            .requests("checkout", "1", value, 0.0, at)
-            .series(&[("__name__", "9 bad name"), ("service", "x")], 1.0, at)
+        Write::default().requests("checkout", "1", value, 0.0, at).series(
+            &[("__name__", "9 bad name"), ("service", "x")],
+            1.0,
+            at,
+        )
     };
     let (status, text) = write(10.0, at - 1000).send(&system).await;
     assert_eq!(status, 400, "{text}");
@@ -77,6 +128,10 @@ async fn a_body_that_declares_four_gigabytes_is_refused_by_its_word_alone() {
     let system = start(&sink).await;
     // A snappy block starts with the length it will have: 0xffff_ffff, and then nothing.
     let (status, text) = send_body(&system, vec![0xff, 0xff, 0xff, 0xff, 0x0f, 0x00]).await;
+    assert_eq!(status, 400, "{text}");
+    // A bomb that keeps its word: 64 MiB of nothing in three.
+    let bomb = snap::raw::Encoder::new().compress_vec(&vec![0; 64 * 1024 * 1024]).unwrap();
+    let (status, text) = send_body(&system, bomb).await;
     assert_eq!(status, 413, "{text}");
     let (status, _) = send_body(&system, b"not snappy at all".to_vec()).await;
     assert!(status == 400 || status == 413, "{status}");
@@ -98,12 +153,19 @@ server:
     - { name: viewer, token_file: view.token, roles: [view] }
 hooks: { alertmanager: { token_file: hook.token } }
 "#;
-    let files = [("ingest.token", "let-me-in-please"), ("view.token", "let-me-see-please"), ("hook.token", "let-me-ring-please")];
+    let files = [
+        ("ingest.token", "let-me-in-please"),
+        ("view.token", "let-me-see-please"),
+        ("hook.token", "let-me-ring-please"),
+    ];
     let system = System::start_with_files(config, &files).await;
     let try_post = async |path: &str, token: Option<&str>| {
         let body = json!({"service": "a", "environment": "b", "version": "1"}).to_string();
-        let request =
-            system.http.post(format!("{}{path}", system.url)).header("content-type", "application/json").body(body);
+        let request = system
+            .http
+            .post(format!("{}{path}", system.url))
+            .header("content-type", "application/json")
+            .body(body);
         let request = match token {
             Some(token) => request.bearer_auth(token),
             None => request,

@@ -18,15 +18,50 @@ fn run(folder: &std::path::Path, arguments: &[&str]) -> (Option<i32>, String) {
 fn check_names_the_place_the_nearest_key_and_exits_78() {
     let folder = tempfile::tempdir().unwrap();
     let rows = [
-        ("a misspelt key", "rollback_triger:\n  error_rate: { threshold: 1%, window: 5m, action: immediate_rollback }\n", "ripcord.yml:1:1", "rollback_triggers"),
-        ("an unknown action", "rollback_triggers:\n  error_rate: { threshold: 1%, window: 5m, action: rollback }\n", "ripcord.yml:2:", "immediate_rollback"),
-        ("a bad duration", "rollback_triggers:\n  error_rate: { threshold: 1%, window: 5 minutes, action: immediate_rollback }\n", "ripcord.yml:2:", "5m"),
-        ("a bad condition", "alerts:\n  - { name: A, condition: \"error_rate >\", duration: 1m, action: alert_team }\n", "ripcord.yml:2:", ""),
-        ("an unknown metric", "alerts:\n  - { name: A, condition: \"eror_rate > 1%\", duration: 1m, action: alert_team }\n", "ripcord.yml:2:", "error_rate"),
+        (
+            "a misspelt key",
+            "rollback_triger:\n  error_rate: { threshold: 1%, window: 5m, action: immediate_rollback }\n",
+            "ripcord.yml:1:1",
+            "rollback_triggers",
+        ),
+        (
+            "an unknown action",
+            "rollback_triggers:\n  error_rate: { threshold: 1%, window: 5m, action: rollback }\n",
+            "ripcord.yml:2:",
+            "immediate_rollback",
+        ),
+        (
+            "a bad duration",
+            "rollback_triggers:\n  error_rate: { threshold: 1%, window: 5 minutes, action: immediate_rollback }\n",
+            "ripcord.yml:2:",
+            "5m",
+        ),
+        (
+            "a bad condition",
+            "alerts:\n  - { name: A, condition: \"error_rate >\", duration: 1m, action: alert_team }\n",
+            "ripcord.yml:2:",
+            "",
+        ),
+        (
+            "an unknown metric",
+            "alerts:\n  - { name: A, condition: \"eror_rate > 1%\", duration: 1m, action: alert_team }\n",
+            "ripcord.yml:2:",
+            "error_rate",
+        ),
         ("broken YAML", "server: { listen: \n", "ripcord.yml:", ""),
         ("an open door", "server: { listen: \"0.0.0.0:9480\" }\n", "ripcord.yml:1:", "token"),
-        ("a receiver that is not there", "route: { receiver: nobody }\nreceivers: []\n", "ripcord.yml:", "nobody"),
-        ("Kafka, which is not built yet", "bus: { kind: kafka, brokers: [\"127.0.0.1:9092\"] }\n", "ripcord.yml:1:", "embedded"),
+        (
+            "a receiver that is not there",
+            "route: { receiver: nobody }\nreceivers: []\n",
+            "ripcord.yml:",
+            "nobody",
+        ),
+        (
+            "Kafka, which is not built yet",
+            "bus: { kind: kafka, brokers: [\"127.0.0.1:9092\"] }\n",
+            "ripcord.yml:1:",
+            "embedded",
+        ),
     ];
     for (what, text, place, names) in rows {
         std::fs::write(folder.path().join("ripcord.yml"), text).unwrap();
@@ -77,8 +112,16 @@ async fn a_pipeline_starts_a_release_waits_for_the_verdict_and_fails_with_it() {
     let sink = Sink::start().await;
     let system = start(&sink).await;
     let started = system.cli(&[
-        "release", "start", "--service", "checkout", "--environment", "production", "--version", "2.4.1",
-        "--previous-version", "2.4.0",
+        "release",
+        "start",
+        "--service",
+        "checkout",
+        "--environment",
+        "production",
+        "--version",
+        "2.4.1",
+        "--previous-version",
+        "2.4.0",
     ]);
     assert!(started.status.success(), "{}", String::from_utf8_lossy(&started.stderr));
     let id = String::from_utf8(started.stdout).unwrap().trim().to_owned();

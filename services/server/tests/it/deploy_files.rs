@@ -15,7 +15,8 @@ fn the_example_configuration_is_accepted() {
     for secret in ["webhook.secret", "slack.token"] {
         std::fs::write(folder.path().join(secret), "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0").unwrap();
     }
-    let output = Command::new(binary()).args(["check", "ripcord.yml"]).current_dir(folder.path()).output().unwrap();
+    let output =
+        Command::new(binary()).args(["check", "ripcord.yml"]).current_dir(folder.path()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}");
 }
@@ -25,9 +26,11 @@ fn prometheus_and_alertmanager_accept_the_snippets() {
     if !peers::has("promtool") || !peers::has("amtool") {
         return;
     }
-    let checked = Command::new("promtool").args(["check", "config"]).arg(deploy("prometheus.yml")).output().unwrap();
+    let checked =
+        Command::new("promtool").args(["check", "config"]).arg(deploy("prometheus.yml")).output().unwrap();
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
-    let checked = Command::new("amtool").arg("check-config").arg(deploy("alertmanager.yml")).output().unwrap();
+    let checked =
+        Command::new("amtool").arg("check-config").arg(deploy("alertmanager.yml")).output().unwrap();
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
 }
 

@@ -53,10 +53,11 @@ async fn the_sdks_own_request_duration_gives_error_rate_and_latency_without_conf
 
     let (program, url) = (system.folder.path().join("export.py"), system.url.clone());
     std::fs::write(&program, PROGRAM).unwrap();
-    let output =
-        tokio::task::spawn_blocking(move || Command::new(python).arg(program).args([&url, "100"]).output().unwrap())
-            .await
-            .unwrap();
+    let output = tokio::task::spawn_blocking(move || {
+        Command::new(python).arg(program).args([&url, "100"]).output().unwrap()
+    })
+    .await
+    .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 
     let command = until("the rollback request", async || sink.commands_for("checkout").pop()).await;

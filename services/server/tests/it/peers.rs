@@ -20,7 +20,8 @@ impl Drop for Peer {
 
 /// Whether a program is there; says loudly when it is not. With `CI` set a missing peer fails the test.
 pub(crate) fn has(program: &str) -> bool {
-    let found = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
+    let found =
+        Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
     if !found {
         assert!(std::env::var_os("CI").is_none(), "{program} is missing, and CI must not skip its tests");
         eprintln!("SKIPPED: {program} is not installed (make test installs it)");
@@ -33,10 +34,17 @@ pub(crate) fn python_with(module: &str) -> Option<PathBuf> {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/python/bin/python");
     let found = [own, PathBuf::from("python3")].into_iter().find(|python| {
         let import = format!("import {module}");
-        Command::new(python).args(["-c", &import]).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+        Command::new(python)
+            .args(["-c", &import])
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success())
     });
     if found.is_none() {
-        assert!(std::env::var_os("CI").is_none(), "python module {module} is missing, and CI must not skip its tests");
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "python module {module} is missing, and CI must not skip its tests"
+        );
         eprintln!("SKIPPED: python module {module} is not installed (make test installs it)");
     }
     found

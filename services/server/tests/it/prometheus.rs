@@ -79,6 +79,8 @@ async fn a_crossing_seen_by_a_real_prometheus_ends_in_one_rollback_a_mail_and_a_
     let config = format!(
         r##"
 server: {{ listen: "LISTEN" }}
+identity:
+  join: [ {{ info: '{{__name__=~".+_build_info"}}', on: [job, instance], take: {{ version: version }} }} ]
 metrics:
   error_rate:    {{ ratio: {{ bad: 'http_requests_total{{code=~"5.."}}', total: http_requests_total }} }}
   response_time: {{ histogram: http_request_duration_seconds }}
@@ -100,7 +102,8 @@ receivers:
     let system =
         System::start_with_files(&config, &[("webhook.secret", SECRET), ("slack.token", "xoxb-test")]).await;
     // The README's own snippet, pointed at this server.
-    let remote_write = include_str!("../../../../deploy/prometheus.yml").replace("http://127.0.0.1:9480", &system.url);
+    let remote_write =
+        include_str!("../../../../deploy/prometheus.yml").replace("http://127.0.0.1:9480", &system.url);
     let scrape = format!(
         "global: {{ scrape_interval: 1s }}\n{remote_write}\nscrape_configs:\n\
          - job_name: shop\n  static_configs:\n\
@@ -126,8 +129,12 @@ receivers:
     checkout.break_down();
     let command = until("the rollback request", async || sink.commands_for("checkout").pop()).await;
     assert_eq!(command["to_version"], "2.4.0");
-    until("the mail", async || peers::mails(&maildir).iter().any(|mail| mail.contains("2.4.1")).then_some(())).await;
-    until("the Slack message", async || slack.rendered().iter().any(|it| it.contains("2.4.1")).then_some(())).await;
+    until("the mail", async || {
+        peers::mails(&maildir).iter().any(|mail| mail.contains("2.4.1")).then_some(())
+    })
+    .await;
+    until("the Slack message", async || slack.rendered().iter().any(|it| it.contains("2.4.1")).then_some(()))
+        .await;
 
     assert_eq!(system.state(&bad).await, "rolling_back");
     assert_eq!(system.state(&good).await, "watching");
@@ -151,6 +158,7 @@ async fn promtool_finds_no_fault_with_our_own_metrics() {
         .stdin(std::fs::File::open(&path).unwrap())
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.trim().is_empty(), "{said}");
 }

@@ -48,7 +48,8 @@ async fn windows_are_the_same_after_kill_9_as_in_a_run_that_was_never_killed() {
     };
     let before = until("the window is full", async || counts(&system).await.filter(|it| it.0 == 1000)).await;
     system.kill_and_restart().await;
-    let after = until("the window is full again", async || counts(&system).await.filter(|it| it.0 == 1000)).await;
+    let after =
+        until("the window is full again", async || counts(&system).await.filter(|it| it.0 == 1000)).await;
     assert_eq!(before, after);
 
     // The counters go on where they were: the next scrape counts its increase, not its value.

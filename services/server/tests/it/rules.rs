@@ -175,7 +175,11 @@ async fn raw_request_events_need_no_metric_definition() {
     system.until_state(&release, "rolling_back").await;
     let values = system.get("/api/v1/services/search/metrics?window=5m").await;
     let version: &Value = &values["items"][0]["versions"][0];
-    assert_eq!((version["requests"].as_u64(), version["errors"].as_u64()), (Some(500), Some(100)), "{values}");
+    assert_eq!(
+        (version["requests"].as_u64(), version["errors"].as_u64()),
+        (Some(500), Some(100)),
+        "{values}"
+    );
     let p95 = version["latency_seconds"]["p95"].as_f64().unwrap();
     assert!((p95 - 0.0125).abs() < 0.0125 * 0.02, "{p95}");
 }

@@ -53,11 +53,6 @@ impl System {
         self.child.wait().unwrap().code()
     }
 
-    pub(crate) fn signal(&self, name: &str) {
-        let status = Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap();
-        assert!(status.success());
-    }
-
     async fn until_ready(&self) {
         until("ripcord is ready", async || {
             let answer = self.http.get(format!("{}/-/ready", self.url)).send().await.ok()?;
@@ -72,7 +67,8 @@ impl System {
     }
 
     pub(crate) async fn post(&self, path: &str, body: &Value) -> (u16, Value) {
-        let request = self.http.post(format!("{}{path}", self.url)).header("content-type", "application/json");
+        let request =
+            self.http.post(format!("{}{path}", self.url)).header("content-type", "application/json");
         let request = match std::fs::read_to_string(self.folder.path().join("data/cli.token")) {
             Ok(token) => request.bearer_auth(token.trim()),
             Err(_) => request,
@@ -84,7 +80,8 @@ impl System {
 
     /// Announces a release; its id.
     pub(crate) async fn release(&self, service: &str, version: &str, previous: Option<&str>) -> String {
-        let mut body = serde_json::json!({"service": service, "environment": "production", "version": version});
+        let mut body =
+            serde_json::json!({"service": service, "environment": "production", "version": version});
         if let Some(previous) = previous {
             body["previous_version"] = Value::from(previous);
         }
@@ -94,11 +91,15 @@ impl System {
     }
 
     pub(crate) async fn state(&self, release: &str) -> String {
-        self.get(&format!("/api/v1/releases/{release}")).await["state"].as_str().unwrap_or("unknown").to_owned()
+        self.get(&format!("/api/v1/releases/{release}")).await["state"]
+            .as_str()
+            .unwrap_or("unknown")
+            .to_owned()
     }
 
     pub(crate) async fn until_state(&self, release: &str, state: &str) {
-        until(&format!("{release} is {state}"), async || (self.state(release).await == state).then_some(())).await;
+        until(&format!("{release} is {state}"), async || (self.state(release).await == state).then_some(()))
+            .await;
     }
 
     /// Runs the CLI in the system's folder, against this server.
@@ -114,6 +115,12 @@ impl System {
 
 impl Drop for System {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = std::fs::read_to_string(self.folder.path().join("ripcord.log")).unwrap_or_default();
+            let tail: Vec<&str> = log.lines().rev().take(40).collect();
+            eprintln!("ripcord.log ends with:");
+            tail.iter().rev().for_each(|line| eprintln!("  {line}"));
+        }
         drop(self.child.kill());
         drop(self.child.wait());
     }

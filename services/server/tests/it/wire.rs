@@ -39,7 +39,8 @@ impl Write {
         };
         [("200", ok), ("500", errors)].into_iter().fold(self, |write, (code, value)| {
             let labels = labels(code);
-            let borrowed: Vec<(&str, &str)> = labels.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            let borrowed: Vec<(&str, &str)> =
+                labels.iter().map(|(name, value)| (*name, value.as_str())).collect();
             write.series(&borrowed, value, at_ms)
         })
     }

@@ -148,3 +148,24 @@ fn what_cannot_be_placed_is_listed_and_never_judged() {
     .assert_eq(&shown);
     assert_eq!((rig.looks().as_str(), rig.ratio(All, 0).as_str()), ("cart@0", "none"));
 }
+
+#[test]
+fn any_series_of_a_pattern_can_name_the_version() {
+    let mut rig = Rig::with(|policy| {
+        policy.identity = policy::Policy::default_policy().identity;
+        policy.identity.join.push(policy::Join {
+            info: selector(r#"{__name__=~".+_build_info"}"#),
+            on: vec!["job".into(), "instance".into()],
+            take: vec![(IdentityField::Version, "version".into())],
+        });
+    });
+    rig.labels = vec![("service", "cart"), ("environment", "production"), ("job", "cart"), ("instance", "a")];
+    for at in [0, 10, 20] {
+        rig.send(
+            at,
+            &format!("requests{{code=500}} {at}@{at}\nshop_build_info{{version=1}} 1@{at}\nup{{}} 1@{at}"),
+        );
+    }
+    rig.tick(100);
+    assert_eq!(rig.ratio(One("1"), 20), "20/20");
+}
