@@ -77,14 +77,14 @@ pub(crate) fn auth(config: &Config, operator: &OperatorToken) -> anyhow::Result<
 
 /// Lets a request read if it has the role `view`.
 pub(crate) fn view_guard(auth: Arc<ArcSwap<Auth>>) -> console::Authorize {
-    Arc::new(move |parts| authorize(&auth.load(), parts, Role::View).map_err(Box::new))
+    Arc::new(move |parts| authorize(&auth.load(), parts, Role::View))
 }
 
-fn authorize(auth: &Auth, parts: &Parts, role: Role) -> Result<(), Response> {
+fn authorize(auth: &Auth, parts: &Parts, role: Role) -> Result<(), Box<Response>> {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
     match auth.authorize(&parts.headers, peer, role, None) {
         Ok(_) => Ok(()),
-        Err(error) => Err(refusal(&error)),
+        Err(error) => Err(Box::new(refusal(&error))),
     }
 }
 
@@ -112,7 +112,7 @@ pub(crate) fn reload_route(auth: Arc<ArcSwap<Auth>>, reload: Reload) -> Router {
         async move {
             let (parts, _) = request.into_parts();
             if let Err(refusal) = authorize(&auth.load(), &parts, Role::Admin) {
-                return refusal;
+                return *refusal;
             }
             match reload().await {
                 Ok(()) => "reloaded\n".into_response(),

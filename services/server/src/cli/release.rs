@@ -16,7 +16,7 @@ use crate::duration::parse_duration;
 #[derive(Debug, Subcommand)]
 pub(super) enum ReleaseVerb {
     /// Tell Ripcord that a version goes out; prints the release id.
-    Start(StartArgs),
+    Start(Box<StartArgs>),
     /// Print a release: state, verdict, timeline. Without an id, list the newest ones.
     Status(StatusArgs),
     /// Wait for the verdict: exit 0 pass, 1 fail, 2 inconclusive, 3 timed out, 4 unreachable.
@@ -95,7 +95,7 @@ pub(super) struct WaitArgs {
 
 pub(super) async fn run(verb: ReleaseVerb) -> anyhow::Result<ExitCode> {
     match verb {
-        ReleaseVerb::Start(args) => start(args).await,
+        ReleaseVerb::Start(args) => start(*args).await,
         ReleaseVerb::Status(args) => status(args).await,
         ReleaseVerb::Wait(args) => wait(args).await,
     }

@@ -44,13 +44,15 @@ impl Story {
 
     /// The whole story: exit 0 when every sentence of the summary holds.
     pub(super) async fn tell(&self, stage: &Stage) -> anyhow::Result<ExitCode> {
+        let mut told = BTreeSet::new();
         self.say("Customers come: 50 requests a second to each service.");
         self.watch_values(stage, Duration::from_secs(4)).await;
 
         self.say("The team releases checkout 2.4.0. It is good.");
         let good = stage.deployer.release("checkout", "2.4.0", "2.3.9").await?;
-        let good_state =
-            self.until_state(stage, &good, &["succeeded", "unproven", "rolled_back", "recovered"]).await;
+        let good_state = self
+            .until_state(stage, &good, &["succeeded", "unproven", "rolled_back", "recovered"], &mut told)
+            .await;
         self.say(&format!("Ripcord watched checkout 2.4.0 to its end: {good_state}."));
 
         self.say(
@@ -60,7 +62,7 @@ impl Story {
 
         self.say("The team releases checkout 2.4.1. It fails one request in eight and is slow.");
         let bad = stage.deployer.release("checkout", "2.4.1", "2.4.0").await?;
-        let bad_state = self.until_state(stage, &bad, &["recovered", "rollback_failed"]).await;
+        let bad_state = self.until_state(stage, &bad, &["recovered", "rollback_failed"], &mut told).await;
         self.say(&format!(
             "checkout 2.4.1 is {bad_state}; the shop runs checkout {}.",
             stage.shop.version("checkout")
@@ -69,24 +71,29 @@ impl Story {
 
         self.say("Now search fails, though nobody released it.");
         stage.shop.break_down("search", true);
-        let told = self.until(|| stage.mail.mails().iter().any(|mail| about(mail, "search"))).await;
+        let search_told = self.until(|| stage.mail.mails().iter().any(|mail| about(mail, "search"))).await;
         stage.shop.break_down("search", false);
-        self.show_messages(stage, "search").await;
+        self.tell_slack_and_mail(stage, &mut told);
 
-        let findings = self.findings(stage, &good_state, &bad_state, &catalog_state, told).await;
+        let findings = self.findings(stage, &good_state, &bad_state, &catalog_state, search_told).await;
         Ok(self.summary(&findings))
     }
 
     /// Values and news until the release is in one of `ends`.
-    async fn until_state(&self, stage: &Stage, release: &str, ends: &[&str]) -> String {
+    async fn until_state(
+        &self,
+        stage: &Stage,
+        release: &str,
+        ends: &[&str],
+        told: &mut BTreeSet<String>,
+    ) -> String {
         let began = Stopwatch::start();
-        let mut told = BTreeSet::new();
         let mut values_at = 0;
         while began.elapsed() < PATIENCE {
             let detail = self.release(stage, release).await;
-            self.tell_news(&detail, &mut told);
-            self.tell_requests(stage, &mut told);
-            self.tell_slack_and_mail(stage, &mut told);
+            self.tell_news(&detail, told);
+            self.tell_requests(stage, told);
+            self.tell_slack_and_mail(stage, told);
             let state = text(&detail, "state");
             if ends.contains(&state.as_str()) {
                 return state;
@@ -176,7 +183,7 @@ impl Story {
 
     fn tell_slack_and_mail(&self, stage: &Stage, told: &mut BTreeSet<String>) {
         for (at, mail) in stage.mail.mails().iter().enumerate() {
-            if told.insert(format!("mail {at}")) && !about(mail, "catalog") {
+            if told.insert(format!("mail {at}")) {
                 self.say(&format!(
                     "  mail to {}: {}",
                     mail.to.join(", "),
@@ -184,22 +191,13 @@ impl Story {
                 ));
             }
         }
-        for message in stage.slack.rendered() {
-            if told.insert(format!("slack {message}")) {
-                for (at, row) in message.lines().enumerate() {
-                    self.say(&format!("  {} {row}", if at == 0 { "Slack" } else { "     " }));
+        for (at, message) in stage.slack.rendered().iter().enumerate() {
+            // A message that was updated in place shows only what is new about it.
+            for row in message.lines().filter(|row| !row.trim().is_empty()) {
+                if told.insert(format!("slack {at} {row}")) {
+                    self.say(&format!("  Slack {row}"));
                 }
             }
-        }
-    }
-
-    async fn show_messages(&self, stage: &Stage, service: &str) {
-        for mail in stage.mail.mails().iter().filter(|mail| about(mail, service)) {
-            self.say(&format!(
-                "  mail to {}: {}",
-                mail.to.join(", "),
-                mail.header("subject").unwrap_or_default()
-            ));
         }
     }
 

@@ -40,10 +40,12 @@ impl Gate for LiveGate {
             return no("the HALT file exists in the data directory".to_owned());
         }
         let projection = self.projection.read();
-        if let Some(state) = projection.command(&command.id).map(|command| command.state)
-            && state != CommandState::Ready
+        // The projection may be a record behind what is executed: an older intent says nothing about this one.
+        let known = projection.command(&command.id).filter(|known| known.fencing >= command.fencing);
+        if let Some(known) = known
+            && (known.state != CommandState::Ready || known.fencing != command.fencing)
         {
-            return no(format!("the command is {} by now", state.as_str()));
+            return no(format!("the command is {} by now", known.state.as_str()));
         }
         let key = &command.release.key;
         let halt = projection.halts().find(|halt| halt.scope.covers(&key.service, &key.environment));

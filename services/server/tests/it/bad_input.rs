@@ -9,6 +9,9 @@ use crate::{
     wire::{Write, now_ms, send_body},
 };
 
+/// What is wrong, where it is sent, as what, the body, the status expected, and what the answer must name.
+type Row = (&'static str, &'static str, &'static str, Vec<u8>, u16, &'static str);
+
 async fn post(system: &System, path: &str, kind: &str, body: Vec<u8>) -> (u16, String) {
     let request = system.http.post(format!("{}{path}", system.url)).header("content-type", kind).body(body);
     let answer = request.send().await.unwrap();
@@ -26,7 +29,7 @@ async fn each_endpoint_names_what_is_wrong_and_keeps_nothing_of_it() {
         body[key] = value;
         release(body)
     };
-    let rows: Vec<(&str, &str, &str, Vec<u8>, u16, &str)> = vec![
+    let rows: Vec<Row> = vec![
         ("not JSON", "/api/v1/releases", "application/json", b"{".to_vec(), 400, ""),
         (
             "no version",
