@@ -13,7 +13,6 @@ mod breaker;
 pub mod exec;
 mod fencing;
 mod metrics;
-mod outbound;
 mod retry;
 mod text;
 pub mod webhook;

@@ -11,7 +11,6 @@ mod config;
 mod digest;
 pub mod email;
 mod metrics;
-mod outbound;
 mod receivers;
 mod retry;
 pub mod slack;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::{Delivery, DeliveryResult, NoticeStatus, Send, Timestamp};
+use outbound::Outbound;
 use prometheus::Registry;
 use telemetry::clock::Stopwatch;
 
@@ -10,7 +11,6 @@ use crate::{
     Config, Error,
     email::EmailSender,
     metrics::Metrics,
-    outbound::Outbound,
     retry::{self, Policy},
     slack::SlackSender,
     text::{MAX_DETAIL_CHARS, clip},

@@ -15,6 +15,7 @@ use std::{
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use model::{Command, Timestamp};
 use opentelemetry::trace::TraceContextExt as _;
+use outbound::{Denied, Outbound};
 use secrecy::ExposeSecret as _;
 use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
@@ -23,7 +24,6 @@ use url::Url;
 use self::signature::Signer;
 use crate::{
     Error, SecretSource, body,
-    outbound::{self, Denied},
     retry::{Failure, within},
     text::{redact, with_causes},
 };
@@ -51,9 +51,9 @@ pub(crate) struct Request {
 impl Webhook {
     /// `allowed`: hosts that may be at link-local addresses all the same.
     pub(crate) fn new(allowed: BTreeSet<String>) -> Result<Self, Error> {
-        let allowed = Arc::new(allowed);
-        let client = outbound::client(Arc::clone(&allowed)).map_err(Error::Client)?;
-        Ok(Self { client, allowed })
+        let outbound = Outbound::new(allowed).map_err(Error::Client)?;
+        let client = outbound.client().map_err(Error::Client)?;
+        Ok(Self { client, allowed: outbound.allowed })
     }
 
     /// Everything that is the same for all attempts; the error is final.

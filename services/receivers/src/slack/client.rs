@@ -2,6 +2,7 @@
 
 use std::{fmt, future::Future, time::Duration};
 
+use outbound::{Connector, Outbound, find_denied};
 use secrecy::{ExposeSecret as _, SecretString};
 use slack_morphism::{
     api::{SlackApiChatPostMessageRequest, SlackApiChatUpdateRequest},
@@ -15,7 +16,6 @@ use url::Url;
 
 use super::{Place, SlackConfig, message::Message};
 use crate::{
-    outbound::{self, Connector, Outbound, find_denied},
     retry::{Failure, within},
     text::{one_line, redact, with_causes},
 };

@@ -8,6 +8,7 @@ mod message;
 mod tests;
 
 use model::Send;
+use outbound::Outbound;
 
 pub use self::config::{DEFAULT_API_URL, SlackConfig, check};
 use self::{
@@ -16,7 +17,6 @@ use self::{
 };
 use crate::{
     digest::Digest,
-    outbound::Outbound,
     retry::{Attempt, Failure},
 };
 

@@ -9,12 +9,12 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use model::{Send, Timestamp};
+use outbound::find_denied;
 use secrecy::ExposeSecret as _;
 use url::Url;
 
 pub use self::config::{DEFAULT_TIMEOUT, WebhookConfig, check};
 use crate::{
-    outbound::{self, find_denied},
     retry::{Attempt, Failure, within},
     text::{one_line, redact, with_causes},
 };

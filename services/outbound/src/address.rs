@@ -1,30 +1,20 @@
-//! The HTTP client for targets: where it may connect to, whom it trusts.
-//!
-//! Redirects are not followed and proxies of the environment not used: a command goes to the configured target
-//! or nowhere. Link-local and cloud metadata addresses are denied after name resolution, so that neither a name
-//! nor a rebinding one leads there.
+//! Where nothing is sent to, however the address is spelt.
 
 use std::{
     collections::BTreeSet,
+    io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::Arc,
-    time::Duration,
 };
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use url::{Host, Url};
-
-/// Longest time to connect, TLS included; an attempt's own timeout covers the rest.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// AWS' instance metadata over IPv6.
 const AWS_METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
 
-/// An address that no target has.
+/// An address that nothing is sent to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{host} is at {address}, a link-local or metadata address, which no target may have")]
-pub(crate) struct Denied {
+#[error("{host} is at {address}, a link-local or metadata address, which nothing is sent to")]
+pub struct Denied {
     host: String,
     address: IpAddr,
 }
@@ -53,7 +43,7 @@ fn embedded_v4(v6: Ipv6Addr) -> Option<Ipv4Addr> {
 }
 
 /// Checks the host of a URL where it is an address: those are never resolved.
-pub(crate) fn check_literal(url: &Url, allowed: &BTreeSet<String>) -> Result<(), Denied> {
+pub fn check_literal(url: &Url, allowed: &BTreeSet<String>) -> Result<(), Denied> {
     let address = match url.host() {
         Some(Host::Ipv4(v4)) => IpAddr::V4(v4),
         Some(Host::Ipv6(v6)) => IpAddr::V6(v6),
@@ -66,24 +56,26 @@ pub(crate) fn check_literal(url: &Url, allowed: &BTreeSet<String>) -> Result<(),
     Ok(())
 }
 
-/// Resolves as the system does and leaves denied addresses out.
-struct Resolver {
-    allowed: Arc<BTreeSet<String>>,
-}
-
-impl Resolve for Resolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let is_allowed = self.allowed.contains(name.as_str());
-        Box::pin(async move {
-            let host = name.as_str().to_owned();
-            let found: Vec<SocketAddr> = tokio::net::lookup_host((host.as_str(), 0)).await?.collect();
-            let addresses = keep_permitted(host, found, is_allowed)?;
-            Ok(Box::new(addresses.into_iter()) as Addrs)
-        })
+/// Whether a failed request failed at [`Denied`]; asking again would not help.
+pub fn find_denied<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Denied> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(denied) = error.downcast_ref::<Denied>() {
+            return Some(denied);
+        }
+        // An `io::Error` gives its inner error's source, not the inner error.
+        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        next = inner.map(|inner| inner as &(dyn std::error::Error + 'static)).or_else(|| error.source());
     }
+    None
 }
 
-fn keep_permitted(host: String, found: Vec<SocketAddr>, is_allowed: bool) -> Result<Vec<SocketAddr>, Denied> {
+/// The addresses of a name that may be connected to; an error where none is left.
+pub(crate) fn keep_permitted(
+    host: String,
+    found: Vec<SocketAddr>,
+    is_allowed: bool,
+) -> Result<Vec<SocketAddr>, Denied> {
     if is_allowed {
         return Ok(found);
     }
@@ -92,34 +84,6 @@ fn keep_permitted(host: String, found: Vec<SocketAddr>, is_allowed: bool) -> Res
         Some(denied) if permitted.is_empty() => Err(Denied { host, address: denied.ip() }),
         _ => Ok(permitted),
     }
-}
-
-/// The client of all webhook targets.
-pub(crate) fn client(allowed: Arc<BTreeSet<String>>) -> Result<reqwest::Client, String> {
-    reqwest::Client::builder()
-        .use_preconfigured_tls(tls()?)
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .no_proxy()
-        .dns_resolver(Arc::new(Resolver { allowed }))
-        .connect_timeout(CONNECT_TIMEOUT)
-        .user_agent(concat!("Ripcord/", env!("CARGO_PKG_VERSION")))
-        .build()
-        .map_err(|error| error.to_string())
-}
-
-/// Trusts the machine's authorities, and Mozilla's where the machine has none (a minimal image). The provider is
-/// named here, so no process-wide one is needed.
-fn tls() -> Result<ClientConfig, String> {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if roots.is_empty() {
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    }
-    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
 #[cfg(test)]
@@ -158,18 +122,10 @@ mod tests {
     }
 
     #[test]
-    fn the_client_needs_no_process_wide_provider() {
-        assert!(client(Arc::default()).is_ok());
-    }
-
-    #[tokio::test]
-    async fn a_name_that_leads_to_a_denied_address_is_not_resolved() {
-        let resolve = |allowed: &[&str]| {
-            let allowed = Arc::new(allowed.iter().map(ToString::to_string).collect());
-            Resolver { allowed }.resolve("169.254.169.254".parse().unwrap())
-        };
-        let error = resolve(&[]).await.err().unwrap();
-        assert!(error.downcast_ref::<Denied>().is_some(), "{error}");
-        assert_eq!(resolve(&["169.254.169.254"]).await.map(Iterator::count).ok(), Some(1));
+    fn a_denied_address_is_found_inside_the_error_that_hides_it() {
+        let denied = Denied { host: "a".into(), address: IpAddr::V4(Ipv4Addr::new(169, 254, 0, 1)) };
+        let hidden = io::Error::other(io::Error::new(io::ErrorKind::PermissionDenied, denied.clone()));
+        assert_eq!(find_denied(&hidden), Some(&denied));
+        assert_eq!(find_denied(&io::Error::other("dns error")), None);
     }
 }
