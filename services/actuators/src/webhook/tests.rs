@@ -84,7 +84,7 @@ async fn metadata_addresses_are_not_asked() {
     let outcome = execute(fixture::webhook("http://169.254.169.254/latest/meta-data", None)).await;
     assert_eq!((outcome.status, outcome.attempts), (OutcomeStatus::Failed, 0));
     expect![
-        "169.254.169.254 is at 169.254.169.254, a link-local or metadata address, which no target may have"
+        "169.254.169.254 is at 169.254.169.254, a link-local or metadata address, which nothing is sent to"
     ]
     .assert_eq(&outcome.detail);
 }
