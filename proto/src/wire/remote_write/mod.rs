@@ -5,10 +5,12 @@
 //! are a range of it, checked in the same pass; only labels that no known sender writes (split up, padded) are
 //! written anew at the end.
 
+mod encode;
 mod series;
 
 use model::{Batch, Sample, Series, SeriesKind, Timestamp};
 
+pub use self::encode::WriteRequest;
 use self::series::Fault;
 use super::{
     error::{DecodeError, Decoded, Rejected},

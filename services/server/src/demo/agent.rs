@@ -3,7 +3,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use model::{LabelBytes, Timestamp};
+use model::Sample;
+use proto::wire::remote_write::WriteRequest;
 use tokio_util::sync::CancellationToken;
 
 use super::shop::{BOUNDS_SECONDS, Counts, Service, Shop};
@@ -59,7 +60,6 @@ fn request_events(service: &Service) -> String {
     service.take_log().into_iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// A `prometheus.WriteRequest` (remote write 1.0), snappy block format.
 fn write_request(service: &Service) -> Vec<u8> {
     let (version, instance, counts) = service.scrape();
     let identity = [
@@ -70,15 +70,14 @@ fn write_request(service: &Service) -> Vec<u8> {
         ("version", &version),
     ];
     let at = telemetry::clock::now();
-    let mut body = Vec::new();
+    let mut request = WriteRequest::default();
     for (name, extra, value) in samples_of(&counts) {
         let mut labels: Vec<(&str, &str)> = identity.to_vec();
         labels.push(("__name__", name));
         labels.extend(extra.iter().map(|(name, value)| (*name, value.as_str())));
-        labels.sort_unstable();
-        put_series(&labels, value, at, &mut body);
+        request.push(&labels, Sample { value, at, start: None });
     }
-    snap::raw::Encoder::new().compress_vec(&body).unwrap_or_default()
+    request.compressed()
 }
 
 type SampleOf = (&'static str, Option<(&'static str, String)>, f64);
@@ -99,29 +98,4 @@ fn samples_of(counts: &Counts) -> Vec<SampleOf> {
     samples.push(("http_request_duration_seconds_count", None, below as f64));
     samples.push(("http_request_duration_seconds_sum", None, counts.sum_seconds));
     samples
-}
-
-fn put_series(labels: &[(&str, &str)], value: f64, at: Timestamp, out: &mut Vec<u8>) {
-    let mut series = Vec::new();
-    LabelBytes::encode(labels.iter().copied(), &mut series);
-    let mut sample = vec![0x09];
-    sample.extend_from_slice(&value.to_le_bytes());
-    sample.push(0x10);
-    put_varint(at.as_millis().unsigned_abs(), &mut sample);
-    put_bytes(0x12, &sample, &mut series);
-    put_bytes(0x0a, &series, out);
-}
-
-fn put_bytes(tag: u8, bytes: &[u8], out: &mut Vec<u8>) {
-    out.push(tag);
-    put_varint(bytes.len() as u64, out);
-    out.extend_from_slice(bytes);
-}
-
-fn put_varint(mut value: u64, out: &mut Vec<u8>) {
-    while value >= 0x80 {
-        out.push((value & 0x7f) as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
 }

@@ -1,25 +1,17 @@
 //! Remote write requests from numbers, sent as Prometheus sends them.
 
-use model::LabelBytes;
+use model::{Sample, Timestamp};
+use proto::wire::remote_write::WriteRequest;
 
 use crate::system::System;
 
 /// Series and their values at one moment.
 #[derive(Debug, Default)]
-pub(crate) struct Write(Vec<u8>);
+pub(crate) struct Write(WriteRequest);
 
 impl Write {
     pub(crate) fn series(mut self, labels: &[(&str, &str)], value: f64, at_ms: i64) -> Self {
-        let mut labels = labels.to_vec();
-        labels.sort_unstable();
-        let mut series = Vec::new();
-        LabelBytes::encode(labels, &mut series);
-        let mut sample = vec![0x09];
-        sample.extend_from_slice(&value.to_le_bytes());
-        sample.push(0x10);
-        put_varint(at_ms.unsigned_abs(), &mut sample);
-        put_bytes(0x12, &sample, &mut series);
-        put_bytes(0x0a, &series, &mut self.0);
+        self.0.push(labels, Sample { value, at: Timestamp::from_millis(at_ms), start: None });
         self
     }
 
@@ -46,7 +38,7 @@ impl Write {
     }
 
     pub(crate) fn compressed(&self) -> Vec<u8> {
-        snap::raw::Encoder::new().compress_vec(&self.0).unwrap()
+        self.0.compressed()
     }
 
     /// Sends; status and body of the answer.
@@ -72,18 +64,4 @@ pub(crate) async fn send_body(system: &System, body: Vec<u8>) -> (u16, String) {
 /// Now, as samples are stamped.
 pub(crate) fn now_ms() -> i64 {
     telemetry::clock::now().as_millis()
-}
-
-fn put_bytes(tag: u8, bytes: &[u8], out: &mut Vec<u8>) {
-    out.push(tag);
-    put_varint(bytes.len() as u64, out);
-    out.extend_from_slice(bytes);
-}
-
-fn put_varint(mut value: u64, out: &mut Vec<u8>) {
-    while value >= 0x80 {
-        out.push((value & 0x7f) as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
 }
