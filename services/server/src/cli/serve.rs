@@ -18,6 +18,9 @@ pub(super) struct ServeArgs {
     /// The configuration; without one, the built-in defaults (loopback, ./data, no triggers).
     #[arg(long, env = "RIPCORD_CONFIG")]
     config: Option<PathBuf>,
+    /// Where the log is kept, instead of `server.data_dir`.
+    #[arg(long, env = "RIPCORD_DATA_DIR")]
+    data_dir: Option<PathBuf>,
     /// Log lines as text or JSON.
     #[arg(long, value_enum, default_value_t)]
     log_format: Format,
@@ -37,13 +40,16 @@ enum Format {
 }
 
 pub(super) fn run(args: ServeArgs) -> ExitCode {
-    let config = match config::load(args.config.as_deref()) {
+    let mut config = match config::load(args.config.as_deref()) {
         Ok(config) => config,
         Err(errors) => {
             output::error(&errors.to_string());
             return ExitCode::from(EXIT_CONFIG);
         }
     };
+    if let Some(data_dir) = &args.data_dir {
+        config.server.data_dir.clone_from(data_dir);
+    }
     match serve(&args, config) {
         Ok(code) => code,
         Err(error) => {
@@ -69,6 +75,8 @@ fn serve(args: &ServeArgs, config: config::Config) -> anyhow::Result<ExitCode> {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(until_stopped(config));
+    // What did not stop in time must not keep the process from ending.
+    runtime.shutdown_background();
     telemetry.shutdown();
     served
 }
@@ -77,7 +85,12 @@ async fn until_stopped(config: config::Config) -> anyhow::Result<ExitCode> {
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be handled")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be handled")?;
     let mut hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be handled")?;
-    let app = match App::start(config).await {
+    let started = tokio::select! {
+        started = App::start(config) => started,
+        _ = terminate.recv() => return Ok(ExitCode::SUCCESS),
+        _ = interrupt.recv() => return Ok(ExitCode::SUCCESS),
+    };
+    let app = match started {
         Ok(app) => app,
         Err(error) if error.is_config() => {
             output::error(&format!("ripcord: {error}"));
@@ -89,7 +102,7 @@ async fn until_stopped(config: config::Config) -> anyhow::Result<ExitCode> {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = hangup.recv() => app.reload("SIGHUP").await,
+            _ = hangup.recv() => app.want_reload(),
         }
     }
     tracing::info!("stopping; a second signal ends the process at once");
