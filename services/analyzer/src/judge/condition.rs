@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::{Evidence, Timestamp};
+use model::{BaselineValue, Evidence, Timestamp};
 use policy::{Expression, GuardTest, Operand, Operator, Trigger};
 
 use super::{
@@ -257,7 +257,15 @@ impl<'a> Comparison<'a> {
             compare(&self.display_name(), signal, self.quantile_or_default(), self.operator, limit, guarding)
         };
         match self.right {
-            Operand::Number(number) => run(&Limit::Number(*number), guarding),
+            Operand::Number(number) => {
+                let mut compared = run(&Limit::Number(*number), guarding);
+                if compared.bare == Truth::True
+                    && let Some(evidence) = &mut compared.evidence
+                {
+                    evidence.baseline = self.shown_baseline(window, guarding, subject, sources);
+                }
+                compared
+            }
             Operand::Baseline { factor } => {
                 match subject.baseline(sources, self.metric, window, guarding.min_requests) {
                     Some((signal, kind)) => {
@@ -277,6 +285,19 @@ impl<'a> Comparison<'a> {
                 }
             }
         }
+    }
+
+    /// What a limit that is broken is shown beside: whoever reads it asks first what it was like before.
+    fn shown_baseline(
+        &self,
+        window: Duration,
+        guarding: &Guarding,
+        subject: &Subject<'_>,
+        sources: Sources<'_>,
+    ) -> Option<BaselineValue> {
+        let (signal, kind) = subject.baseline(sources, self.metric, window, guarding.min_requests)?;
+        let value = signal.value(self.quantile_or_default()).filter(|value| value.is_finite())?;
+        Some(BaselineValue { kind, value, requests: signal.requests() })
     }
 }
 

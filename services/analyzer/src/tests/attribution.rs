@@ -18,11 +18,11 @@ fn a_hotfix_in_the_middle_of_an_incident_is_known_to_inherit_the_fault() {
          400s deploy checkout 2.4.1
          600s end",
         expect![[r#"
-              315s checkout exceeds error_rate > 1% (0.0400)
-              330s BREACH checkout (no release): alert_team error_rate > 1% [error_rate 0.0200 vs 0.0100, 120/6000, tail 4.5e-12 at 0.001]
-              400s release checkout 2.4.1 from 2.4.0: watching, fully out, watched for 1h
-              405s checkout is within error_rate > 1% (0.0632)
-              420s BREACH checkout 2.4.1: immediate_rollback error_rate > 1% [error_rate 0.2000 vs 0.0100, 60/300, tail 8.4e-58 at 0.0001], exceeded before (0.0600)"#]],
+            315s checkout exceeds error_rate > 1% (0.0400)
+            330s BREACH checkout (no release): alert_team error_rate > 1% [error_rate 0.0200 vs 0.0100, 120/6000, tail 4.5e-12 at 0.001]
+            400s release checkout 2.4.1 from 2.4.0: watching, fully out, watched for 1h
+            405s checkout is within error_rate > 1% (0.0632)
+            420s BREACH checkout 2.4.1: immediate_rollback error_rate > 1% [error_rate 0.2000 vs 0.0100, 60/300, tail 8.4e-58 at 0.0001, baseline 0.0600 of 6000 before], exceeded before (0.0600)"#]],
     );
 }
 
@@ -37,8 +37,8 @@ fn an_outage_that_hits_the_old_version_too_is_seen_beside() {
          600s serve checkout 2.4.1 errors=20%
          700s end",
         expect![[r#"
-              400s release checkout 2.4.1 from 2.4.0: progressing, out at 50 % of traffic
-              630s BREACH checkout 2.4.1: immediate_rollback error_rate > 1% [error_rate 0.0267 vs 0.0100, 120/4500, tail 8.8e-21 at 0.0001], exceeded beside (0.0250)"#]],
+            400s release checkout 2.4.1 from 2.4.0: progressing, out at 50 % of traffic
+            630s BREACH checkout 2.4.1: immediate_rollback error_rate > 1% [error_rate 0.0267 vs 0.0100, 120/4500, tail 8.8e-21 at 0.0001, baseline 0.0250 of 4800 2.4.0], exceeded beside (0.0250)"#]],
     );
 }
 
@@ -51,8 +51,8 @@ fn a_service_without_version_is_judged_since_the_deployment_and_says_so() {
          400s serve checkout - errors=20%
          500s end",
         expect![[r#"
-              400s release checkout 2.4.1 from ?: watching, fully out, watched for 1h
-              405s BREACH checkout 2.4.1: immediate_rollback error_rate > 1% [error_rate 0.2000 vs 0.0100, 60/300, tail 8.4e-58 at 0.0001], unversioned"#]],
+            400s release checkout 2.4.1 from ?: watching, fully out, watched for 1h
+            405s BREACH checkout 2.4.1: immediate_rollback error_rate > 1% [error_rate 0.2000 vs 0.0100, 60/300, tail 8.4e-58 at 0.0001, baseline 0.0000 of 6000 before], unversioned"#]],
     );
 }
 
@@ -69,12 +69,12 @@ fn a_service_that_fails_without_a_release_is_told_of_and_counts_as_exceeding_bef
          500s serve cart 1.0 errors=0%
          800s end",
         expect![[r#"
-              300s release checkout 2.4.1 from 2.4.0: watching, fully out, watched for 1h
-              405s cart exceeds error_rate > 1% (0.0400)
-              405s BREACH checkout 2.4.1: immediate_rollback error_rate > 1% [error_rate 0.0333 vs 0.0100, 60/1800, tail 3.3e-15 at 0.0001]
-              420s BREACH cart (no release): alert_team error_rate > 1% [error_rate 0.0200 vs 0.0100, 120/6000, tail 4.5e-12 at 0.001]
-              780s cart is within error_rate > 1% (0.0100)
-              780s ended  cart (no release): error_rate"#]],
+            300s release checkout 2.4.1 from 2.4.0: watching, fully out, watched for 1h
+            405s cart exceeds error_rate > 1% (0.0400)
+            405s BREACH checkout 2.4.1: immediate_rollback error_rate > 1% [error_rate 0.0333 vs 0.0100, 60/1800, tail 3.3e-15 at 0.0001, baseline 0.0000 of 2400 2.4.0]
+            420s BREACH cart (no release): alert_team error_rate > 1% [error_rate 0.0200 vs 0.0100, 120/6000, tail 4.5e-12 at 0.001]
+            780s cart is within error_rate > 1% (0.0100)
+            780s ended  cart (no release): error_rate"#]],
     );
 }
 
@@ -106,9 +106,9 @@ fn a_flag_is_judged_on_the_whole_service_beside_the_release_of_its_code() {
          400s serve checkout 2.4.0 errors=20%
          480s end",
         expect![[r#"
-              100s release checkout 2.4.0 from ?: watching, fully out, watched for 1h
-              400s release checkout new-basket=on from ?: watching, fully out, watched for 1h
-              405s BREACH checkout new-basket=on: immediate_rollback error_rate > 1% [error_rate 0.2000 vs 0.0100, 60/300, tail 8.4e-58 at 0.0001], unversioned
-              420s BREACH checkout 2.4.0: immediate_rollback error_rate > 1% [error_rate 0.0200 vs 0.0100, 120/6000, tail 4.5e-12 at 0.0001]"#]],
+            100s release checkout 2.4.0 from ?: watching, fully out, watched for 1h
+            400s release checkout new-basket=on from ?: watching, fully out, watched for 1h
+            405s BREACH checkout new-basket=on: immediate_rollback error_rate > 1% [error_rate 0.2000 vs 0.0100, 60/300, tail 8.4e-58 at 0.0001, baseline 0.0000 of 6000 before], unversioned
+            420s BREACH checkout 2.4.0: immediate_rollback error_rate > 1% [error_rate 0.0200 vs 0.0100, 120/6000, tail 4.5e-12 at 0.0001]"#]],
     );
 }

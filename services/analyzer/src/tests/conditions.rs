@@ -16,8 +16,8 @@ fn a_bad_release_beside_a_good_version_breaks_its_limit_at_the_second_scrape_and
          400s deploy checkout 2.4.1 previous=2.4.0
          600s end",
         expect![[r#"
-              400s release checkout 2.4.1 from 2.4.0: watching, fully out, watched for 1h
-              420s BREACH checkout 2.4.1: immediate_rollback error_rate > 1% [error_rate 0.2000 vs 0.0100, 60/300, tail 8.4e-58 at 0.0001]"#]],
+            400s release checkout 2.4.1 from 2.4.0: watching, fully out, watched for 1h
+            420s BREACH checkout 2.4.1: immediate_rollback error_rate > 1% [error_rate 0.2000 vs 0.0100, 60/300, tail 8.4e-58 at 0.0001, baseline 0.0017 of 600 2.4.0]"#]],
     );
 }
 
@@ -30,8 +30,8 @@ fn the_handbooks_alert_waits_until_it_has_held_for_its_duration() {
          400s deploy checkout 2.4.1
          900s end",
         expect![[r#"
-              400s release checkout 2.4.1 from 2.4.0: watching, fully out, watched for 1h
-              720s BREACH checkout 2.4.1: immediate_rollback error_rate > 1% [error_rate 0.2000 vs 0.0100, 240/1200, tail 1.2e-225 at 0.0001]"#]],
+            400s release checkout 2.4.1 from 2.4.0: watching, fully out, watched for 1h
+            720s BREACH checkout 2.4.1: immediate_rollback error_rate > 1% [error_rate 0.2000 vs 0.0100, 240/1200, tail 1.2e-225 at 0.0001, baseline 0.0000 of 1200 2.4.0]"#]],
     );
 }
 
@@ -70,8 +70,8 @@ fn p95_over_its_limit_is_judged_by_the_requests_slower_than_it() {
          400s deploy checkout 2.4.1
          600s end",
         expect![[r#"
-              400s release checkout 2.4.1 from 2.4.0: watching, fully out, watched for 1h
-              435s BREACH checkout 2.4.1: immediate_rollback response_time_p95 > 1s [response_time_p95 1.6667 vs 1.0000, 54/600, tail 3.0e-5 at 0.0001]"#]],
+            400s release checkout 2.4.1 from 2.4.0: watching, fully out, watched for 1h
+            435s BREACH checkout 2.4.1: immediate_rollback response_time_p95 > 1s [response_time_p95 1.6667 vs 1.0000, 54/600, tail 3.0e-5 at 0.0001, baseline 0.4838 of 900 2.4.0]"#]],
     );
 }
 

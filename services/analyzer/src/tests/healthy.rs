@@ -64,7 +64,7 @@ fn a_fifth_of_failures_at_one_request_a_second_is_found_within_a_minute() {
          400s deploy checkout 2.4.1
          480s end",
         expect![[r#"
-              400s release checkout 2.4.1 from 2.4.0: watching, fully out, watched for 1h
-              435s BREACH checkout 2.4.1: immediate_rollback error_rate > 1% [error_rate 0.2000 vs 0.0100, 6/30, tail 4.8e-7 at 0.0001]"#]],
+            400s release checkout 2.4.1 from 2.4.0: watching, fully out, watched for 1h
+            435s BREACH checkout 2.4.1: immediate_rollback error_rate > 1% [error_rate 0.2000 vs 0.0100, 6/30, tail 4.8e-7 at 0.0001, baseline 0.0000 of 45 2.4.0]"#]],
     );
 }
