@@ -3,10 +3,14 @@
 use std::{
     fs::{self, File, TryLockError},
     io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::Path,
 };
 
-use crate::OpenError;
+use crate::{
+    OpenError,
+    storage::{PRIVATE_FILE_MODE, create_private_directory},
+};
 
 /// Changes with everything that an older ripcord would read wrongly.
 pub(crate) const FORMAT_VERSION: u32 = 1;
@@ -24,7 +28,7 @@ pub(crate) struct Lock {
 
 /// Makes the directory if needed, takes it for this process and checks its format.
 pub(crate) fn open(dir: &Path) -> Result<Lock, OpenError> {
-    fs::create_dir_all(dir).map_err(OpenError::io("create", dir))?;
+    create_private_directory(dir).map_err(OpenError::io("create", dir))?;
     let lock = lock(dir)?;
     check_format(dir)?;
     Ok(lock)
@@ -33,7 +37,7 @@ pub(crate) fn open(dir: &Path) -> Result<Lock, OpenError> {
 fn lock(dir: &Path) -> Result<Lock, OpenError> {
     let path = dir.join(LOCK_FILE);
     let mut options = File::options();
-    options.read(true).write(true).create(true).truncate(false);
+    options.read(true).write(true).create(true).truncate(false).mode(PRIVATE_FILE_MODE);
     let file = options.open(&path).map_err(OpenError::io("open", &path))?;
     match file.try_lock() {
         Ok(()) => Ok(Lock { _file: file }),
@@ -63,7 +67,8 @@ fn check_format(dir: &Path) -> Result<(), OpenError> {
 
 fn write_format(dir: &Path) -> io::Result<()> {
     let new = dir.join(FORMAT_FILE_NEW);
-    let mut file = File::create(&new)?;
+    let mut options = File::options();
+    let mut file = options.write(true).create(true).truncate(true).mode(PRIVATE_FILE_MODE).open(&new)?;
     file.write_all(format_text(FORMAT_VERSION).as_bytes())?;
     file.sync_all()?;
     fs::rename(new, dir.join(FORMAT_FILE))?;

@@ -20,7 +20,7 @@ use axum::{
 use ingest::{Auth, AuthError, Role, Token};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::config::Config;
+use crate::{app::ReloadError, config::Config};
 
 /// Name of the token's file in the data directory.
 pub(crate) const OPERATOR_TOKEN_FILE: &str = "cli.token";
@@ -101,9 +101,9 @@ fn refusal(error: &AuthError) -> Response {
     (status, head, body.to_string()).into_response()
 }
 
-/// Reloads; the text of what is wrong if the file is not accepted.
+/// Reloads, or says why not.
 pub(crate) type Reload =
-    Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
+    Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), ReloadError>> + Send>> + Send + Sync>;
 
 /// `POST /-/reload`, for the role `admin`.
 pub(crate) fn reload_route(auth: Arc<ArcSwap<Auth>>, reload: Reload) -> Router {
@@ -116,7 +116,13 @@ pub(crate) fn reload_route(auth: Arc<ArcSwap<Auth>>, reload: Reload) -> Router {
             }
             match reload().await {
                 Ok(()) => "reloaded\n".into_response(),
-                Err(errors) => (StatusCode::BAD_REQUEST, format!("{errors}\n")).into_response(),
+                Err(error @ ReloadError::Config(_)) => {
+                    (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response()
+                }
+                Err(error @ ReloadError::Log(_)) => {
+                    let head = [(header::RETRY_AFTER, "5")];
+                    (StatusCode::SERVICE_UNAVAILABLE, head, format!("{error}\n")).into_response()
+                }
             }
         }
     };

@@ -2,10 +2,12 @@
 //! same order under one deadline.
 
 use std::{
+    io,
     net::SocketAddr,
+    os::unix::fs::MetadataExt as _,
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -21,7 +23,11 @@ use model::{EventBody, PolicyLoad};
 use prometheus::Registry;
 use receivers::Receivers;
 use router::Router;
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, watch},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -45,6 +51,9 @@ const STOP_DEADLINE: Duration = Duration::from_secs(25);
 /// How often the configuration's files are looked at for changes.
 const WATCH_PERIOD: Duration = Duration::from_secs(5);
 
+/// Pause before the policy is offered again to a log that cannot write.
+const POLICY_RETRY_PAUSE: Duration = Duration::from_millis(500);
+
 /// Ripcord did not start.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StartError {
@@ -58,6 +67,23 @@ pub(crate) enum StartError {
 impl StartError {
     pub(crate) fn is_config(&self) -> bool {
         matches!(self, Self::Config(_))
+    }
+}
+
+/// A reload changed nothing.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReloadError {
+    /// Not retryable until a file changes.
+    #[error("{0}")]
+    Config(String),
+    /// Retryable: the policy is in force only once it stands on the log.
+    #[error("the policy cannot be put onto the log: {0}")]
+    Log(#[from] bus::AppendError),
+}
+
+impl ReloadError {
+    fn config(error: impl std::fmt::Display) -> Self {
+        Self::Config(error.to_string())
     }
 }
 
@@ -82,7 +108,12 @@ struct Shared {
     receivers: Arc<ArcSwap<Receivers>>,
     routing: watch::Sender<Arc<router::Config>>,
     writer: EventWriter,
+    /// The policy in force. Held during a whole reload: the one that read the files last has the last word.
     policy: tokio::sync::Mutex<Option<PolicyLoad>>,
+    /// The files that the configuration in force was read from.
+    files: Mutex<Vec<PathBuf>>,
+    /// Somebody asked for a reload; a storm of signals is one.
+    reload_wanted: Notify,
     ready: AtomicBool,
     /// Whether the last tick could be written.
     writable: Arc<AtomicBool>,
@@ -93,12 +124,8 @@ impl App {
     /// Starts everything; returns once it listens. A long straight function on purpose: the order is the point.
     pub(crate) async fn start(config: Config) -> Result<Self, StartError> {
         let data_dir = config.server.data_dir.clone();
-        std::fs::create_dir_all(&data_dir)
-            .map_err(|error| StartError::Config(format!("data_dir {}: {error}", data_dir.display())))?;
-        let bus = bus::open(BusConfig::new(&data_dir)).map_err(|error| match error {
-            bus::OpenError::Locked { .. } => StartError::Other(error.into()),
-            bus::OpenError::Format { .. } | bus::OpenError::Io { .. } => StartError::Config(chain(&error)),
-        })?;
+        let seen_files = fingerprint(&config.files);
+        let bus = bus::open(BusConfig::new(&data_dir)).map_err(not_opened)?;
         let listener = TcpListener::bind(config.server.listen).await.map_err(|error| {
             StartError::Config(format!("server.listen {}: {error}", config.server.listen))
         })?;
@@ -133,6 +160,8 @@ impl App {
             routing,
             writer: writer.clone(),
             policy: tokio::sync::Mutex::new(restored.policy.clone()),
+            files: Mutex::new(config.files.clone()),
+            reload_wanted: Notify::new(),
             ready: AtomicBool::new(false),
             writable: Arc::new(AtomicBool::new(true)),
             stop: stop_roles.clone(),
@@ -148,9 +177,11 @@ impl App {
             projection: projection.clone(),
             questions,
             metrics,
+            is_clock_behind: false,
             stop: stop_roles.clone(),
         };
-        roles.push(("analyze", tokio::spawn(judge.run())));
+        let runtime = tokio::runtime::Handle::current();
+        roles.push(("analyze", tokio::task::spawn_blocking(move || runtime.block_on(judge.run()))));
         let act = ActRole {
             decisions: bus.decisions.clone(),
             from: restored.decisions_end,
@@ -172,7 +203,13 @@ impl App {
             stop: stop_roles.clone(),
         };
         roles.push(("notify", tokio::spawn(notify.run())));
-        shared.load_policy(config.policy_load.clone(), "start").await;
+        let loaded = shared.load_policy(&mut *shared.policy.lock().await, &config.policy_load, "start").await;
+        if let Err(error) = loaded {
+            tracing::error!(%error, "the policy cannot be written; trying again");
+            shared.writable.store(false, Ordering::Release);
+            let later = Arc::clone(&shared).load_policy_later(restored.policy, config.policy_load);
+            roles.push(("policy", tokio::spawn(later)));
+        }
         roles.push((
             "tick",
             tokio::spawn(tick::run(writer.clone(), Arc::clone(&shared.writable), stop_roles.clone())),
@@ -185,7 +222,7 @@ impl App {
             stop_roles.clone(),
         );
         roles.push(("halt file", tokio::spawn(watch_file)));
-        roles.push(("config watch", tokio::spawn(watch_config(Arc::clone(&shared), config.files.clone()))));
+        roles.push(("config watch", tokio::spawn(watch_config(Arc::clone(&shared), seen_files))));
 
         let parts = ingest::Parts {
             sink: Arc::new(BusSink(bus.events.clone())),
@@ -223,11 +260,9 @@ impl App {
         self.operator.expose()
     }
 
-    /// Reads the configuration again; a bad one changes nothing.
-    pub(crate) async fn reload(&self, origin: &str) {
-        self.shared.reload(origin).await.unwrap_or_else(|errors| {
-            tracing::error!(%errors, origin, "the configuration is not accepted; the old one stays in force");
-        });
+    /// Has the configuration read again soon; a bad one changes nothing.
+    pub(crate) fn want_reload(&self) {
+        self.shared.reload_wanted.notify_one();
     }
 
     /// Stops in flow order: no new requests, then the roles, then the log.
@@ -252,31 +287,57 @@ impl App {
 }
 
 impl Shared {
-    async fn reload(&self, origin: &str) -> Result<(), String> {
-        let in_force = self.policy.lock().await.clone();
+    async fn reload(&self, origin: &str) -> Result<(), ReloadError> {
+        let mut in_force = self.policy.lock().await;
         let config = config::load_keeping(self.config_path.as_deref(), in_force.as_ref())
-            .map_err(|errors| errors.to_string())?;
-        let auth = access::auth(&config, &self.operator).map_err(|error| error.to_string())?;
+            .map_err(ReloadError::config)?;
+        let auth = access::auth(&config, &self.operator).map_err(ReloadError::config)?;
         let receivers = Receivers::reconfigure(&self.receivers.load(), config.receivers.clone())
-            .map_err(|error| error.to_string())?;
+            .map_err(ReloadError::config)?;
+        // First what may fail: all of the file is in force afterwards, or nothing of it.
+        self.load_policy(&mut in_force, &config.policy_load, origin).await?;
         self.auth.store(Arc::new(auth));
         self.secrets.replace(config.secrets.clone());
         self.receivers.store(Arc::new(receivers));
         self.routing.send_replace(Arc::new(config.routing.clone()));
-        self.load_policy(config.policy_load, origin).await;
+        *self.files.lock().unwrap_or_else(PoisonError::into_inner) = config.files;
         tracing::info!(origin, "configuration reloaded");
         Ok(())
     }
 
     /// Puts a policy onto the log, if it is not the one in force already.
-    async fn load_policy(&self, mut load: PolicyLoad, origin: &str) {
-        let mut in_force = self.policy.lock().await;
+    async fn load_policy(
+        &self,
+        in_force: &mut Option<PolicyLoad>,
+        load: &PolicyLoad,
+        origin: &str,
+    ) -> Result<(), bus::AppendError> {
         if in_force.as_ref().is_some_and(|old| old.files == load.files) {
-            return;
+            return Ok(());
         }
-        origin.clone_into(&mut load.origin);
-        self.writer.append_surely("policy", EventBody::PolicyLoad(Box::new(load.clone())), &self.stop).await;
+        let load = PolicyLoad { origin: origin.to_owned(), ..load.clone() };
+        self.writer.append("policy", EventBody::PolicyLoad(Box::new(load.clone()))).await?;
         *in_force = Some(load);
+        Ok(())
+    }
+
+    /// As soon as the log can write, unless a reload was faster.
+    async fn load_policy_later(self: Arc<Self>, restored: Option<PolicyLoad>, load: PolicyLoad) {
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = tokio::time::sleep(POLICY_RETRY_PAUSE) => {}
+            }
+            let mut in_force = self.policy.lock().await;
+            if *in_force != restored || self.load_policy(&mut in_force, &load, "start").await.is_ok() {
+                return;
+            }
+        }
+    }
+
+    fn fingerprint(&self) -> Fingerprint {
+        let files = self.files.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        fingerprint(&files)
     }
 }
 
@@ -298,31 +359,51 @@ fn reloader(shared: &Arc<Shared>) -> access::Reload {
     })
 }
 
-/// Reloads when one of the files changed: modification time or size, which sees a ConfigMap's symlink swap too.
-async fn watch_config(shared: Arc<Shared>, files: Vec<PathBuf>) {
-    let mut seen = fingerprint(&files);
+/// Reloads when asked to, or when one of the files changed.
+async fn watch_config(shared: Arc<Shared>, mut seen: Fingerprint) {
     let mut interval = tokio::time::interval(WATCH_PERIOD);
     loop {
-        tokio::select! {
+        let origin = tokio::select! {
             () = shared.stop.cancelled() => return,
-            _ = interval.tick() => {}
+            () = shared.reload_wanted.notified() => "SIGHUP",
+            _ = interval.tick() => "file change",
+        };
+        let found = shared.fingerprint();
+        if found == seen && origin != "SIGHUP" {
+            continue;
         }
-        let now = fingerprint(&files);
-        if now != seen {
-            seen = now;
-            if let Err(errors) = shared.reload("file change").await {
-                tracing::error!(%errors, "the changed configuration is not accepted; the old one stays in force");
+        match shared.reload(origin).await {
+            Ok(()) => seen = found,
+            Err(error @ ReloadError::Config(_)) => {
+                seen = found;
+                tracing::error!(%error, origin, "the configuration is not accepted; the old one stays in force");
+            }
+            Err(error @ ReloadError::Log(_)) => {
+                tracing::error!(%error, origin, "the old configuration stays in force for now");
             }
         }
     }
 }
 
-fn fingerprint(files: &[PathBuf]) -> Vec<Option<(std::time::SystemTime, u64)>> {
+/// Modification time, size and inode of each file: enough to see an edit and a ConfigMap's symlink swap.
+type Fingerprint = Vec<Option<(std::time::SystemTime, u64, u64)>>;
+
+fn fingerprint(files: &[PathBuf]) -> Fingerprint {
     let of = |path: &PathBuf| {
         let metadata = std::fs::metadata(path).ok()?;
-        Some((metadata.modified().ok()?, metadata.len()))
+        Some((metadata.modified().ok()?, metadata.len(), metadata.ino()))
     };
     files.iter().map(of).collect()
+}
+
+/// A log in use or a full disk passes; everything else is for the operator to put right.
+fn not_opened(error: bus::OpenError) -> StartError {
+    let is_full = |source: &io::Error| source.kind() == io::ErrorKind::StorageFull;
+    match &error {
+        bus::OpenError::Locked { .. } => StartError::Other(error.into()),
+        bus::OpenError::Io { source, .. } if is_full(source) => StartError::Other(error.into()),
+        bus::OpenError::Format { .. } | bus::OpenError::Io { .. } => StartError::Config(chain(&error)),
+    }
 }
 
 fn openapi() -> String {

@@ -3,10 +3,21 @@
 use std::{
     fs::{self, File},
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::Path,
 };
 
 use super::{Storage, StoredFile};
+
+/// What senders tell is nobody else's business; what exists already keeps the mode its owner gave it.
+pub(crate) const PRIVATE_FILE_MODE: u32 = 0o600;
+
+const PRIVATE_DIRECTORY_MODE: u32 = 0o700;
+
+/// Makes `dir` and what is missing above it, for its owner only.
+pub(crate) fn create_private_directory(dir: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().recursive(true).mode(PRIVATE_DIRECTORY_MODE).create(dir)
+}
 
 /// The file system.
 #[derive(Clone, Copy, Debug)]
@@ -14,7 +25,7 @@ pub(crate) struct Files;
 
 impl Storage for Files {
     fn create_directory(&self, dir: &Path) -> io::Result<()> {
-        fs::create_dir_all(dir)
+        create_private_directory(dir)
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
@@ -30,7 +41,9 @@ impl Storage for Files {
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn StoredFile>> {
-        let file = File::options().read(true).write(true).create(true).truncate(true).open(path)?;
+        let mut options = File::options();
+        options.read(true).write(true).create(true).truncate(true).mode(PRIVATE_FILE_MODE);
+        let file = options.open(path)?;
         Ok(Box::new(file))
     }
 

@@ -6,7 +6,7 @@ pub(crate) mod memory;
 
 use std::{fmt, io, path::Path};
 
-pub(crate) use files::Files;
+pub(crate) use files::{Files, PRIVATE_FILE_MODE, create_private_directory};
 
 /// A directory tree.
 pub(crate) trait Storage: fmt::Debug + Send + Sync + 'static {

@@ -19,6 +19,11 @@ pub const MAX_RELEASES: usize = 10_000;
 /// Deliveries and audit lines kept for the lists; older ones are on the log.
 pub const MAX_LINES: usize = 10_000;
 
+/// Findings shown at once; as many as the arbiter keeps in force.
+pub const MAX_FINDINGS: usize = 20_000;
+/// Bad versions shown; the one marked longest ago makes room. What may be a target is the arbiter's to say.
+pub const MAX_BAD_VERSIONS: usize = 10_000;
+
 /// One line of the audit.
 #[derive(Clone, Debug)]
 pub struct AuditLine {
@@ -89,6 +94,7 @@ impl Projection {
                     let (version, why) = (version.clone(), why.clone());
                     self.bad_versions
                         .insert(id, BadVersionLine { at, key, cluster: cluster.clone(), version, why });
+                    self.forget_old_bad_versions();
                 } else {
                     self.bad_versions.remove(&id);
                 }
@@ -163,6 +169,16 @@ impl Projection {
         }
     }
 
+    fn forget_old_bad_versions(&mut self) {
+        if self.bad_versions.len() <= MAX_BAD_VERSIONS {
+            return;
+        }
+        let oldest = self.bad_versions.iter().min_by_key(|(_, line)| line.at).map(|(id, _)| id.clone());
+        if let Some(oldest) = oldest {
+            self.bad_versions.remove(&oldest);
+        }
+    }
+
     fn apply_command(&mut self, at: Timestamp, command: &Command) {
         let before = self.commands.insert(command.id.clone(), command.clone());
         if let Some(view) = self.releases.get_mut(&command.release.id) {
@@ -183,10 +199,10 @@ impl Projection {
             view.note(at, if finding.is_active { "finding" } else { "finding_ended" }, finding.text.clone());
         }
         let key = (finding.key.clone(), finding.kind, id);
-        if finding.is_active {
-            self.findings.insert(key, finding.clone());
-        } else {
+        if !finding.is_active {
             self.findings.remove(&key);
+        } else if self.findings.len() < MAX_FINDINGS || self.findings.contains_key(&key) {
+            self.findings.insert(key, finding.clone());
         }
     }
 

@@ -7,6 +7,9 @@ use model::{Breach, Command, CommandId, Delivery, DeliveryResult, Reason, Releas
 /// Lines of one release's timeline; a release that flaps for a day stays readable, the log keeps the rest.
 const MAX_TIMELINE: usize = 500;
 
+/// Reasons kept of one release, the first ones: those are what it is judged by.
+const MAX_REASONS: usize = 64;
+
 /// One thing that happened.
 #[derive(Clone, Debug)]
 pub struct TimelineEntry {
@@ -43,7 +46,7 @@ pub struct ReleaseView {
     pub timeline: Vec<TimelineEntry>,
     pub commands: Vec<CommandId>,
     pub deliveries: Vec<(Timestamp, Delivery)>,
-    /// Every reason that was ever given against it, oldest first.
+    /// The reasons given against it, oldest first.
     pub reasons: Vec<Reason>,
     broken: BTreeSet<String>,
     asks_for_rollback: bool,
@@ -77,7 +80,9 @@ impl ReleaseView {
         self.broken.insert(breach.reason.trigger.clone());
         self.asks_for_rollback |= breach.action.is_rollback();
         self.note(at, "breach", reason_text(&breach.reason));
-        self.reasons.push(breach.reason.clone());
+        if self.reasons.len() < MAX_REASONS {
+            self.reasons.push(breach.reason.clone());
+        }
     }
 
     pub(super) fn breach_ended(&mut self, at: Timestamp, trigger: &str) {

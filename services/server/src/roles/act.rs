@@ -14,6 +14,10 @@ use super::judge::EventWriter;
 /// Commands executed at once; each may wait for a slow target, and the storm guard bounds how many there are.
 const MAX_CONCURRENT: usize = 32;
 
+/// Intents remembered so that none is executed twice; as many as the arbiter remembers commands, so that what is
+/// forgotten here can no longer be told again there.
+const MAX_SEEN: usize = 10_000;
+
 /// The loop around the actuators.
 pub(crate) struct ActRole {
     pub(crate) decisions: Topic,
@@ -24,6 +28,33 @@ pub(crate) struct ActRole {
     pub(crate) writer: EventWriter,
     pub(crate) halt_file: PathBuf,
     pub(crate) stop: CancellationToken,
+}
+
+/// The newest intent of each command that was started.
+#[derive(Debug, Default)]
+struct Seen(BTreeMap<CommandId, u64>);
+
+impl Seen {
+    /// Whether this intent was not started before; notes it. Later reasons join a command that is under way
+    /// already; only a new fencing number is a new intent.
+    fn is_new(&mut self, id: &CommandId, fencing: u64) -> bool {
+        if self.0.get(id).is_some_and(|&known| known >= fencing) {
+            return false;
+        }
+        if self.0.len() >= MAX_SEEN && !self.0.contains_key(id) {
+            self.forget_oldest();
+        }
+        self.0.insert(id.clone(), fencing);
+        true
+    }
+
+    /// Fencing numbers grow with every intent: the lowest is the oldest.
+    fn forget_oldest(&mut self) {
+        let oldest = self.0.iter().min_by_key(|(_, fencing)| **fencing).map(|(id, _)| id.clone());
+        if let Some(oldest) = oldest {
+            self.0.remove(&oldest);
+        }
+    }
 }
 
 /// Looks right before each send whether the command may still go out.
@@ -72,7 +103,7 @@ impl ActRole {
         let mut reader = self.decisions.reader(self.from);
         let permits = Arc::new(Semaphore::new(MAX_CONCURRENT));
         let mut running = JoinSet::new();
-        let mut seen: BTreeMap<CommandId, u64> = BTreeMap::new();
+        let mut seen = Seen::default();
         let unfinished: Vec<Command> = self.unfinished();
         for command in unfinished {
             self.start(command, &permits, &mut running, &mut seen);
@@ -102,15 +133,8 @@ impl ActRole {
             .collect()
     }
 
-    fn start(
-        &self,
-        command: Command,
-        permits: &Arc<Semaphore>,
-        running: &mut JoinSet<()>,
-        seen: &mut BTreeMap<CommandId, u64>,
-    ) {
-        // Later reasons join a command that is under way already; only a new fencing number is a new intent.
-        if seen.insert(command.id.clone(), command.fencing) == Some(command.fencing) {
+    fn start(&self, command: Command, permits: &Arc<Semaphore>, running: &mut JoinSet<()>, seen: &mut Seen) {
+        if !seen.is_new(&command.id, command.fencing) {
             return;
         }
         let gate = LiveGate { projection: self.projection.clone(), halt_file: self.halt_file.clone() };
@@ -140,4 +164,29 @@ async fn next_ready(reader: &mut Reader) -> Vec<Command> {
         _ => None,
     };
     record.decisions.into_iter().filter_map(ready).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_intent_is_started_once_and_what_is_remembered_is_bounded() {
+        let id = |n: u64| CommandId::from_text(format!("cmd_{n}"));
+        let mut seen = Seen::default();
+        for (command, fencing, is_new, why) in [
+            (1, 1, true, "the first word of it"),
+            (1, 1, false, "a later reason joins"),
+            (1, 3, true, "approved after it was prepared: a new intent"),
+            (1, 2, false, "an overtaken intent"),
+            (2, 4, true, "another command"),
+        ] {
+            assert_eq!(seen.is_new(&id(command), fencing), is_new, "{why}");
+        }
+        for n in 10..MAX_SEEN as u64 + 20 {
+            assert!(seen.is_new(&id(n), n));
+        }
+        assert_eq!(seen.0.len(), MAX_SEEN);
+        assert!(!seen.is_new(&id(MAX_SEEN as u64 + 19), MAX_SEEN as u64 + 19), "the newest are kept");
+    }
 }

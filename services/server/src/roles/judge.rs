@@ -22,6 +22,13 @@ const MAX_QUESTIONS: usize = 64;
 /// Pause before a decision record is offered again to a log that cannot write.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
+/// How long the decisions log may be silent, by the events' stamps, before it notes how far was judged: what came
+/// before need not be judged again at the next start, however long nothing was decided.
+const NOTE_PROGRESS_AFTER: Duration = Duration::from_secs(60);
+
+/// A stamp this far behind the latest is a clock set back, not a record overtaken on its way to the log.
+const CLOCK_SET_BACK: Duration = Duration::from_secs(10);
+
 /// What readers ask of the holder of the windows.
 #[derive(Debug)]
 pub(crate) enum Question {
@@ -75,8 +82,8 @@ pub(crate) struct Judge {
     pub(crate) arbiter: Arbiter,
     /// Time as the log tells it; never goes back.
     pub(crate) now: Timestamp,
-    /// Events up to here are on the decisions log already: judging them again must emit nothing.
-    pub(crate) decided: Option<Position>,
+    /// When something was last written to the decisions log.
+    pub(crate) noted_at: Timestamp,
 }
 
 impl Judge {
@@ -100,6 +107,11 @@ impl Judge {
         decisions
     }
 
+    /// Whether the decisions log should learn how far was judged, though nothing was decided.
+    fn is_progress_due(&self) -> bool {
+        self.now.since(self.noted_at) >= NOTE_PROGRESS_AFTER
+    }
+
     fn drain_arbiter(&mut self, decisions: &mut Vec<Decision>) {
         while let Some(decision) = self.arbiter.poll_decision() {
             decisions.push(decision);
@@ -116,6 +128,8 @@ pub(crate) struct JudgeRole {
     pub(crate) projection: SharedProjection,
     pub(crate) questions: mpsc::Receiver<Question>,
     pub(crate) metrics: JudgeMetrics,
+    /// Whether the newest stamp was behind the latest one.
+    pub(crate) is_clock_behind: bool,
     pub(crate) stop: CancellationToken,
 }
 
@@ -149,9 +163,12 @@ impl console::Values for Asker {
 }
 
 impl JudgeRole {
-    /// Runs until told to stop; what is durable when that happens is judged at the next start.
+    /// Runs until told to stop; what is durable when that happens is judged at the next start. Judging is work
+    /// for the processor: this belongs onto a thread of its own, where it keeps no request waiting.
     pub(crate) async fn run(mut self) {
         loop {
+            // A backlog is read without ever waiting; without this, questions and the stop would not be seen.
+            tokio::task::consume_budget().await;
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return,
@@ -189,15 +206,29 @@ impl JudgeRole {
             );
         }
         let Some(event) = read_event(&record, &self.metrics.poison) else { return };
+        self.watch_clock(event.at);
         let kind = kind_of(&event.body);
         let span = tracing::debug_span!("judge", kind, position = record.position.0);
         let watch = telemetry::clock::Stopwatch::start();
         let decisions = span.in_scope(|| self.judge.judge(record.position, &event));
         self.metrics.seconds.with_label_values(&[kind]).observe(watch.elapsed().as_secs_f64());
         self.metrics.records.with_label_values(&[kind]).inc();
-        if !decisions.is_empty() {
+        if !decisions.is_empty() || self.judge.is_progress_due() {
             self.decide(event.id, record.position, decisions).await;
         }
+    }
+
+    /// Tells, once each time, that the clock was set back: time stands still here until it has caught up.
+    fn watch_clock(&mut self, at: Timestamp) {
+        let behind = self.judge.now.since(at);
+        let is_behind = behind > CLOCK_SET_BACK;
+        if is_behind && !self.is_clock_behind {
+            tracing::error!(
+                seconds = behind.as_secs(),
+                "the clock was set back: nothing ends or falls due until it catches up"
+            );
+        }
+        self.is_clock_behind = is_behind;
     }
 
     async fn decide(&mut self, cause: EventId, position: Position, decisions: Vec<Decision>) {
@@ -216,15 +247,29 @@ impl JudgeRole {
                 }
                 Err(error) => {
                     tracing::error!(%error, "a decision cannot be written; judging waits until it can");
-                    tokio::select! {
-                        () = self.stop.cancelled() => return,
-                        () = tokio::time::sleep(RETRY_PAUSE) => {}
+                    if !self.pause().await {
+                        return;
                     }
                 }
             }
         }
-        self.judge.decided = Some(position);
+        self.judge.noted_at = record.at;
         self.projection.apply(&record);
+    }
+}
+
+impl JudgeRole {
+    /// Waits before the log is tried again, answering readers meanwhile; `false`: told to stop.
+    async fn pause(&mut self) -> bool {
+        let pause = tokio::time::sleep(RETRY_PAUSE);
+        tokio::pin!(pause);
+        loop {
+            tokio::select! {
+                () = self.stop.cancelled() => return false,
+                () = &mut pause => return true,
+                Some(question) = self.questions.recv() => self.answer(question),
+            }
+        }
     }
 }
 

@@ -37,8 +37,7 @@ pub(crate) async fn restore(
     let from = past.rewind_to(bus, longest_window).await?;
     replay_events(bus, &mut past, from, poison).await?;
     let next_event = past.decided.map_or(bus.events.first_position(), |Position(at)| Position(at + 1));
-    let judge =
-        Judge { analyzer: past.analyzer, arbiter: past.arbiter, now: past.now, decided: past.decided };
+    let judge = Judge { analyzer: past.analyzer, arbiter: past.arbiter, now: past.now, noted_at: past.now };
     Ok(Restored { judge, next_event, decisions_end, policy: past.policy })
 }
 
