@@ -52,7 +52,7 @@ impl Arbiter {
             let why = format!("the release is {}, so nothing is rolled back", record.release.state);
             return self.tell_breach(at, breach, &why);
         }
-        self.storms.note_service(&breach.key.environment, &breach.key.service);
+        self.note_suffering(at, breach);
         self.weigh(at, breach, release, Patience::MayWait);
     }
 

@@ -3,7 +3,8 @@
 //!
 //! Counted per environment: that is what causes are shared in, and trouble in staging must not disarm
 //! production. Three rules. Where more releases are under watch than may be rolled back, a storm is possible,
-//! and breaches are gathered for `storm.settle` before the first one acts. Otherwise the window alone counts:
+//! and breaches are gathered for `storm.settle` before the first one acts, longer when a second service suffers
+//! too: each is scraped in a second of its own, and a shared cause shows in one after the other. Otherwise the window alone counts:
 //! what more than `max_rollbacks` releases wanted within `storm.per`. And a storm lasts until none was wanted
 //! for `storm.per`, so that a straggler does not act alone.
 
@@ -24,8 +25,17 @@ pub(crate) struct Held {
     pub(crate) cause: EventId,
 }
 
+/// Once two services suffer, so many times `storm.settle` are waited from the first one on: with the default the
+/// usual scrape interval of 15 s, in which each service has been scraped once.
+const SETTLES_OF_A_SCRAPE: u32 = 3;
+
+/// Where services go on joining, a gather lasts at most so many times `storm.settle`: with the default the slower
+/// usual scrape interval of 30 s.
+const SETTLES_MAX: u32 = 6;
+
 #[derive(Debug, Default)]
 pub(crate) struct Gather {
+    pub(crate) begun: Timestamp,
     pub(crate) held: Vec<Held>,
     /// Every service whose release broke a limit meanwhile, held or prepared for other reasons.
     pub(crate) services: BTreeSet<String>,
@@ -85,8 +95,9 @@ impl Storms {
     }
 
     /// Holds a breach until the gather ends; `false` when no more can be held.
-    pub(crate) fn hold(&mut self, environment: &str, service: &str, held: Held) -> bool {
-        let gather = self.weather(environment).gather.get_or_insert_default();
+    pub(crate) fn hold(&mut self, environment: &str, service: &str, now: Timestamp, held: Held) -> bool {
+        let begin = || Gather { begun: now, ..Gather::default() };
+        let gather = self.weather(environment).gather.get_or_insert_with(begin);
         gather.services.insert(service.to_owned());
         if gather.held.len() >= MAX_HELD {
             return false;
@@ -95,12 +106,10 @@ impl Storms {
         true
     }
 
-    /// A breach that does not act counts too while breaches are gathered.
-    pub(crate) fn note_service(&mut self, environment: &str, service: &str) {
-        let gather = self.by_environment.get_mut(environment).and_then(|weather| weather.gather.as_mut());
-        if let Some(gather) = gather {
-            gather.services.insert(service.to_owned());
-        }
+    /// A breach that does not act counts too while breaches are gathered; the gather, if the service is new there.
+    pub(crate) fn note_service(&mut self, environment: &str, service: &str) -> Option<&Gather> {
+        let gather = self.by_environment.get_mut(environment)?.gather.as_mut()?;
+        gather.services.insert(service.to_owned()).then_some(&*gather)
     }
 
     pub(crate) fn end_gather(&mut self, environment: &str) -> Option<Gather> {
@@ -121,6 +130,25 @@ impl Storms {
 
     fn weather(&mut self, environment: &str) -> &mut Weather {
         self.by_environment.entry(environment.to_owned()).or_default()
+    }
+}
+
+impl Gather {
+    /// When it ends, now that another service has joined it at `now`; `longest` bounds what is waited in all.
+    pub(crate) fn until(
+        &self,
+        now: Timestamp,
+        settle: Duration,
+        longest: Duration,
+        max_rollbacks: usize,
+    ) -> Timestamp {
+        let soonest = self.begun + settle;
+        if self.services.len() > max_rollbacks {
+            return soonest.max(now);
+        }
+        let of_scrape = self.begun + settle * SETTLES_OF_A_SCRAPE;
+        let latest = self.begun + longest.min(settle * SETTLES_MAX);
+        of_scrape.max(now + settle).min(latest).max(soonest)
     }
 }
 

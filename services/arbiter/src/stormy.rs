@@ -40,7 +40,18 @@ impl Arbiter {
             self.timers.set(Timer::Gather(environment.clone()), until);
         }
         let held = Held { breach: breach.clone(), release: release.id.clone(), cause: at.cause.clone() };
-        self.storms.hold(environment, &breach.key.service, held)
+        self.storms.hold(environment, &breach.key.service, at.now, held)
+    }
+
+    /// A release broke a limit. While breaches are gathered, another service that suffers prolongs the gather; at
+    /// most by half of `max_decision_age`, so that what was held may still act.
+    pub(crate) fn note_suffering(&mut self, at: Moment<'_>, breach: &Breach) {
+        let storm = self.storm_rules();
+        let longest = self.effective(&breach.key).defaults.max_decision_age / 2;
+        let environment = &breach.key.environment;
+        let Some(gather) = self.storms.note_service(environment, &breach.key.service) else { return };
+        let until = gather.until(at.now, storm.settle, longest, storm.max_rollbacks);
+        self.timers.set(Timer::Gather(environment.clone()), until);
     }
 
     /// A breach that ended, or whose release is over, does not act later. One whose release is still under watch
@@ -66,7 +77,7 @@ impl Arbiter {
         }
     }
 
-    /// `storm.settle` has passed: either the cause is shared, or each breach acts for itself.
+    /// Gathering is over: either the cause is shared, or each breach acts for itself.
     pub(crate) fn on_gathered(&mut self, now: model::Timestamp, environment: &str) {
         let Some(gather) = self.storms.end_gather(environment) else { return };
         let Some(cause) = gather.held.first().map(|held| held.cause.clone()) else { return };
@@ -87,8 +98,8 @@ impl Arbiter {
     /// Begins the storm that a gather has shown; why its breaches do not act.
     fn begin_shared(&mut self, at: Moment<'_>, environment: &str, gather: &Gather, storm: &Storm) -> String {
         let services = text::list(gather.services.iter().map(String::as_str));
-        let (count, settle) = (gather.services.len(), text::span(storm.settle));
-        let cause = format!("{count} services broke their limits within {settle} ({services})");
+        let (count, gathered) = (gather.services.len(), text::span(at.now.since(gather.begun)));
+        let cause = format!("{count} services broke their limits within {gathered} ({services})");
         for held in &gather.held {
             self.storms.demand(environment, at.now, &held.release, storm.per, storm.max_rollbacks);
         }

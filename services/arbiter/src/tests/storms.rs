@@ -32,7 +32,6 @@ fn where_a_storm_is_possible_breaches_are_gathered_and_then_act() {
             0s release checkout 2 watching previous=1
             0s release search 2 watching previous=1
             5s breach cart 2
-            7s breach checkout 2
             9s tick
             10s tick
         ",
@@ -43,9 +42,84 @@ fn where_a_storm_is_possible_breaches_are_gathered_and_then_act() {
             10s command cart 2 #1 ready immediate (2) to 1 for error_rate until 70s
             10s version cart 2 is bad: it is being rolled back
             10s notice firing rollback_started critical: cart 2 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rolling back to 1
-            10s command checkout 2 #1 ready immediate (4) to 1 for error_rate until 70s
-            10s version checkout 2 is bad: it is being rolled back
-            10s notice firing rollback_started critical: checkout 2 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rolling back to 1
+        "#]],
+    );
+}
+
+#[test]
+fn a_second_service_prolongs_the_gather_by_a_scrape_and_then_both_act() {
+    check_commands(
+        "
+            policy max_rollbacks=2
+            0s release cart 2 watching previous=1
+            0s release checkout 2 watching previous=1
+            0s release search 2 watching previous=1
+            5s breach cart 2
+            7s breach checkout 2
+            19s tick
+            20s tick
+        ",
+        expect![[r#"
+            20s command cart 2 #1 ready immediate (2) to 1 for error_rate until 80s
+            20s version cart 2 is bad: it is being rolled back
+            20s command checkout 2 #1 ready immediate (4) to 1 for error_rate until 80s
+            20s version checkout 2 is bad: it is being rolled back
+        "#]],
+    );
+}
+
+#[test]
+fn an_outage_that_each_service_shows_at_a_scrape_of_its_own_is_one_storm() {
+    check_commands(
+        "
+            policy max_rollbacks=2
+            0s release cart 2 watching previous=1
+            0s release checkout 2 watching previous=1
+            0s release search 2 watching previous=1
+            5s breach cart 2
+            9s breach checkout 2
+            16s breach search 2
+            17s tick
+        ",
+        expect![[r#"
+            17s command cart 2 #1 prepared approved to 1 for error_rate until 1817s: storm: 3 services broke their limits within 12s (cart, checkout, search), so a shared cause is likely
+            17s command checkout 2 #1 prepared approved to 1 for error_rate until 1817s: storm: 3 services broke their limits within 12s (cart, checkout, search), so a shared cause is likely
+            17s command search 2 #1 prepared approved to 1 for error_rate until 1817s: storm: 3 services broke their limits within 12s (cart, checkout, search), so a shared cause is likely
+        "#]],
+    );
+}
+
+#[test]
+fn a_gather_that_goes_on_growing_ends_while_its_evidence_is_fresh() {
+    check_commands(
+        "
+            policy max_rollbacks=5
+            0s release cart 2 watching previous=1
+            0s release checkout 2 watching previous=1
+            0s release search 2 watching previous=1
+            0s release mail 2 watching previous=1
+            0s release stock 2 watching previous=1
+            0s release users 2 watching previous=1
+            5s breach cart 2
+            9s breach checkout 2
+            19s breach search 2
+            23s breach mail 2
+            27s breach stock 2
+            31s breach stock 2 trigger=response_time
+            31s tick
+            32s tick
+        ",
+        expect![[r#"
+            32s command cart 2 #1 ready immediate (2) to 1 for error_rate until 92s
+            32s version cart 2 is bad: it is being rolled back
+            32s command checkout 2 #1 ready immediate (4) to 1 for error_rate until 92s
+            32s version checkout 2 is bad: it is being rolled back
+            32s command search 2 #1 ready immediate (6) to 1 for error_rate until 92s
+            32s version search 2 is bad: it is being rolled back
+            32s command mail 2 #1 ready immediate (8) to 1 for error_rate until 92s
+            32s version mail 2 is bad: it is being rolled back
+            32s command stock 2 #1 ready immediate (10) to 1 for error_rate until 92s
+            32s version stock 2 is bad: it is being rolled back
         "#]],
     );
 }
