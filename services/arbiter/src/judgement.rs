@@ -108,7 +108,7 @@ impl Arbiter {
         let key = &record.release.key;
         let halt = self.halts.covering(&key.service, &key.environment).filter(|halt| halt.until > now);
         if let Some(halt) = halt {
-            let why = format!("halted by {} until {}: {}", halt.by, halt.until, halt.reason);
+            let why = format!("halted by {} until {}: {}", halt.by, text::time(halt.until), halt.reason);
             judgement.cap(Level::Prepare, why);
         }
     }

@@ -63,7 +63,7 @@ impl Arbiter {
         let place = Place::of(release);
         let digest = self.releases.digest_of(&place, &release.version).map(str::to_owned);
         if let Some(bad) = self.bad.find(&release.key, &release.version, digest.as_deref()) {
-            summary = format!("{summary}; this version is marked bad since {}", bad.since);
+            summary = format!("{summary}; this version is marked bad since {}", text::time(bad.since));
         }
         self.progress(at, &release.id, summary);
     }
@@ -145,7 +145,10 @@ impl Arbiter {
         self.end(at, release, &summary);
         let subject = Subject::of_release(&release.id, NoticeKind::Recovered);
         let mut draft = Draft::new(subject, Severity::Info, summary);
-        draft.command = self.newest_command(&release.reference()).map(|command| command.id.clone());
+        if let Some(command) = self.newest_command(&release.reference()) {
+            draft.command = Some(command.id.clone());
+            draft.reasons.clone_from(&command.reasons);
+        }
         self.announce(at, draft);
     }
 
@@ -218,7 +221,7 @@ fn progress_text(release: &Release) -> String {
         ReleaseState::Pending => format!("{name} is about to go out"),
         ReleaseState::Progressing => format!("{name} goes out{stage}{share}"),
         _ => match release.watch_until {
-            Some(until) => format!("{name} is out and watched until {until}"),
+            Some(until) => format!("{name} is out and watched until {}", text::time(until)),
             None => format!("{name} is out and watched"),
         },
     }

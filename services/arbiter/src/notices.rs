@@ -1,7 +1,5 @@
 //! How notices are made: labels, owner, id, and the resolved one that each firing one gets.
 
-use std::time::Duration;
-
 use model::{
     Alert, CommandId, CommandState, Decision, EventId, HaltScope, Labels, Notice, NoticeId, NoticeKind,
     NoticeStatus, Owner, Reason, Release, ReleaseId, ReleaseRef, ReleaseState, ServiceKey, Severity,
@@ -12,12 +10,7 @@ use crate::{
     Arbiter,
     arbiter::Moment,
     firing::{Scope, Subject},
-    timers::Timer,
 };
-
-/// How long a notice fires that tells of something without an end of its own, such as a recovery: long enough
-/// for every group's interval to pass once.
-const ANNOUNCED_FOR: Duration = Duration::from_secs(5 * 60);
 
 /// A notice before labels, owner and id are added.
 #[derive(Debug)]
@@ -56,15 +49,35 @@ impl Draft {
 impl Arbiter {
     /// Tells, or tells anew what was told; the same content twice is told once.
     pub(crate) fn fire(&mut self, at: Moment<'_>, draft: Draft) {
+        let subject = draft.subject.clone();
+        let mut notice = self.notice_of(at, draft);
+        if self.firing.get(&subject).is_some_and(|earlier| earlier.labels != notice.labels) {
+            self.resolve(at, &subject, None);
+        }
+        if let Some(earlier) = self.firing.get(&subject) {
+            notice.starts_at = earlier.starts_at;
+            if is_same_content(earlier, &notice) {
+                return;
+            }
+        }
+        notice.id = id_of(at, &notice);
+        let crowded_out = self.firing.insert(subject, notice.clone());
+        self.emit(Decision::Notice(Box::new(notice)));
+        if let Some(oldest) = crowded_out {
+            self.resolve(
+                at,
+                &oldest,
+                Some("too many notices fire at once: this oldest one is forgotten".to_owned()),
+            );
+        }
+    }
+
+    fn notice_of(&mut self, at: Moment<'_>, draft: Draft) -> Notice {
         let release = self.release_of(&draft.subject.scope);
         let named = release.as_ref().map(Release::reference).or_else(|| draft.named.clone());
         let owner = self.owner_of(&draft.subject.scope, named.as_ref(), release.as_ref());
         let labels = self.labels(&draft, named.as_ref(), owner.as_ref());
-        let earlier = self.firing.get(&draft.subject);
-        if earlier.is_some_and(|earlier| earlier.labels != labels) {
-            self.resolve(at, &draft.subject.clone(), None);
-        }
-        let mut notice = Notice {
+        Notice {
             id: NoticeId::default(),
             kind: draft.subject.kind,
             severity: draft.severity,
@@ -79,36 +92,20 @@ impl Arbiter {
             reasons: draft.reasons,
             owner,
             cause: at.cause.clone(),
-        };
-        if let Some(earlier) = self.firing.get(&draft.subject) {
-            notice.starts_at = earlier.starts_at;
-            if is_same_content(earlier, &notice) {
-                return;
-            }
-        }
-        notice.id = id_of(at, &notice);
-        let crowded_out = self.firing.insert(draft.subject, notice.clone());
-        self.emit(Decision::Notice(Box::new(notice)));
-        if let Some(oldest) = crowded_out {
-            self.resolve(
-                at,
-                &oldest,
-                Some("too many notices fire at once: this oldest one is forgotten".to_owned()),
-            );
         }
     }
 
-    /// Tells of something that has no end of its own: it is resolved after a while.
-    pub(crate) fn announce(&mut self, at: Moment<'_>, mut draft: Draft) {
-        let ends_at = at.now + ANNOUNCED_FOR;
-        draft.ends_at = Some(ends_at);
-        self.timers.set(Timer::Announcement(draft.subject.clone()), ends_at);
-        self.fire(at, draft);
+    /// Tells of good news once: it is over as soon as it is said, so that no end follows that says it again.
+    pub(crate) fn announce(&mut self, at: Moment<'_>, draft: Draft) {
+        let mut notice = self.notice_of(at, draft);
+        notice.status = NoticeStatus::Resolved;
+        notice.ends_at = Some(at.now);
+        notice.id = id_of(at, &notice);
+        self.emit(Decision::Notice(Box::new(notice)));
     }
 
     /// Ends what fires, under the labels it was told with; nothing where nothing fires.
     pub(crate) fn resolve(&mut self, at: Moment<'_>, subject: &Subject, summary: Option<String>) {
-        self.timers.clear(&Timer::Announcement(subject.clone()));
         let Some(mut notice) = self.firing.remove(subject) else { return };
         notice.status = NoticeStatus::Resolved;
         notice.ends_at = Some(at.now);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::{BaselineKind, Evidence, Reason, Release, ReleaseRef, Test};
+use model::{BaselineKind, Evidence, Reason, Release, ReleaseRef, Test, Timestamp};
 use policy::{MetricSource, Policy};
 
 /// What a metric's bare number means.
@@ -142,6 +142,15 @@ fn three_digits(value: f64) -> String {
         return text;
     }
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// `2026-11-23 10:00:00 UTC`: nobody needs milliseconds to read a clock.
+pub(crate) fn time(at: Timestamp) -> String {
+    let text = at.to_string();
+    match (text.get(..10), text.get(11..19)) {
+        (Some(date), Some(clock)) => format!("{date} {clock} UTC"),
+        _ => text,
+    }
 }
 
 /// `5m`, `1h30m`, `250ms`: as the policy writes durations.

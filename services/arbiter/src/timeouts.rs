@@ -23,10 +23,6 @@ impl Arbiter {
                     let cause = self.cause_of(&subject);
                     self.on_storm_over(Moment { now, cause: &cause }, &environment);
                 }
-                Timer::Announcement(subject) => {
-                    let cause = self.cause_of(&subject);
-                    self.resolve(Moment { now, cause: &cause }, &subject, None);
-                }
             }
         }
     }

@@ -4,8 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use model::{CommandId, HaltId, Timestamp};
 
-use crate::firing::Subject;
-
 /// What falls due.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Timer {
@@ -16,8 +14,6 @@ pub(crate) enum Timer {
     Gather(String),
     /// No rollback was wanted in this environment for `storm.per`.
     Storm(String),
-    /// A notice that tells of something that has no end of its own.
-    Announcement(Subject),
 }
 
 /// All timers, by time and by what falls due.

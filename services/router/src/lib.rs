@@ -13,7 +13,8 @@
 //! - `max_alerts` leaves out resolved and known notices first, and never changes a message's status.
 //! - A reload tells nothing twice; nor does a restart, since the log holds what was delivered.
 //! - A receiver that fails hands its message to a fallback.
-//! - Notices about releases that are critical, or steps of a rollback, wait for no tick.
+//! - Notices about releases that are critical or begin a rollback wait for no tick; how it went on follows soon.
+//! - What one decision tells a group is one message.
 //!
 //! Silences are not known yet.
 

@@ -1,19 +1,44 @@
 //! How notices of each kind are told.
 //!
 //! Alerts follow Alertmanager's timing exactly. Notices about releases differ in three ways: what a sleeping
-//! person needs now does not wait for the group's tick, an end that nobody saw begin is still told, and what
+//! person needs now does not wait for the group's tick and how it went on follows soon, an end that nobody saw begin is still told, and what
 //! is over once it is said is not repeated.
+
+use std::time::Duration;
 
 use model::{Notice, NoticeKind, NoticeStatus, Severity, Timestamp};
 
-/// Whether a change of this notice is told at once, without `group_wait` and `group_interval`: it is about a
-/// release, and critical or a step of a rollback.
-pub(crate) fn is_urgent(notice: &Notice) -> bool {
+/// When a change of a notice is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Haste {
+    /// At the group's tick.
+    None,
+    /// Soon, together with what else is news by then: it asks for nothing.
+    Soon,
+    /// Now, without `group_wait` and `group_interval`: somebody may have to get up.
+    Now,
+}
+
+/// How long after a message the next one follows that only tells how things went on: the steps of one rollback
+/// often come within a second, and are one message then.
+pub(crate) const FOLLOW_UP_PAUSE: Duration = Duration::from_secs(2);
+
+/// Alerts keep the group's tick. About a release, what is critical or begins a rollback waits for nothing; how a
+/// rollback went, what is over, and what Ripcord may do comes soon.
+pub(crate) fn haste(notice: &Notice) -> Haste {
     use NoticeKind as K;
+    let is_over = notice.status == NoticeStatus::Resolved;
     match notice.kind {
-        K::Alert => false,
-        K::RollbackPrepared | K::RollbackStarted | K::RolledBack | K::RollbackFailed | K::Recovered => true,
-        K::ReleaseProgress | K::Breach | K::Finding | K::Safety => notice.severity == Severity::Critical,
+        K::Alert => Haste::None,
+        K::RolledBack | K::Recovered => Haste::Soon,
+        K::RollbackPrepared | K::RollbackStarted | K::RollbackFailed if is_over => Haste::Soon,
+        K::RollbackPrepared | K::RollbackStarted | K::RollbackFailed => Haste::Now,
+        K::Safety if is_over || notice.severity != Severity::Critical => Haste::Soon,
+        K::ReleaseProgress | K::Breach | K::Finding | K::Safety => match notice.severity {
+            Severity::Critical if is_over => Haste::Soon,
+            Severity::Critical => Haste::Now,
+            Severity::Warning | Severity::Info => Haste::None,
+        },
     }
 }
 

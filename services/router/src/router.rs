@@ -67,8 +67,8 @@ pub struct Counts {
 /// notices and deliveries makes the same messages with the same ids.
 ///
 /// ```text
-/// replay: handle_notice, handle_delivery … ; poll_send until None, discarding; unfinished() → send again
-/// then:   handle_notice | handle_delivery | handle_timeout; poll_send until None; sleep until poll_timeout
+/// replay: handle_notices, handle_delivery … ; poll_send until None, discarding; unfinished() → send again
+/// then:   handle_notices | handle_delivery | handle_timeout; poll_send until None; sleep until poll_timeout
 /// ```
 #[derive(Clone, Debug)]
 pub struct Router {
@@ -127,8 +127,15 @@ impl Router {
 
     /// Something to tell, or its end.
     pub fn handle_notice(&mut self, now: Timestamp, notice: &Notice) {
+        self.handle_notices(now, [notice]);
+    }
+
+    /// What one decision has to tell: a group that gets several of these tells them in one message.
+    pub fn handle_notices<'a>(&mut self, now: Timestamp, notices: impl IntoIterator<Item = &'a Notice>) {
         self.advance(now);
-        self.take_in(notice);
+        for notice in notices {
+            self.take_in(notice);
+        }
         self.run_due();
     }
 

@@ -91,8 +91,7 @@ fn accepted_then_succeeded_then_recovered_and_all_that_fired_is_resolved() {
             7s notice firing rolled_back warning: checkout 2.4.1 in production was rolled back to 2.4.0
             30s notice resolved breach warning: checkout in production is within its limits again on 2.4.0, after 2.4.1 was rolled back
             30s notice resolved rolled_back warning: checkout in production is within its limits again on 2.4.0, after 2.4.1 was rolled back
-            30s notice firing recovered info: checkout in production is within its limits again on 2.4.0, after 2.4.1 was rolled back
-            330s notice resolved recovered info: checkout in production is within its limits again on 2.4.0, after 2.4.1 was rolled back
+            30s notice resolved recovered info: checkout in production is within its limits again on 2.4.0, after 2.4.1 was rolled back
         "#]],
     );
 }

@@ -68,11 +68,11 @@ fn a_halt_is_told_with_its_end_and_its_scope() {
     check(
         "5s halt h1 service=checkout env=production for=1h reason=migration",
         expect![[r#"
-        {alertname="halt", environment="production", halt="h1", kind="safety", service="checkout", severity="warning"}
-        description: all automatic action is halted for checkout in production until 2026-11-23T11:00:05.000Z by ann: migration
-        summary: all automatic action is halted for checkout in production until 2026-11-23T11:00:05.000Z by ann: migration
-        starts 2026-11-23T10:00:05.000Z, ends Some("2026-11-23T11:00:05.000Z")
-        link , cause evt_1
-        owner None, release None, command None, reasons []"#]],
+            {alertname="halt", environment="production", halt="h1", kind="safety", service="checkout", severity="warning"}
+            description: all automatic action is halted for checkout in production until 2026-11-23 11:00:05 UTC by ann: migration
+            summary: all automatic action is halted for checkout in production until 2026-11-23 11:00:05 UTC by ann: migration
+            starts 2026-11-23T10:00:05.000Z, ends Some("2026-11-23T11:00:05.000Z")
+            link , cause evt_1
+            owner None, release None, command None, reasons []"#]],
     );
 }

@@ -18,10 +18,10 @@ fn a_halt_prepares_what_would_have_acted_and_ends_by_itself() {
         expect![[r#"
             0s notice firing release_progress info: checkout 2.4.1 in production is out and watched
             1s halt h1 begins
-            1s notice firing safety warning: all automatic action is halted for everything until 2026-11-23T10:10:01.000Z by bob: migration
+            1s notice firing safety warning: all automatic action is halted for everything until 2026-11-23 10:10:01 UTC by bob: migration
             1s audit bob halt everything (h1): accepted: everything is halted
-            5s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1805s: halted by bob until 2026-11-23T10:10:01.000Z: migration
-            5s notice firing rollback_prepared critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rollback to 2.4.0 waits for approval: halted by bob until 2026-11-23T10:10:01.000Z: migration
+            5s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1805s: halted by bob until 2026-11-23 10:10:01 UTC: migration
+            5s notice firing rollback_prepared critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rollback to 2.4.0 waits for approval: halted by bob until 2026-11-23 10:10:01 UTC: migration
             601s halt h1 ends
             601s notice resolved safety warning: the halt by bob is over: it has run out
             602s command checkout 2.4.1 #1 ready approved (2) to 2.4.0 for error_rate until 662s approved by ann
@@ -56,7 +56,7 @@ fn a_halt_cancels_what_is_queued_and_not_what_is_accepted() {
             5s version checkout 2.4.1 is bad: it is being rolled back
             5s notice firing rollback_started critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rolling back to 2.4.0
             6s halt h1 begins
-            6s notice firing safety warning: all automatic action is halted for everything until 2026-11-23T10:10:06.000Z by ann: storage
+            6s notice firing safety warning: all automatic action is halted for everything until 2026-11-23 10:10:06 UTC by ann: storage
             6s command checkout 2.4.1 #1 cancelled immediate to 2.4.0 for error_rate until 65s: halted by ann: storage
             6s notice resolved rollback_started critical: checkout 2.4.1 in production: the rollback to 2.4.0 was cancelled: halted by ann: storage
             6s notice firing breach critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); its rollback was cancelled by a halt
@@ -100,7 +100,7 @@ fn a_halt_of_the_service_in_every_environment_covers() {
         expect![[r#"
             1s halt h1 begins
             1s audit ann halt checkout (h1): accepted: checkout is halted
-            5s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1805s: halted by ann until 2026-11-23T10:10:01.000Z: audit
+            5s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1805s: halted by ann until 2026-11-23 10:10:01 UTC: audit
         "#]],
     );
 }
@@ -119,7 +119,7 @@ fn a_halt_is_ended_by_a_person() {
         expect![[r#"
             0s notice firing release_progress info: checkout 2.4.1 in production is out and watched
             1s halt h1 begins
-            1s notice firing safety warning: all automatic action is halted for everything until 2026-11-23T10:10:01.000Z by ann: migration
+            1s notice firing safety warning: all automatic action is halted for everything until 2026-11-23 10:10:01 UTC by ann: migration
             1s audit ann halt everything (h1): accepted: everything is halted
             2s halt h1 ends
             2s notice resolved safety warning: the halt by ann is over: ended by bob
@@ -146,10 +146,10 @@ fn a_halt_renewed_ends_at_the_later_time() {
         ",
         expect![[r#"
             1s halt h1 begins
-            1s notice firing safety warning: all automatic action is halted for everything until 2026-11-23T10:10:01.000Z by ann: migration
+            1s notice firing safety warning: all automatic action is halted for everything until 2026-11-23 10:10:01 UTC by ann: migration
             1s audit ann halt everything (h1): accepted: everything is halted
             2s halt h1 begins
-            2s notice firing safety warning: all automatic action is halted for everything until 2026-11-23T10:20:02.000Z by ann: migration
+            2s notice firing safety warning: all automatic action is halted for everything until 2026-11-23 10:20:02 UTC by ann: migration
             2s audit ann halt everything (h1): accepted: everything is halted
             1202s halt h1 ends
             1202s notice resolved safety warning: the halt by ann is over: it has run out
@@ -183,7 +183,7 @@ fn an_approval_waits_for_the_end_of_a_halt_and_an_order_does_not() {
             1s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1801s: not_attributable: before the deployment it was 2 % already (error_rate > 1%)
             2s halt h1 begins
             2s audit bob halt everything (h1): accepted: everything is halted
-            3s audit ann approve cmd: refused: halted by bob until 2026-11-23T10:10:02.000Z: migration
+            3s audit ann approve cmd: refused: halted by bob until 2026-11-23 10:10:02 UTC: migration
             4s command checkout 2.4.1 #1 cancelled approved to 2.4.0 for error_rate until 1801s: ann ordered a rollback by hand
             4s command checkout 2.4.1 #2 ready approved (3) to 2.4.0 for error_rate until 64s approved by ann
             4s version checkout 2.4.1 is bad: it is being rolled back

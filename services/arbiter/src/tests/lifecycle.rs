@@ -100,7 +100,7 @@ fn a_release_of_a_bad_version_says_so() {
             6s notice resolved release_progress info: checkout 2.4.1 in production was rolled back to 2.4.0
             6s notice resolved rollback_started critical: checkout 2.4.1 in production was rolled back to 2.4.0
             6s notice firing rolled_back warning: checkout 2.4.1 in production was rolled back to 2.4.0
-            7s notice firing release_progress info: checkout 2.4.1 in production (eu-1) is out and watched; this version is marked bad since 2026-11-23T10:00:05.000Z
+            7s notice firing release_progress info: checkout 2.4.1 in production (eu-1) is out and watched; this version is marked bad since 2026-11-23 10:00:05 UTC
         "#]],
     );
 }

@@ -214,6 +214,8 @@ impl Reference {
                 prop_assert!(notice.kind != NoticeKind::Alert);
                 match notice.status {
                     NoticeStatus::Firing => drop(self.firing.insert(notice.labels.clone())),
+                    // Good news is over as soon as it is said.
+                    NoticeStatus::Resolved if notice.kind == NoticeKind::Recovered => {}
                     NoticeStatus::Resolved => {
                         prop_assert!(self.firing.remove(&notice.labels), "only what fires is resolved");
                     }

@@ -397,7 +397,7 @@ fn a_halt_that_comes_while_breaches_are_held_wins() {
         expect![[r#"
             7s halt h1 begins
             7s audit ann halt everything (h1): accepted: everything is halted
-            10s command cart 2 #1 prepared approved to 1 for error_rate until 1810s: halted by ann until 2026-11-23T11:00:07.000Z: storage
+            10s command cart 2 #1 prepared approved to 1 for error_rate until 1810s: halted by ann until 2026-11-23 11:00:07 UTC: storage
         "#]],
     );
 }

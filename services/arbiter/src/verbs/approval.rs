@@ -3,7 +3,7 @@
 use model::{Command, CommandId, CommandMode, CommandState, Verb};
 
 use super::Answer;
-use crate::{Arbiter, arbiter::Moment, destination, destination::Destination};
+use crate::{Arbiter, arbiter::Moment, destination, destination::Destination, text};
 
 impl Arbiter {
     pub(super) fn approve(
@@ -18,7 +18,7 @@ impl Arbiter {
         // Approving consents to what Ripcord wants to do by itself; against a halt it takes an order of one's own.
         if let Some(halt) = self.halts.covering(&key.service, &key.environment).filter(|it| it.until > at.now)
         {
-            return Err(format!("halted by {} until {}: {}", halt.by, halt.until, halt.reason));
+            return Err(format!("halted by {} until {}: {}", halt.by, text::time(halt.until), halt.reason));
         }
         if command.approved_by.iter().any(|name| name == who) {
             return Err(format!("{who} has approved it already; somebody else has to"));

@@ -10,6 +10,7 @@ use crate::{
     arbiter::Moment,
     firing::{Scope, Subject},
     notices::Draft,
+    text,
     timers::Timer,
 };
 
@@ -26,7 +27,9 @@ impl Arbiter {
         let scope = scope_text(&halt.scope);
         let summary = format!(
             "all automatic action is halted for {scope} until {} by {}: {}",
-            halt.until, halt.by, halt.reason
+            text::time(halt.until),
+            halt.by,
+            halt.reason
         );
         let subject = Subject::of(Scope::Halt(halt.id.clone()), NoticeKind::Safety).about("halt");
         let mut draft = Draft::new(subject, Severity::Warning, summary);

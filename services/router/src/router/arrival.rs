@@ -8,7 +8,7 @@ use super::Router;
 use crate::{
     group::{Arrival, Group},
     limits::MAX_GROUPS,
-    news,
+    news::{self, FOLLOW_UP_PAUSE, Haste},
 };
 
 /// A search looks at every group: a millisecond at most, which once a second is nothing.
@@ -108,13 +108,17 @@ impl Router {
         let Some(group) = self.groups.get(key) else { return };
         let route = &self.wiring.tree.nodes[node];
         let is_change = matches!(arrival, Arrival::New | Arrival::Changed);
-        let is_urgent = is_change && news::is_urgent(notice);
+        let haste = if is_change { news::haste(notice) } else { Haste::None };
         let has_waited = group.last_tick.is_none() && notice.starts_at + route.group_wait < self.now;
         // Without group_wait the first notice of a record ticks at once; the others of the record follow it
         // instead of waiting for the next interval.
         let is_together = is_change && route.group_wait.is_zero() && has_just_opened(group, self.now);
-        if is_urgent || has_waited || is_together {
+        if haste == Haste::Now || has_waited || is_together {
             self.set_due(key, self.now);
+        } else if haste == Haste::Soon {
+            let pause = group.last_tick.map_or(self.now, |tick| tick + FOLLOW_UP_PAUSE);
+            let soon = group.due.map_or(pause, |due| due.min(pause)).max(self.now);
+            self.set_due(key, soon);
         }
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use bus::{Reader, Topic};
-use model::{Decision, DecisionRecord, Delivery, EventBody, Position, Proposal, Send, Timestamp};
+use model::{Decision, DecisionRecord, Delivery, EventBody, Notice, Position, Proposal, Send, Timestamp};
 use receivers::Receivers;
 use router::Router;
 use tokio::{
@@ -135,13 +135,13 @@ impl NotifyRole {
             self.router.handle_timeout(now);
         }
         for decision in &decisions {
-            match decision {
-                Decision::Notice(notice) => self.router.handle_notice(now, notice),
-                Decision::Proposal(Proposal::Delivery(delivery)) => {
-                    self.router.handle_delivery(now, delivery)
-                }
-                _ => {}
+            if let Decision::Proposal(Proposal::Delivery(delivery)) = decision {
+                self.router.handle_delivery(now, delivery);
             }
+        }
+        let notices: Vec<&Notice> = decisions.iter().filter_map(notice_of).collect();
+        if !notices.is_empty() {
+            self.router.handle_notices(now, notices);
         }
     }
 
@@ -187,5 +187,12 @@ impl NotifyRole {
             writer.append_surely("notify", EventBody::Delivery(Box::new(delivery)), &stop).await;
             (key, thread)
         });
+    }
+}
+
+fn notice_of(decision: &Decision) -> Option<&Notice> {
+    match decision {
+        Decision::Notice(notice) => Some(notice),
+        _ => None,
     }
 }

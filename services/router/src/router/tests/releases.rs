@@ -1,11 +1,12 @@
 //! Notices about releases.
 
 use expect_test::expect;
+use model::{NoticeKind, NoticeStatus};
 
 use super::world::*;
 
 #[test]
-fn steps_of_a_rollback_and_critical_breaches_wait_for_nothing() {
+fn what_begins_a_rollback_and_critical_breaches_wait_for_nothing_and_how_it_went_on_follows_soon() {
     check(
         config(),
         "
@@ -22,7 +23,7 @@ fn steps_of_a_rollback_and_critical_breaches_wait_for_nothing() {
             50 sre/webhook/0 new_alerts_added firing: +Release +Errors* +Latency*
             60 sre/webhook/0 new_alerts_added firing: +Release +Errors +Latency +Rollback*
             70 sre/webhook/0 some_alerts_resolved firing: +Release +Errors +Latency -Rollback*
-            70 sre/webhook/0 new_alerts_added firing: +Release +Errors +Latency +Rolled*
+            72 sre/webhook/0 new_alerts_added firing: +Release +Errors +Latency +Rolled*
             90 sre/webhook/0 new_alerts_added firing: +Release +Errors +Latency +Rolled +Recovered*"#]],
     );
 }
@@ -153,4 +154,35 @@ fn a_fallback_hears_of_no_update_that_its_receiver_took_itself() {
             30 sre/webhook/0 all_alerts_resolved resolved: -Rollback*
             30 mail/email/0 all_alerts_resolved resolved: -Rollback*"#]],
     );
+}
+
+#[test]
+fn steps_of_a_rollback_within_a_second_are_one_message_after_the_alarm() {
+    check(
+        config(),
+        "
+        0   ! rollback_started Rollback release=r
+        0   . rollback_started Rollback release=r
+        1   ! rolled_back Rolled release=r
+        1   . rolled_back Rolled release=r
+        1   . recovered Recovered release=r
+        1000 end",
+        expect![[r#"
+            0 sre/webhook/0 first_notification firing: +Rollback*
+            2 sre/webhook/0 all_alerts_resolved resolved: -Rollback* -Rolled* -Recovered*"#]],
+    );
+}
+
+#[test]
+fn what_one_decision_tells_a_group_is_one_message() {
+    let mut world = World::new(vec![config()]);
+    world.run("0 ! rollback_prepared Prepared release=r");
+    let now = second(10);
+    let prepared =
+        notice(NoticeKind::RollbackPrepared, NoticeStatus::Resolved, &["Prepared", "release=r"], now);
+    let started = notice(NoticeKind::RollbackStarted, NoticeStatus::Firing, &["Started", "release=r"], now);
+    world.router.handle_notices(now, [&prepared, &started]);
+    let send = world.router.poll_send().unwrap();
+    assert_eq!(send.notices.len(), 2, "{send:?}");
+    assert_eq!(world.router.poll_send(), None);
 }
