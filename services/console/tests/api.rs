@@ -18,11 +18,23 @@ use model::{
 use serde_json::Value;
 use tower::ServiceExt as _;
 
-struct NoValues;
+/// Knows one service, in two environments.
+struct Checkout;
 
-impl Values for NoValues {
-    fn values(&self, _: ValuesQuery) -> Answer<Vec<ServiceValues>> {
-        Box::pin(async { Some(Vec::new()) })
+impl Values for Checkout {
+    fn values(&self, query: ValuesQuery) -> Answer<Vec<ServiceValues>> {
+        let found = ["production", "staging"]
+            .into_iter()
+            .filter(|name| query.environment.as_deref().is_none_or(|wanted| wanted == *name))
+            .map(|name| ServiceValues {
+                key: ServiceKey::new("checkout", name),
+                window: query.window.unwrap_or_default(),
+                at: Timestamp::from_millis(0),
+                versions: Vec::new(),
+            })
+            .filter(|_| query.service == "checkout")
+            .collect();
+        Box::pin(async { Some(found) })
     }
 
     fn discovery(&self) -> Answer<Discovery> {
@@ -33,7 +45,7 @@ impl Values for NoValues {
 fn console(projection: &SharedProjection) -> Console {
     Console {
         projection: projection.clone(),
-        values: Arc::new(NoValues),
+        values: Arc::new(Checkout),
         authorize: Arc::new(|_| Ok(())),
         readiness: Arc::new(|| Err("the log is being replayed".to_owned())),
         registry: prometheus::Registry::new(),
@@ -242,4 +254,40 @@ async fn readiness_names_what_is_in_the_way_and_an_analyzer_that_is_starting_is_
     assert_eq!(get(&projection, "/-/ready").await.0, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(get(&projection, "/-/healthy").await.0, StatusCode::OK);
     assert_eq!(get(&projection, "/api/v1/discovery").await.0, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn rolling_values_are_one_object_of_one_environment() {
+    let projection = SharedProjection::default();
+    let at = "/api/v1/services/checkout/metrics";
+    let (status, json) = get(&projection, &format!("{at}?environment=staging&window=5m&by=route")).await;
+    assert_eq!(status, StatusCode::OK, "{json}");
+    assert_eq!((&json["environment"], &json["window"]), (&"staging".into(), &"5m".into()));
+    assert_eq!((&json["at"], &json["versions"]), (&"1970-01-01T00:00:00.000Z".into(), &Value::Array(vec![])));
+    for (parameters, named) in [
+        ("", "production, staging"),
+        ("?environment=staging&route=/pay", "route"),
+        ("?environment=staging&by=colour", "colour"),
+        ("?environment=staging&window=0s", "0s"),
+        ("?environment=staging&window=25h", "24h"),
+    ] {
+        let (status, json) = get(&projection, &format!("{at}{parameters}")).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{parameters}");
+        assert!(json["detail"].as_str().unwrap().contains(named), "{parameters}: {json}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_asked_wrongly_is_a_problem_that_names_it() {
+    let projection = SharedProjection::default();
+    for (path, status, named) in [
+        ("/api/v1/releases?state=bogus", 400, "rollback_prepared"),
+        ("/api/v1/releases?limit=x", 400, "limit"),
+        ("/api/v1/deliveries?limit=-1", 400, "limit"),
+        ("/api/v1/nothing", 404, "openapi.json"),
+    ] {
+        let (answered, json) = get(&projection, path).await;
+        assert_eq!(answered.as_u16(), status, "{path}");
+        assert!(json["detail"].as_str().unwrap().contains(named), "{path}: {json}");
+    }
 }

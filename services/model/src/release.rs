@@ -107,6 +107,22 @@ pub enum ReleaseState {
 }
 
 impl ReleaseState {
+    /// In the order of a life.
+    pub const ALL: [Self; 12] = [
+        Self::Pending,
+        Self::Progressing,
+        Self::Watching,
+        Self::Succeeded,
+        Self::Unproven,
+        Self::RollbackPrepared,
+        Self::RollingBack,
+        Self::RolledBack,
+        Self::Recovered,
+        Self::RollbackFailed,
+        Self::Superseded,
+        Self::Cancelled,
+    ];
+
     /// Whether triggers judge a release in this state.
     pub fn is_under_watch(self) -> bool {
         matches!(self, Self::Progressing | Self::Watching | Self::RollbackPrepared | Self::RollingBack)

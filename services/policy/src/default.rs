@@ -52,14 +52,13 @@ impl Default for Identity {
             region: labels(&["region", "cloud_region", "cloud.region"]),
             replica: labels(&["replica", "prometheus_replica"]),
             route: labels(&["route", "http_route", "http.route", "handler"]),
-            join: vec![target_info()],
+            join: [Some(target_info()), build_info()].into_iter().flatten().collect(),
             fixed: Vec::new(),
         }
     }
 }
 
-/// OpenTelemetry's resource attributes as Prometheus exposes them. Other info series are not guessed at: a
-/// `go_build_info` names the version of a module, not of a service.
+/// OpenTelemetry's resource attributes as Prometheus exposes them.
 fn target_info() -> Join {
     Join {
         info: Selector::named("target_info"),
@@ -69,6 +68,15 @@ fn target_info() -> Join {
             (IdentityField::Version, "service_version".to_owned()),
         ],
     }
+}
+
+/// What most programs of the Prometheus world say of themselves: `shop_build_info{version="2.4.1"}`.
+fn build_info() -> Option<Join> {
+    Some(Join {
+        info: Selector::parse_info(r#"{__name__=~".+_build_info"}"#).ok()?,
+        on: vec!["job".to_owned(), "instance".to_owned()],
+        take: vec![(IdentityField::Version, "version".to_owned())],
+    })
 }
 
 impl Default for Defaults {

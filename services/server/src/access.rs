@@ -128,3 +128,19 @@ pub(crate) fn reload_route(auth: Arc<ArcSwap<Auth>>, reload: Reload) -> Router {
     };
     Router::new().route("/-/reload", post(handler))
 }
+
+/// [`reload_route`] in the OpenAPI document.
+pub(crate) fn describe_reload() -> serde_json::Value {
+    serde_json::json!({"post": {
+        "summary": "Reads the configuration again; a bad one changes nothing.",
+        "operationId": "reload",
+        "tags": ["operations"],
+        "security": [{"bearer": []}],
+        "responses": {
+            "200": {"description": "Reloaded"},
+            "400": {"description": "Every fault, as `ripcord check` prints it"},
+            "401": {"description": "No valid token"},
+            "403": {"description": "The token may not do this"},
+        },
+    }})
+}

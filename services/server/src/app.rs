@@ -411,7 +411,9 @@ fn openapi() -> String {
     document.merge(console::openapi());
     document.info.title = "Ripcord".to_owned();
     env!("CARGO_PKG_VERSION").clone_into(&mut document.info.version);
-    document.to_json().unwrap_or_default()
+    let mut document = serde_json::to_value(document).unwrap_or_default();
+    document["paths"]["/-/reload"] = access::describe_reload();
+    document.to_string()
 }
 
 fn warn_if_failed(name: &str, ended: Result<(), tokio::task::JoinError>) {

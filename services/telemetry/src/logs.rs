@@ -1,5 +1,7 @@
 //! Logs to stderr, and traces to an OpenTelemetry endpoint where one is configured.
 
+use std::io::IsTerminal as _;
+
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_otlp::WithExportConfig as _;
 use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
@@ -43,7 +45,9 @@ impl Telemetry {
     /// Sets up the process-wide subscriber; once a process.
     pub fn install(config: &TelemetryConfig) -> Result<Self, TelemetryError> {
         let filter = EnvFilter::try_new(&config.filter).unwrap_or_else(|_| EnvFilter::new("info"));
-        let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+        // Colours are for eyes, not for files and journals (https://no-color.org).
+        let is_coloured = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(is_coloured);
         let lines = match config.format {
             LogFormat::Text => lines.boxed(),
             LogFormat::Json => lines.json().boxed(),

@@ -1,13 +1,10 @@
 //! The ledgers: deliveries, audit, halts, bad versions.
 
-use axum::{
-    Json,
-    extract::{Query, State},
-};
+use axum::{Json, extract::State};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::Console;
+use super::{Console, Parameters};
 use crate::json::{AuditJson, BadVersionJson, DeliveryJson, HaltJson, Page};
 
 /// Lines of a page.
@@ -40,7 +37,7 @@ impl LinesQuery {
 #[utoipa::path(get, path = "/api/v1/deliveries", params(LinesQuery), responses((status = 200, body = Page<DeliveryJson>)))]
 pub(super) async fn deliveries(
     State(console): State<Console>,
-    Query(query): Query<LinesQuery>,
+    Parameters(query): Parameters<LinesQuery>,
 ) -> Json<Page<DeliveryJson>> {
     let projection = console.projection.read();
     let lines = projection
@@ -57,7 +54,7 @@ pub(super) async fn deliveries(
 #[utoipa::path(get, path = "/api/v1/audit", params(LinesQuery), responses((status = 200, body = Page<AuditJson>)))]
 pub(super) async fn audit(
     State(console): State<Console>,
-    Query(query): Query<LinesQuery>,
+    Parameters(query): Parameters<LinesQuery>,
 ) -> Json<Page<AuditJson>> {
     Json(query.page(console.projection.read().audit().map(AuditJson::of)))
 }

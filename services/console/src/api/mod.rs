@@ -8,11 +8,17 @@ mod values;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use axum::{Router, http::request::Parts, response::Response, routing::get};
+use axum::{
+    Router,
+    http::{Uri, request::Parts},
+    response::Response,
+    routing::get,
+};
 use model::values::{Discovery, ServiceValues, ValuesQuery};
 use prometheus::Registry;
 use utoipa::OpenApi;
 
+use problem::Parameters;
 pub use problem::Problem;
 
 use crate::SharedProjection;
@@ -69,7 +75,12 @@ pub fn router(console: Console) -> Router {
         .route("/metrics", get(operations::metrics))
         .route("/api/v1/openapi.json", get(operations::openapi))
         .merge(guarded)
+        .fallback(unknown_path)
         .with_state(console)
+}
+
+async fn unknown_path(uri: Uri) -> Problem {
+    Problem::not_found(format!("nothing is at {}; GET /api/v1/openapi.json lists every endpoint", uri.path()))
 }
 
 #[derive(OpenApi)]
@@ -88,6 +99,7 @@ pub fn router(console: Console) -> Router {
     operations::healthy,
     operations::ready,
     operations::metrics,
+    operations::openapi,
 ))]
 struct ReadApi;
 

@@ -48,6 +48,7 @@ pub(super) async fn metrics(State(console): State<Console>) -> Response {
 }
 
 /// The OpenAPI document.
+#[utoipa::path(get, path = "/api/v1/openapi.json", responses((status = 200, description = "OpenAPI 3.1", content_type = "application/json")))]
 pub(super) async fn openapi(State(console): State<Console>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], console.openapi_json.to_string()).into_response()
 }

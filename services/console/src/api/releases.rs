@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, State},
 };
-use model::{CommandId, ReleaseId};
+use model::{CommandId, ReleaseId, ReleaseState};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{Console, Problem};
+use super::{Console, Parameters, Problem};
 use crate::{
     json::{CommandJson, Page, ReasonJson, ReleaseDetailJson, ReleaseJson, VerdictJson},
     projection::Verdict,
@@ -36,11 +36,12 @@ pub(super) struct ListQuery {
 }
 
 /// Releases, newest first.
-#[utoipa::path(get, path = "/api/v1/releases", params(ListQuery), responses((status = 200, body = Page<ReleaseJson>)))]
+#[utoipa::path(get, path = "/api/v1/releases", params(ListQuery), responses((status = 200, body = Page<ReleaseJson>), (status = 400, body = Problem)))]
 pub(super) async fn list(
     State(console): State<Console>,
-    Query(query): Query<ListQuery>,
-) -> Json<Page<ReleaseJson>> {
+    Parameters(query): Parameters<ListQuery>,
+) -> Result<Json<Page<ReleaseJson>>, Problem> {
+    query.state.as_deref().map_or(Ok(()), expect_state)?;
     let projection = console.projection.read();
     let wanted = |have: &str, want: &Option<String>| want.as_deref().is_none_or(|want| want == have);
     let limit = query.limit.unwrap_or(DEFAULT_PAGE).clamp(1, MAX_PAGE);
@@ -54,7 +55,15 @@ pub(super) async fn list(
     let items: Vec<_> =
         matching.by_ref().take(limit).map(|view| ReleaseJson::of(&projection, view)).collect();
     let next = matching.next().and_then(|_| items.last().map(|last| last.id.clone()));
-    Json(Page { items, next })
+    Ok(Json(Page { items, next }))
+}
+
+fn expect_state(text: &str) -> Result<(), Problem> {
+    let known = ReleaseState::ALL.map(ReleaseState::as_str);
+    if known.contains(&text) {
+        return Ok(());
+    }
+    Err(Problem::bad_request(format!("{text:?} is not a state; states are {}", known.join(", "))))
 }
 
 /// One release with timeline, evidence, commands and deliveries. The bare id means the newest of its name.
@@ -80,7 +89,7 @@ pub(super) struct WaitQuery {
 pub(super) async fn verdict(
     State(console): State<Console>,
     Path(id): Path<String>,
-    Query(query): Query<WaitQuery>,
+    Parameters(query): Parameters<WaitQuery>,
 ) -> Result<Json<VerdictJson>, Problem> {
     let wait = parse_wait(query.wait.as_deref())?;
     let id = ReleaseId::from_text(id);

@@ -31,7 +31,9 @@ pub(super) fn read(root: &mut Reader<'_, '_>) -> Identity {
             *labels = given;
         }
     }
-    identity.join = reader.list("join").iter().filter_map(|node| join(node, &reader)).collect();
+    if reader.get("join").is_some() {
+        identity.join = reader.list("join").iter().filter_map(|node| join(node, &reader)).collect();
+    }
     identity.fixed = reader.list("static").iter().filter_map(|node| fixed(node, &reader)).collect();
     reader.finish();
     identity
@@ -39,7 +41,7 @@ pub(super) fn read(root: &mut Reader<'_, '_>) -> Identity {
 
 fn join(node: &Node, parent: &Reader<'_, '_>) -> Option<Join> {
     let mut reader = Reader::open(node, "an item of `join`", parent.diagnostics())?;
-    let info = selector(&mut reader, "info", Selector::parse);
+    let info = selector(&mut reader, "info", Selector::parse_info);
     reader.required("on");
     let on = reader.texts("on").unwrap_or_default();
     let take = fields(&mut reader, "take");

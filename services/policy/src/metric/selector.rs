@@ -61,6 +61,16 @@ impl Selector {
         Self::parse(&format!("{{{text}}}")).map(|parsed| Self { text: text.to_owned(), ..parsed })
     }
 
+    /// Parses the selector of info series. `go_build_info` is meant only where it is named: it tells the version
+    /// of a Go module, mostly `(devel)`, and would win over the service's own by a pattern of names.
+    pub fn parse_info(text: &str) -> Result<Self, SelectorError> {
+        let mut parsed = Self::parse(text)?;
+        if parsed.name.is_none() {
+            parsed.matchers.push(Matcher::new(MatchOp::NotEqual, NAME, "go_build_info"));
+        }
+        Ok(parsed)
+    }
+
     /// All series called `name`.
     pub fn named(name: &str) -> Self {
         Self { name: Some(name.to_owned()), matchers: Vec::new(), text: name.to_owned() }
@@ -111,6 +121,20 @@ mod tests {
 
     fn series(pairs: &[(&str, &str)]) -> Labels {
         Labels::from_pairs(pairs.iter().copied())
+    }
+
+    #[test]
+    fn a_pattern_of_info_series_leaves_out_the_one_that_names_a_go_module() {
+        let go = series(&[("__name__", "go_build_info"), ("version", "(devel)")]);
+        let own = series(&[("__name__", "shop_build_info"), ("version", "2.4.1")]);
+        for (text, is_go, is_own) in [
+            (r#"{__name__=~".+_build_info"}"#, false, true),
+            ("go_build_info", true, false),
+            (r#"{__name__="go_build_info"}"#, true, false),
+        ] {
+            let parsed = Selector::parse_info(text).unwrap();
+            assert_eq!((parsed.matches(&go), parsed.matches(&own)), (is_go, is_own), "{text}");
+        }
     }
 
     #[test]

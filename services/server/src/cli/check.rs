@@ -1,6 +1,9 @@
 //! `ripcord check`: is this configuration good, and if not, where and why.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::Args;
 use policy::Level;
@@ -10,25 +13,35 @@ use crate::config;
 
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
-    #[arg(default_value = "ripcord.yml")]
-    file: PathBuf,
+    /// The configuration; ripcord.yml where none is named.
+    file: Option<PathBuf>,
+    /// The same, as the other verbs take it.
+    #[arg(long, env = "RIPCORD_CONFIG", conflicts_with = "file")]
+    config: Option<PathBuf>,
     /// Exit 1 when there are warnings.
     #[arg(long)]
     deny_warnings: bool,
 }
 
 pub(super) fn run(args: &CheckArgs) -> ExitCode {
-    let report = config::check(&args.file);
+    let file = args.file.as_ref().or(args.config.as_ref());
+    let file = file.map_or(Path::new("ripcord.yml"), PathBuf::as_path);
+    let report = config::check(file);
     for diagnostic in &report.diagnostics {
         output::line(&diagnostic.to_string());
     }
     let count = |level| report.diagnostics.iter().filter(|it| it.level == level).count();
     let (errors, warnings) = (count(Level::Error), count(Level::Warning));
-    let file = args.file.display();
+    let file = file.display();
     if errors > 0 {
-        output::line(&format!("{file}: {errors} errors, {warnings} warnings"));
+        let errors = counted(errors, "error");
+        output::line(&format!("{file}: {errors}, {}", counted(warnings, "warning")));
         return ExitCode::from(EXIT_CONFIG);
     }
-    output::line(&format!("{file}: ok, {warnings} warnings"));
+    output::line(&format!("{file}: ok, {}", counted(warnings, "warning")));
     if args.deny_warnings && warnings > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

@@ -1,12 +1,17 @@
 //! The HTTP client of the verbs that talk to a server.
 
-use std::{path::Path, process::ExitCode, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::Path,
+    process::ExitCode,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use serde_json::Value;
 
 use super::ServerArgs;
-use crate::access::OPERATOR_TOKEN_FILE;
+use crate::{access::OPERATOR_TOKEN_FILE, config};
 
 /// Longer than the longest poll the server offers.
 const TIMEOUT: Duration = Duration::from_secs(65);
@@ -53,12 +58,17 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new(server: &ServerArgs) -> anyhow::Result<Self> {
+        let place = config::place(server.config.as_deref()).map_err(|errors| anyhow::anyhow!("{errors}"))?;
         let token = match &server.token_file {
             Some(path) => Some(read_token(path)?),
-            // The server's own token, where this is its machine and its working directory.
-            None => read_token(&server.data_dir.join(OPERATOR_TOKEN_FILE)).ok(),
+            // The server's own token, where this is its machine.
+            None => {
+                let data_dir = server.data_dir.as_ref().unwrap_or(&place.data_dir);
+                read_token(&data_dir.join(OPERATOR_TOKEN_FILE)).ok()
+            }
         };
-        Self::with_token(&server.url, token)
+        let url = server.url.clone().unwrap_or_else(|| url_of(place.listen));
+        Self::with_token(&url, token)
     }
 
     pub(crate) fn with_token(url: &str, token: Option<String>) -> anyhow::Result<Self> {
@@ -119,6 +129,17 @@ impl Client {
         };
         Err(ClientError::Refused { status: status.as_u16(), detail })
     }
+}
+
+/// The URL of a server on this machine; one that listens everywhere listens on loopback too.
+fn url_of(mut listen: SocketAddr) -> String {
+    if listen.ip().is_unspecified() {
+        listen.set_ip(match listen.ip() {
+            IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    format!("http://{listen}")
 }
 
 fn root_cause(error: &reqwest::Error) -> String {

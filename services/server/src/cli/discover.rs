@@ -6,13 +6,12 @@ use serde_json::Value;
 
 use super::{
     Client, ServerArgs,
-    output::{self, Output, text},
+    output::{self, text},
 };
 
 pub(super) async fn run(server: ServerArgs) -> anyhow::Result<ExitCode> {
     let answer = Client::new(&server)?.get("/api/v1/discovery").await?;
-    if server.output == Output::Json {
-        output::json(&answer);
+    if server.output.print_whole(&answer) {
         return Ok(ExitCode::SUCCESS);
     }
     let service = |it: &Value| {

@@ -5,10 +5,7 @@ use std::{io::Read as _, path::PathBuf, process::ExitCode};
 use anyhow::Context as _;
 use clap::Args;
 
-use super::{
-    Client, ServerArgs,
-    output::{self, Output},
-};
+use super::{Client, ServerArgs, output};
 
 /// Larger than any event that ingest accepts.
 const MAX_FILE_BYTES: u64 = 8 * 1024 * 1024;
@@ -33,9 +30,8 @@ pub(super) async fn run(args: EventArgs) -> anyhow::Result<ExitCode> {
     let content_type =
         if is_batch { "application/cloudevents-batch+json" } else { "application/cloudevents+json" };
     let answer = Client::new(&args.server)?.post_raw("/api/v1/events", content_type, body).await?;
-    match args.server.output {
-        Output::Json => output::json(&answer),
-        Output::Table => output::line("accepted"),
+    if !args.server.output.print_whole(&answer) {
+        output::line("accepted");
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -9,6 +9,7 @@ mod people;
 mod release;
 mod routes;
 mod serve;
+mod yaml;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -70,15 +71,18 @@ enum Verb {
 /// How to reach a server.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ServerArgs {
-    /// Where Ripcord listens.
-    #[arg(long, env = "RIPCORD_URL", default_value = "http://127.0.0.1:9480")]
-    pub(crate) url: String,
-    /// File with the bearer token to send; without it, the token in the data directory.
+    /// Where Ripcord listens; otherwise what --config says, else http://127.0.0.1:9480.
+    #[arg(long, env = "RIPCORD_URL")]
+    pub(crate) url: Option<String>,
+    /// The server's configuration, where this is its machine: tells its address and its data directory.
+    #[arg(long, env = "RIPCORD_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// File with the bearer token to send; otherwise the token in the data directory.
     #[arg(long, env = "RIPCORD_TOKEN_FILE")]
     pub(crate) token_file: Option<PathBuf>,
-    /// The server's data directory, where this is its machine.
-    #[arg(long, env = "RIPCORD_DATA_DIR", default_value = "data")]
-    pub(crate) data_dir: PathBuf,
+    /// The server's data directory; otherwise what --config says, else ./data.
+    #[arg(long, env = "RIPCORD_DATA_DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
     /// How to print.
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) output: output::Output,

@@ -11,6 +11,19 @@ pub(crate) enum Output {
     #[default]
     Table,
     Json,
+    Yaml,
+}
+
+impl Output {
+    /// Prints the whole answer where a format for programs is asked for; false where a table is.
+    pub(crate) fn print_whole(self, answer: &Value) -> bool {
+        match self {
+            Self::Table => return false,
+            Self::Json => line(&serde_json::to_string_pretty(answer).unwrap_or_default()),
+            Self::Yaml => line(&super::yaml::text(answer)),
+        }
+        true
+    }
 }
 
 /// Prints one line; a closed pipe is nobody's error.
@@ -21,11 +34,6 @@ pub(crate) fn line(text: &str) {
 /// Prints one line to stderr.
 pub(crate) fn error(text: &str) {
     drop(writeln!(std::io::stderr(), "{text}"));
-}
-
-/// Prints pretty JSON.
-pub(crate) fn json(value: &Value) {
-    line(&serde_json::to_string_pretty(value).unwrap_or_default());
 }
 
 /// Prints rows under a head, columns as wide as their widest cell.

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{
     Client, ServerArgs,
     client::segment,
-    output::{self, Output, text},
+    output::{self, text},
 };
 
 #[derive(Debug, Args)]
@@ -123,8 +123,8 @@ async fn post(server: &ServerArgs, path: String, body: Value, show: &str) -> any
 }
 
 fn print(server: &ServerArgs, answer: &Value, show: &str) {
-    if server.output == Output::Json {
-        return output::json(answer);
+    if server.output.print_whole(answer) {
+        return;
     }
     let shown = text(answer, show);
     output::line(if shown.is_empty() { "accepted" } else { &shown });

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::{
     Client, ServerArgs,
     client::segment,
-    output::{self, Output, text},
+    output::{self, text},
 };
 use crate::duration::parse_duration;
 
@@ -125,9 +125,8 @@ async fn start(args: StartArgs) -> anyhow::Result<ExitCode> {
         body["links"] = json!(args.links.into_iter().collect::<BTreeMap<_, _>>());
     }
     let answer = Client::new(&args.server)?.post("/api/v1/releases", &body).await?;
-    match args.server.output {
-        Output::Json => output::json(&answer),
-        Output::Table => output::line(&text(&answer, "id")),
+    if !args.server.output.print_whole(&answer) {
+        output::line(&text(&answer, "id"));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -139,10 +138,9 @@ async fn status(args: StatusArgs) -> anyhow::Result<ExitCode> {
         .as_deref()
         .map_or("/api/v1/releases".to_owned(), |id| format!("/api/v1/releases/{}", segment(id)));
     let answer = client.get(&path).await?;
-    match (args.server.output, args.id) {
-        (Output::Json, _) => output::json(&answer),
-        (Output::Table, None) => print_list(&answer),
-        (Output::Table, Some(_)) => print_one(&answer),
+    if !args.server.output.print_whole(&answer) {
+        let print = if args.id.is_some() { print_one } else { print_list };
+        print(&answer);
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -190,9 +188,8 @@ async fn wait(args: WaitArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(3));
     };
     let answer = answer?;
-    match args.server.output {
-        Output::Json => output::json(&answer),
-        Output::Table => print_verdict(&answer),
+    if !args.server.output.print_whole(&answer) {
+        print_verdict(&answer);
     }
     match text(&answer, "status").as_str() {
         "pass" => Ok(ExitCode::SUCCESS),

@@ -26,7 +26,7 @@ use policy::{
 };
 use secrecy::SecretString;
 
-pub(crate) use self::server::{Hooks, ServerConfig};
+pub(crate) use self::server::{Hooks, ServerConfig, ServerPlace};
 
 /// Everything that is configured, checked.
 pub(crate) struct Config {
@@ -93,6 +93,21 @@ pub(crate) fn load_keeping(path: Option<&Path>, last: Option<&PolicyLoad>) -> Re
 /// Everything that can be said about a file.
 pub(crate) fn check(path: &Path) -> CheckReport {
     CheckReport { diagnostics: read(Some(path), None).1 }
+}
+
+/// Where the server of a configuration is found; nothing else of the file is judged.
+pub(crate) fn place(path: Option<&Path>) -> Result<ServerPlace, ConfigErrors> {
+    let diagnostics = Diagnostics::default();
+    let read = || {
+        let mut files = files::Files::new(path);
+        let (name, text) = files.main(&diagnostics)?;
+        let node = parse(&name, &text, &diagnostics)?;
+        let mut top = Reader::open(&node, "the file", &diagnostics)?;
+        Some(server::read_place(&mut top, &files))
+    };
+    let place = read();
+    let faults: Vec<_> = diagnostics.into_vec().into_iter().filter(|it| it.level == Level::Error).collect();
+    place.filter(|_| faults.is_empty()).ok_or(ConfigErrors(faults))
 }
 
 fn read(path: Option<&Path>, last: Option<&PolicyLoad>) -> (Option<Config>, Vec<Diagnostic>) {

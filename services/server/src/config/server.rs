@@ -20,10 +20,22 @@ pub(crate) struct TokenConfig {
     pub(crate) environments: Vec<String>,
 }
 
+/// Where a server is found, by the network and by the file system.
+pub(crate) struct ServerPlace {
+    pub(crate) listen: SocketAddr,
+    /// Relative to the configuration file's folder, as every path in it is; without a file, to the working directory.
+    pub(crate) data_dir: PathBuf,
+}
+
+impl ServerPlace {
+    fn usual(files: &Files) -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 9480)), data_dir: files.resolve("data") }
+    }
+}
+
 /// `server`.
 pub(crate) struct ServerConfig {
     pub(crate) listen: SocketAddr,
-    /// Relative to the configuration file's folder, as every path in it is; without a file, to the working directory.
     pub(crate) data_dir: PathBuf,
     pub(crate) tokens: Vec<TokenConfig>,
     pub(crate) limits: Limits,
@@ -42,28 +54,16 @@ const ROLES: [(&str, Role); 4] =
 const NOT_YET: &str = "accepted, but does not act yet";
 
 pub(super) fn read_server(top: &mut Reader<'_, '_>, files: &mut Files) -> ServerConfig {
+    let usual = ServerPlace::usual(files);
     let mut config = ServerConfig {
-        listen: SocketAddr::from(([127, 0, 0, 1], 9480)),
-        data_dir: files.resolve("data"),
+        listen: usual.listen,
+        data_dir: usual.data_dir,
         tokens: Vec::new(),
         limits: Limits::default(),
     };
     let Some(mut server) = top.mapping("server") else { return config };
-    if let Some(listen) = server.text("listen") {
-        match listen.parse() {
-            Ok(listen) => config.listen = listen,
-            Err(_) => {
-                let message = format!("`listen`: {listen:?} is not an address and a port");
-                let hint = "write it like 127.0.0.1:9480 or [::]:9480";
-                if let Some(node) = server.get("listen") {
-                    server.diagnostics().error_hint(node, message, hint);
-                }
-            }
-        }
-    }
-    if let Some(data_dir) = server.text("data_dir") {
-        config.data_dir = files.resolve(data_dir);
-    }
+    let place = read_place_of(&mut server, files);
+    (config.listen, config.data_dir) = (place.listen, place.data_dir);
     for key in ["otlp_grpc", "web_config_file"] {
         if let Some(node) = server.get(key) {
             server.diagnostics().warning(
@@ -81,6 +81,34 @@ pub(super) fn read_server(top: &mut Reader<'_, '_>, files: &mut Files) -> Server
     }
     server.finish();
     config
+}
+
+/// Only where the server is found, for the verbs that talk to it: its secrets are not theirs to read.
+pub(super) fn read_place(top: &mut Reader<'_, '_>, files: &Files) -> ServerPlace {
+    match top.mapping("server") {
+        Some(mut server) => read_place_of(&mut server, files),
+        None => ServerPlace::usual(files),
+    }
+}
+
+fn read_place_of(server: &mut Reader<'_, '_>, files: &Files) -> ServerPlace {
+    let mut place = ServerPlace::usual(files);
+    if let Some(listen) = server.text("listen") {
+        match listen.parse() {
+            Ok(listen) => place.listen = listen,
+            Err(_) => {
+                let message = format!("`listen`: {listen:?} is not an address and a port");
+                let hint = "write it like 127.0.0.1:9480 or [::]:9480";
+                if let Some(node) = server.get("listen") {
+                    server.diagnostics().error_hint(node, message, hint);
+                }
+            }
+        }
+    }
+    if let Some(data_dir) = server.text("data_dir") {
+        place.data_dir = files.resolve(data_dir);
+    }
+    place
 }
 
 /// Verbs are audited under a token's name, so that it has to tell who it was.

@@ -137,7 +137,7 @@ impl Story {
     async fn tell_values(&self, stage: &Stage, service: &str) {
         let path = format!("/api/v1/services/{service}/metrics?environment=production&window=1m");
         let Ok(answer) = stage.client.get(&path).await else { return };
-        for version in answer["items"][0]["versions"].as_array().into_iter().flatten() {
+        for version in answer["versions"].as_array().into_iter().flatten() {
             let error_rate = version["error_rate"].as_f64().unwrap_or(0.0) * 100.0;
             let p95 = version["latency_seconds"]["p95"].as_f64().unwrap_or(f64::NAN) * 1000.0;
             self.say(&format!(

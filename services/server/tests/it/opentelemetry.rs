@@ -63,7 +63,7 @@ async fn the_sdks_own_request_duration_gives_error_rate_and_latency_without_conf
     let command = until("the rollback request", async || sink.commands_for("checkout").pop()).await;
     assert_eq!(command["release"]["id"], release.as_str());
     let values = system.get("/api/v1/services/checkout/metrics?window=5m").await;
-    let version = &values["items"][0]["versions"][0];
+    let version = &values["versions"][0];
     assert_eq!(version["version"], "2.4.1");
     assert_eq!(version["errors"], 100, "{values}");
     let p95 = version["latency_seconds"]["p95"].as_f64().unwrap();

@@ -121,7 +121,7 @@ receivers:
     let good = system.release("catalog", "1.9.0", Some("1.8.0")).await;
     until("healthy values of the release", async || {
         let values = system.get("/api/v1/services/checkout/metrics?window=5m").await;
-        (values["items"][0]["versions"][0]["requests"].as_u64()? >= 100).then_some(())
+        (values["versions"][0]["requests"].as_u64()? >= 100).then_some(())
     })
     .await;
     assert!(sink.received().is_empty());

@@ -43,7 +43,7 @@ async fn windows_are_the_same_after_kill_9_as_in_a_run_that_was_never_killed() {
     scrape_thrice(&system, "checkout", "2.4.1", 996.0, 4.0).await;
     let path = "/api/v1/services/checkout/metrics?window=5m";
     let counts = async |system: &crate::system::System| {
-        let version = system.get(path).await["items"][0]["versions"][0].clone();
+        let version = system.get(path).await["versions"][0].clone();
         Some((version["requests"].as_u64()?, version["errors"].as_u64()?))
     };
     let before = until("the window is full", async || counts(&system).await.filter(|it| it.0 == 1000)).await;

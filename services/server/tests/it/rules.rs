@@ -174,7 +174,7 @@ async fn raw_request_events_need_no_metric_definition() {
     assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
     system.until_state(&release, "rolling_back").await;
     let values = system.get("/api/v1/services/search/metrics?window=5m").await;
-    let version: &Value = &values["items"][0]["versions"][0];
+    let version: &Value = &values["versions"][0];
     assert_eq!(
         (version["requests"].as_u64(), version["errors"].as_u64()),
         (Some(500), Some(100)),

@@ -222,3 +222,17 @@ freezes:
     assert_eq!(effects, [(FreezeEffect::Deny, FreezeEffect::Approve), denied]);
     assert_eq!(policy.freezes[0].matching.len(), 2);
 }
+
+#[test]
+fn info_series_are_joined_unless_the_file_says_which() {
+    let joins = |text: &str| {
+        let texts: Vec<_> = accepted(text).identity.join.iter().map(|join| join.info.text.clone()).collect();
+        texts.join(" ")
+    };
+    let usual = r#"target_info {__name__=~".+_build_info"}"#;
+    assert_eq!(joins("alerts: []\n"), usual);
+    assert_eq!(joins("identity: { environment: [stage] }\n"), usual, "other names leave the joins alone");
+    assert_eq!(joins("identity: { join: [] }\n"), "");
+    let own = "identity: { join: [ { info: pod_info, on: [pod], take: { version: version } } ] }\n";
+    assert_eq!(joins(own), "pod_info");
+}
