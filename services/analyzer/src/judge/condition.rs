@@ -62,6 +62,37 @@ pub(crate) struct Judged<'a> {
     pub(crate) guarded: Truth,
     pub(crate) bare: Truth,
     pub(crate) terms: Vec<Term<'a>>,
+    /// Event time of the newest sample of what broke it, see [`Verdict`]; `None` where no sample did.
+    pub(crate) broken_at: Option<Timestamp>,
+}
+
+/// What a part of a condition comes to. Fresh data of one part must not lend its age to old data of another: an
+/// `and` is as old as its oldest part, an `or` as young as the youngest part that is true.
+#[derive(Clone, Copy)]
+struct Verdict {
+    guarded: Truth,
+    bare: Truth,
+    broken_at: Option<Timestamp>,
+}
+
+impl Verdict {
+    fn and(self, other: Self) -> Self {
+        let broken_at = match (self.broken_at, other.broken_at) {
+            (Some(one), Some(two)) => Some(one.min(two)),
+            (one, two) => one.or(two),
+        };
+        Self { guarded: self.guarded.and(other.guarded), bare: self.bare.and(other.bare), broken_at }
+    }
+
+    fn or(self, other: Self) -> Self {
+        let broken_at = match (self.guarded.is_true(), other.guarded.is_true()) {
+            // What has no samples, an alert or a fact, holds now.
+            (true, true) => self.broken_at.zip(other.broken_at).map(|(one, two)| one.max(two)),
+            (false, true) => other.broken_at,
+            _ => self.broken_at,
+        };
+        Self { guarded: self.guarded.or(other.guarded), bare: self.bare.or(other.bare), broken_at }
+    }
 }
 
 impl Judged<'_> {
@@ -90,11 +121,6 @@ impl Judged<'_> {
         };
         of(true).chain(of(false)).collect()
     }
-
-    /// Event time of the newest sample that counted.
-    pub(crate) fn newest_at(&self) -> Option<Timestamp> {
-        self.terms.iter().filter_map(|term| term.newest_at).max()
-    }
 }
 
 /// Judges `condition` over `window`.
@@ -106,27 +132,24 @@ pub(crate) fn judge<'a>(
     sources: Sources<'_>,
 ) -> Judged<'a> {
     let mut terms = Vec::new();
-    let (guarded, bare) = walk(condition, &mut |leaf| {
+    let Verdict { guarded, bare, broken_at } = walk(condition, &mut |leaf| {
         let (compared, newest_at) = judge_leaf(leaf, window, guarding, subject, sources);
-        let truths = (compared.guarded, compared.bare);
+        let (guarded, bare) = (compared.guarded, compared.bare);
         terms.push(Term { leaf, compared, newest_at });
-        truths
+        Verdict { guarded, bare, broken_at: newest_at }
     });
-    Judged { guarded, bare, terms }
+    Judged { guarded, bare, terms, broken_at }
 }
 
-fn walk<'a>(
-    condition: &'a Expression,
-    leaf: &mut dyn FnMut(&'a Expression) -> (Truth, Truth),
-) -> (Truth, Truth) {
+fn walk<'a>(condition: &'a Expression, leaf: &mut dyn FnMut(&'a Expression) -> Verdict) -> Verdict {
     match condition {
         Expression::And(left, right) => {
-            let (left, right) = (walk(left, leaf), walk(right, leaf));
-            (left.0.and(right.0), left.1.and(right.1))
+            let left = walk(left, leaf);
+            left.and(walk(right, leaf))
         }
         Expression::Or(left, right) => {
-            let (left, right) = (walk(left, leaf), walk(right, leaf));
-            (left.0.or(right.0), left.1.or(right.1))
+            let left = walk(left, leaf);
+            left.or(walk(right, leaf))
         }
         Expression::Compare { .. } | Expression::Alert(_) | Expression::Fact(_) => leaf(condition),
     }
@@ -317,5 +340,37 @@ pub(crate) fn has_alert(condition: &Expression) -> bool {
         Expression::Alert(_) => true,
         Expression::Compare { .. } | Expression::Fact(_) => false,
         Expression::And(left, right) | Expression::Or(left, right) => has_alert(left) || has_alert(right),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(guarded: Truth, second: Option<i64>) -> Verdict {
+        Verdict { guarded, bare: guarded, broken_at: second.map(Timestamp::from_millis) }
+    }
+
+    #[test]
+    fn fresh_data_of_one_part_lends_no_age_to_another() {
+        use Truth::{False, True};
+        let old = verdict(True, Some(1));
+        for (other, and, or, story) in [
+            (
+                verdict(True, Some(9)),
+                Some(1),
+                Some(9),
+                "both true: as old as the older, as young as the younger",
+            ),
+            (verdict(False, Some(9)), None, Some(1), "one is false: it does not make the other younger"),
+            (verdict(True, None), Some(1), None, "an alert that fires holds now"),
+        ] {
+            for (left, right) in [(old, other), (other, old)] {
+                if let Some(and) = and {
+                    assert_eq!(left.and(right).broken_at, Some(Timestamp::from_millis(and)), "{story}");
+                }
+                assert_eq!(left.or(right).broken_at, or.map(Timestamp::from_millis), "{story}");
+            }
+        }
     }
 }

@@ -20,6 +20,23 @@ impl Chance {
     fn count(&mut self, trials: u64, probability: f64) -> u64 {
         (0..trials).filter(|_| self.happens(probability)).count() as u64
     }
+
+    fn uniform(&mut self) -> f64 {
+        self.happens(0.0);
+        (self.0 >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// Poisson (Knuth): events of a stretch in which `mean` are expected; made for means below a few hundred.
+    fn events(&mut self, mean: f64) -> u64 {
+        let floor = (-mean).exp();
+        let mut product = self.uniform();
+        let mut events = 0;
+        while product > floor {
+            product *= self.uniform();
+            events += 1;
+        }
+        events
+    }
 }
 
 fn breaches(per_scrape: u64, hours: usize, action: &str) -> usize {
@@ -44,6 +61,49 @@ rollback_triggers: {{ error_rate: {{ threshold: {LIMIT}, window: 5m, action: {ac
         fired += shop.proposals.drain(..).filter(|it| matches!(it, Proposal::Breach(_))).count();
     }
     fired
+}
+
+/// One watch of an hour with a look every 5 s; whether it broke anything.
+fn watch_breaks(rps: f64, error_rate: f64, action: &str, seed: u64) -> bool {
+    const LOOK_INTERVAL_S: i64 = 5;
+    let policy = format!(
+        "rollback_triggers: {{ error_rate: {{ threshold: {LIMIT}, window: 5m, action: {action} }} }}"
+    );
+    let mut chance = Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let mut shop = Shop::new(&policy);
+    shop.run("0s serve checkout 1\n 1s deploy checkout 1");
+    for _ in 0..3600 / LOOK_INTERVAL_S {
+        let expected = rps * LOOK_INTERVAL_S as f64;
+        let errors = chance.events(expected * error_rate);
+        let others = chance.events(expected * (1.0 - error_rate));
+        shop.arm("checkout", "1").add(errors + others, errors);
+        shop.skip(LOOK_INTERVAL_S);
+    }
+    shop.proposals.iter().any(|it| matches!(it, Proposal::Breach(_)))
+}
+
+/// `HEALTHY_WATCHES=2000 cargo test -p analyzer healthy_watches -- --nocapture` runs and prints more of them.
+#[test]
+fn healthy_watches_with_a_look_every_five_seconds_break_nothing() {
+    let wanted = std::env::var("HEALTHY_WATCHES").ok().and_then(|text| text.parse().ok()).unwrap_or(16_u64);
+    let (all_rps, shares) = ([0.2, 1.0, 10.0, 100.0], [0.1, 0.4, 0.6, 0.8]);
+    let each = wanted.div_ceil((all_rps.len() * shares.len()) as u64);
+    for action in ["immediate_rollback", "alert_team"] {
+        let mut all_broken = 0;
+        for (share, rps) in shares.iter().flat_map(|share| all_rps.map(|rps| (share, rps))) {
+            let seeds = 1..=each;
+            let broken = seeds.filter(|seed| watch_breaks(rps, LIMIT * share, action, *seed)).count() as u64;
+            if broken > 0 {
+                println!("{action}: {broken} of {each} at {rps} rps and {share} times the limit");
+            }
+            all_broken += broken;
+            // One in a hundred is the goal; three standard deviations of that many are chance.
+            let goal = 0.01 * each as f64;
+            let story = format!("{action}: {broken} of {each} at {rps} rps and {share} times the limit");
+            assert!(broken as f64 <= goal + 3.0 * goal.sqrt(), "{story}");
+        }
+        println!("{action}: {all_broken} of {} watches", each * 16);
+    }
 }
 
 #[test]

@@ -98,7 +98,12 @@ impl Shop {
 
     /// Passes over so many seconds without a tick, and scrapes.
     pub(super) fn skip_to_next_scrape(&mut self) {
-        self.second += SCRAPE_INTERVAL_S;
+        self.skip(SCRAPE_INTERVAL_S);
+    }
+
+    /// The same for a scrape interval of one's own.
+    pub(super) fn skip(&mut self, seconds: i64) {
+        self.second += seconds;
         self.scrape();
     }
 

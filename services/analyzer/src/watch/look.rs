@@ -226,7 +226,7 @@ pub(super) fn reason_of(trigger: &Trigger, judged: &Judged<'_>, context: Context
         hold: trigger.hold,
         evidence: judged.evidence(),
         // An alert has no samples: its sender says that it fires, now.
-        evidence_at: judged.newest_at().unwrap_or(context.now()),
+        evidence_at: judged.broken_at.unwrap_or(context.now()),
         cause: context.cause.clone(),
         position: context.position,
         ..Reason::default()
