@@ -18,6 +18,7 @@ pub(crate) fn release() -> Release {
         version: "2.4.1".into(),
         previous_version: Some("2.4.0".into()),
         state: ReleaseState::RollingBack,
+        started_at: Timestamp::from_millis(T0.as_millis() - 60_000),
         links: BTreeMap::from([("pipeline".into(), "https://ci.example.org/42".into())]),
         ..Release::default()
     }

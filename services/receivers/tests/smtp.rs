@@ -172,7 +172,7 @@ async fn a_mail_in_clear_reaches_each_recipient_whole() {
     assert_eq!(mails[0]["data"], mails[1]["data"]);
     let data = mails[0]["data"].as_str().unwrap();
     for part in [
-        "Subject: [FIRING] checkout 2.4.1 in production: rolled back",
+        "Subject: [ROLLED BACK] checkout 2.4.1 in production: rolled back",
         "Message-ID: <snd_1@ripcord>",
         "References: <rel_1@ripcord>",
         "multipart/alternative",

@@ -1,19 +1,30 @@
-//! Which notice a message is about, and that in one line.
+//! Which notice a message leads with, and that in one line.
 
-use model::{Notice, NoticeKind, NoticeStatus, Send};
+use model::{CommandState, Notice, NoticeKind, NoticeStatus, ReleaseState, Send, Severity};
 
-use super::values;
+use super::{Tone, values};
 use crate::text::one_line;
 
 /// Longest name (service, version, environment) inside a line, in characters.
 const MAX_NAME_CHARS: usize = 80;
 
-/// The notice that a message leads with: of those that are new the latest, since it says where things stand; at
-/// one moment the one with the gravest consequence.
+/// The notice that a message leads with. About a release it says where the release stands: a rollback that waits,
+/// is under way, failed or was done comes before everything else. Else it is the latest of what is new; at one
+/// moment what begins before what ends, and the one with the gravest consequence.
 pub(super) fn lead(send: &Send) -> Option<&Notice> {
+    let stands = |notice: &&Notice| notice.status == NoticeStatus::Firing && is_standing(notice.kind);
+    let standing = send.notices.iter().filter(|_| send.release.is_some()).filter(stands);
+    if let Some(standing) = standing.max_by_key(|notice| (notice.starts_at, gravity(notice.kind))) {
+        return Some(standing);
+    }
     let fresh: Vec<&Notice> = send.fresh.iter().filter_map(|&at| send.notices.get(at)).collect();
     let candidates = if fresh.is_empty() { send.notices.iter().collect() } else { fresh };
-    candidates.into_iter().max_by_key(|notice| (moment(notice), gravity(notice.kind)))
+    candidates.into_iter().max_by_key(|notice| (moment(notice), !is_end(notice), gravity(notice.kind)))
+}
+
+fn is_standing(kind: NoticeKind) -> bool {
+    use NoticeKind as K;
+    matches!(kind, K::RollbackPrepared | K::RollbackStarted | K::RollbackFailed | K::RolledBack)
 }
 
 /// When the notice's status began.
@@ -24,7 +35,13 @@ pub(super) fn moment(notice: &Notice) -> model::Timestamp {
     }
 }
 
-fn gravity(kind: NoticeKind) -> u8 {
+/// Whether it only says that something is over; a recovery and the end of a watch are news themselves.
+pub(super) fn is_end(notice: &Notice) -> bool {
+    let is_news = matches!(notice.kind, NoticeKind::Recovered | NoticeKind::ReleaseProgress);
+    notice.status == NoticeStatus::Resolved && !is_news
+}
+
+pub(super) fn gravity(kind: NoticeKind) -> u8 {
     match kind {
         NoticeKind::RollbackFailed => 9,
         NoticeKind::RolledBack => 8,
@@ -39,51 +56,132 @@ fn gravity(kind: NoticeKind) -> u8 {
     }
 }
 
+/// What the message begins with: alarms fire and are resolved, everything else says what it is.
+pub(super) fn tag(send: &Send, lead: &Notice) -> (String, Tone) {
+    let is_over = lead.status == NoticeStatus::Resolved;
+    let state = lead.command.as_ref().map(|command| command.state);
+    let (tag, tone) = match lead.kind {
+        NoticeKind::ReleaseProgress => {
+            let is_good =
+                lead.release.as_ref().is_some_and(|release| release.state == ReleaseState::Succeeded);
+            ("RELEASE", if is_good { Tone::Good } else { Tone::Info })
+        }
+        NoticeKind::RolledBack => ("ROLLED BACK", if is_over { Tone::Good } else { Tone::Warning }),
+        NoticeKind::Recovered => ("RECOVERED", Tone::Good),
+        NoticeKind::RollbackPrepared if !is_over => ("APPROVAL NEEDED", Tone::Alarm),
+        NoticeKind::RollbackPrepared | NoticeKind::RollbackStarted if is_over => match state {
+            Some(CommandState::Rejected) => ("REJECTED", Tone::Warning),
+            Some(CommandState::Expired) => ("EXPIRED", Tone::Warning),
+            Some(CommandState::Cancelled) => ("CANCELLED", Tone::Warning),
+            _ => ("RESOLVED", Tone::Good),
+        },
+        NoticeKind::Safety if is_halt(lead) && is_over => ("HALT OVER", Tone::Good),
+        NoticeKind::Safety if is_halt(lead) => ("HALTED", Tone::Warning),
+        _ => return alarm(send, lead),
+    };
+    (tag.to_owned(), tone)
+}
+
+/// `FIRING`, or `FIRING:3` where the message is about several things.
+fn alarm(send: &Send, lead: &Notice) -> (String, Tone) {
+    if send.release.is_some() {
+        let word = word(lead.status);
+        return (word.to_owned(), tone(lead.status, lead.severity));
+    }
+    let told = || send.notices.iter().filter(|notice| notice.status == send.status);
+    let severity = told().map(|notice| notice.severity).max().unwrap_or_default();
+    let word = word(send.status);
+    let count = told().count();
+    let text = if count > 1 { format!("{word}:{count}") } else { word.to_owned() };
+    (text, tone(send.status, severity))
+}
+
+fn word(status: NoticeStatus) -> &'static str {
+    match status {
+        NoticeStatus::Firing => "FIRING",
+        NoticeStatus::Resolved => "RESOLVED",
+    }
+}
+
+/// How a notice of this severity sounds.
+pub(super) fn tone(status: NoticeStatus, severity: Severity) -> Tone {
+    match (status, severity) {
+        (NoticeStatus::Resolved, _) => Tone::Good,
+        (NoticeStatus::Firing, Severity::Critical) => Tone::Alarm,
+        (NoticeStatus::Firing, Severity::Warning) => Tone::Warning,
+        (NoticeStatus::Firing, Severity::Info) => Tone::Info,
+    }
+}
+
+pub(super) fn is_halt(notice: &Notice) -> bool {
+    notice.kind == NoticeKind::Safety && notice.labels.get("halt").is_some()
+}
+
 /// `checkout 2.4.1 in production`; where the group has no service, its labels.
 pub(super) fn subject(send: &Send, lead: Option<&Notice>) -> String {
     let label = |name: &str| {
         let of_lead = || lead.filter(|_| send.notices.len() == 1).and_then(|notice| notice.labels.get(name));
         send.common_labels.get(name).or_else(of_lead).map(|value| one_line(value, MAX_NAME_CHARS))
     };
-    let (service, environment, version) = match &send.release {
-        Some(release) => {
-            let name = |text: &str| Some(one_line(text, MAX_NAME_CHARS)).filter(|text| !text.is_empty());
-            (name(&release.key.service), name(&release.key.environment), name(&release.version))
-        }
-        None => (label("service"), label("environment"), label("version")),
+    let name = |text: &str| Some(one_line(text, MAX_NAME_CHARS)).filter(|text| !text.is_empty());
+    let (service, environment, version, cluster) = match &send.release {
+        Some(release) => (
+            name(&release.key.service),
+            name(&release.key.environment),
+            name(&release.version),
+            release.cluster.as_deref().and_then(name),
+        ),
+        None => (label("service"), label("environment"), label("version"), label("cluster")),
     };
+    let environment = environment.map_or(String::new(), |environment| format!(" in {environment}"));
     let Some(service) = service else {
+        if lead.is_some_and(is_halt) {
+            return format!("everything{environment}");
+        }
         let group = if send.group_labels.is_empty() { &send.common_labels } else { &send.group_labels };
         return one_line(&group.to_string(), 2 * MAX_NAME_CHARS);
     };
     let version = version.map_or(String::new(), |version| format!(" {version}"));
-    let environment = environment.map_or(String::new(), |environment| format!(" in {environment}"));
-    format!("{service}{version}{environment}")
+    let cluster = cluster.map_or(String::new(), |cluster| format!(" ({cluster})"));
+    format!("{service}{version}{environment}{cluster}")
 }
 
 /// What happened: `rolling back to 2.4.0`.
 pub(super) fn action(notice: &Notice) -> String {
-    let to = notice
-        .command
-        .as_ref()
-        .and_then(|command| command.to_version.as_deref())
-        .map_or(String::new(), |version| format!(" to {}", one_line(version, MAX_NAME_CHARS)));
+    let version = notice.command.as_ref().and_then(|command| command.to_version.as_deref());
+    let version = version.map(|version| one_line(version, MAX_NAME_CHARS));
+    let to = version.as_ref().map_or(String::new(), |version| format!(" to {version}"));
     let is_over = notice.status == NoticeStatus::Resolved;
     let said = |name: &str| notice.annotations.get(name).map(|text| one_line(text, 2 * MAX_NAME_CHARS));
     let alert = || notice.labels.get("alertname").map(|name| one_line(name, MAX_NAME_CHARS));
     match notice.kind {
+        NoticeKind::RollbackPrepared | NoticeKind::RollbackStarted if is_over => {
+            let end = match notice.command.as_ref().map(|command| command.state) {
+                Some(CommandState::Rejected) => "was rejected",
+                Some(CommandState::Expired) => "expired: nobody approved it",
+                Some(CommandState::Cancelled) => "was cancelled",
+                Some(CommandState::Failed) => "failed",
+                Some(CommandState::Succeeded) => "is done",
+                _ => "is on its way",
+            };
+            format!("the rollback{to} {end}")
+        }
+        NoticeKind::RollbackPrepared => format!("a rollback{to} waits for approval"),
         NoticeKind::RollbackStarted => format!("rolling back{to}"),
         NoticeKind::RolledBack => format!("rolled back{to}"),
+        NoticeKind::RollbackFailed if is_over => format!("the failed rollback{to} is settled"),
         NoticeKind::RollbackFailed => format!("the rollback{to} failed"),
-        NoticeKind::RollbackPrepared if is_over => format!("the rollback{to} does not wait any more"),
-        NoticeKind::RollbackPrepared => format!("a rollback{to} waits for approval"),
-        NoticeKind::Recovered => "recovered".to_owned(),
+        NoticeKind::Recovered => {
+            version.map_or_else(|| "recovered".to_owned(), |version| format!("recovered on {version}"))
+        }
         NoticeKind::Breach if is_over => "within its limits again".to_owned(),
         NoticeKind::Breach => "a limit is broken".to_owned(),
         NoticeKind::ReleaseProgress => match &notice.release {
-            Some(release) => release.state.as_str().replace('_', " "),
+            Some(release) => progress(release.state),
             None => said("summary").unwrap_or_else(|| "release progress".to_owned()),
         },
+        NoticeKind::Safety if is_halt(notice) && is_over => "automatic action goes on".to_owned(),
+        NoticeKind::Safety if is_halt(notice) => "no automatic action".to_owned(),
         NoticeKind::Alert => alert().or_else(|| said("summary")).unwrap_or_else(|| "alert".to_owned()),
         NoticeKind::Finding | NoticeKind::Safety => {
             said("summary").or_else(alert).unwrap_or_else(|| notice.kind.as_str().to_owned())
@@ -91,10 +189,23 @@ pub(super) fn action(notice: &Notice) -> String {
     }
 }
 
-/// The comparison that tipped it: `error_rate 8.3 % > 1 %`.
+fn progress(state: ReleaseState) -> String {
+    match state {
+        ReleaseState::Pending => "about to go out".to_owned(),
+        ReleaseState::Progressing => "going out".to_owned(),
+        ReleaseState::Watching => "out and under watch".to_owned(),
+        ReleaseState::Unproven => "the watch ended, too little was seen".to_owned(),
+        other => other.as_str().replace('_', " "),
+    }
+}
+
+/// The comparison that tipped it: `error_rate 8.3 % > 1 %`; nothing where the news is that it does not hold any more.
 pub(super) fn numbers(notice: &Notice) -> Option<String> {
-    let reasons = notice.command.as_ref().map_or(&notice.reasons, |command| &command.reasons);
-    let reason = reasons.first().or(notice.reasons.first())?;
+    let is_history = matches!(notice.kind, NoticeKind::Recovered | NoticeKind::ReleaseProgress);
+    if is_history || (notice.kind == NoticeKind::Breach && notice.status == NoticeStatus::Resolved) {
+        return None;
+    }
+    let reason = super::reasons(notice).first()?;
     reason
         .evidence
         .first()

@@ -4,12 +4,14 @@
 //! largest mail under 100 KB (where clients cut) and the largest Slack message within Slack's limits.
 
 mod headline;
+mod history;
+mod standing;
 mod values;
 
 #[cfg(test)]
 mod tests;
 
-use model::{Notice, NoticeKind, NoticeStatus, Reason, Send, Severity, Timestamp};
+use model::{Notice, NoticeKind, Reason, Send, Test, Timestamp};
 
 use crate::text::{clip, one_line};
 
@@ -27,13 +29,21 @@ const MAX_COMPARISONS: usize = 6;
 const MAX_LINKS: usize = 8;
 const MAX_URL_CHARS: usize = 400;
 
+/// How a message sounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tone {
+    Alarm,
+    Warning,
+    Info,
+    Good,
+}
+
 /// What a message says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Digest {
-    pub(crate) status: NoticeStatus,
-    pub(crate) severity: Severity,
-    /// How many notices fire (or, resolved, are over); told where it is not one thing's story.
-    pub(crate) count: usize,
+    /// `FIRING`, `FIRING:3`, `RELEASE`, `ROLLED BACK`.
+    pub(crate) tag: String,
+    pub(crate) tone: Tone,
     /// `checkout 2.4.1 in production`.
     pub(crate) subject: String,
     /// `rolling back to 2.4.0`.
@@ -42,6 +52,8 @@ pub(crate) struct Digest {
     pub(crate) numbers: Option<String>,
     /// Sentences for a person; may be empty.
     pub(crate) description: String,
+    /// What to type, and what for.
+    pub(crate) steps: Vec<(&'static str, String)>,
     /// Label and value.
     pub(crate) facts: Vec<(String, String)>,
     /// The timeline, oldest first.
@@ -58,8 +70,7 @@ pub(crate) struct Digest {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Event {
     pub(crate) at: Timestamp,
-    pub(crate) status: NoticeStatus,
-    pub(crate) severity: Severity,
+    pub(crate) tone: Tone,
     pub(crate) text: String,
     /// Not in the last message of the thread.
     pub(crate) is_fresh: bool,
@@ -76,37 +87,23 @@ impl Digest {
     /// Reads `send`; `external_url` is where people reach Ripcord, or empty.
     pub(crate) fn of(send: &Send, external_url: &str) -> Self {
         let lead = headline::lead(send);
-        let (events, left_out) = events(send);
-        let has_status = |notice: &&Notice| notice.status == send.status;
+        let (events, left_out) = history::of(send, lead);
+        let (tag, tone) =
+            lead.map_or_else(|| ("RESOLVED".to_owned(), Tone::Info), |lead| headline::tag(send, lead));
         Self {
-            status: send.status,
-            severity: send
-                .notices
-                .iter()
-                .filter(has_status)
-                .map(|notice| notice.severity)
-                .max()
-                .unwrap_or_default(),
-            count: if send.release.is_some() { 1 } else { send.notices.iter().filter(has_status).count() },
+            tag,
+            tone,
             subject: headline::subject(send, lead),
             action: lead.map_or_else(|| "nothing to tell".to_owned(), headline::action),
             numbers: lead.and_then(headline::numbers),
-            description: lead.map_or_else(String::new, description),
-            facts: lead.map_or_else(Vec::new, facts),
+            description: lead.map_or_else(String::new, |lead| standing::sentences(send, lead)),
+            steps: lead.map_or_else(Vec::new, standing::steps),
+            facts: lead.map_or_else(Vec::new, |lead| facts(send, lead)),
             events,
             omitted: send.truncated.saturating_add(left_out),
             links: links(send, lead, external_url),
             ids: ids(send, lead),
         }
-    }
-
-    /// `FIRING`, or `FIRING:3` where the message is about several things.
-    pub(crate) fn status_word(&self) -> String {
-        let word = match self.status {
-            NoticeStatus::Firing => "FIRING",
-            NoticeStatus::Resolved => "RESOLVED",
-        };
-        if self.count > 1 { format!("{word}:{}", self.count) } else { word.to_owned() }
     }
 
     /// `checkout 2.4.1 in production: rolling back to 2.4.0 (error_rate 8.3 % > 1 %)`.
@@ -116,84 +113,88 @@ impl Digest {
     }
 }
 
-fn description(notice: &Notice) -> String {
-    let text = notice.annotations.get("description").or(notice.annotations.get("summary"));
-    text.map_or_else(String::new, |text| one_line(text, MAX_DESCRIPTION_CHARS))
+/// Those of the command, to which later breaches were added, else the notice's own.
+fn reasons(notice: &Notice) -> &[Reason] {
+    let of_command = notice.command.as_ref().map(|command| command.reasons.as_slice());
+    of_command.filter(|reasons| !reasons.is_empty()).unwrap_or(&notice.reasons)
 }
 
-fn facts(notice: &Notice) -> Vec<(String, String)> {
-    let reasons = notice.command.as_ref().map_or(&notice.reasons, |command| &command.reasons);
-    let reasons = if reasons.is_empty() { &notice.reasons } else { reasons };
-    let mut facts = Vec::new();
-    let mut put = |label: &str, value: String| {
-        if !value.is_empty() {
-            facts.push((one_line(label, MAX_LINE_CHARS), one_line(&value, MAX_LINE_CHARS)));
-        }
+/// `2026-11-23 10:00:03 UTC`.
+fn time(at: Timestamp) -> String {
+    let text = at.to_string();
+    match (text.get(..10), text.get(11..19)) {
+        (Some(date), Some(clock)) => format!("{date} {clock} UTC"),
+        _ => text,
+    }
+}
+
+fn facts(send: &Send, notice: &Notice) -> Vec<(String, String)> {
+    let mut facts = match notice.kind {
+        NoticeKind::Alert => labels(send, notice),
+        _ => evidence(notice),
     };
-    // The first comparison is the headline's.
-    for (reason, evidence) in comparisons(reasons).skip(1).take(MAX_COMPARISONS) {
-        put(&reason.trigger, values::comparison(reason, evidence));
-    }
-    if let Some((reason, evidence)) = comparisons(reasons).next() {
-        put("Condition", reason.condition.clone());
-        put("Window", values::duration(reason.window));
-        put("Requests", values::grouped(evidence.requests));
-        put("Errors", values::grouped(evidence.errors));
-        put("Baseline", values::baseline(reason, evidence).unwrap_or_default());
-    }
     if let Some(release) = &notice.release {
-        put("State", release.state.as_str().replace('_', " "));
-        put("Stage", release.stage.clone().unwrap_or_default());
-        put("Previous version", release.previous_version.clone().unwrap_or_default());
+        let to = notice.command.as_ref().and_then(|command| command.to_version.clone());
+        match to {
+            Some(to) => facts.push(("Back to".to_owned(), to)),
+            None => {
+                facts.extend(release.previous_version.clone().map(|it| ("Previous version".to_owned(), it)))
+            }
+        }
+        facts.extend(release.stage.clone().map(|stage| ("Stage".to_owned(), stage)));
     }
-    put("Severity", notice.severity.as_str().to_owned());
-    put("Team", notice.owner.as_ref().and_then(|owner| owner.team.clone()).unwrap_or_default());
+    let team = notice.owner.as_ref().and_then(|owner| owner.team.clone());
+    facts.extend(team.map(|team| ("Team".to_owned(), team)));
+    facts.retain(|(_, value)| !value.is_empty());
+    for (label, value) in &mut facts {
+        *label = one_line(label, MAX_LINE_CHARS);
+        *value = one_line(value, MAX_LINE_CHARS);
+    }
     facts.truncate(MAX_FACTS);
+    facts
+}
+
+/// What an alert from elsewhere says about itself, beyond what stands in the headline; what all alerts of the
+/// message say where there are several.
+fn labels(send: &Send, notice: &Notice) -> Vec<(String, String)> {
+    const SHOWN: [&str; 4] = ["alertname", "service", "environment", "version"];
+    let is_one = send.notices.len() == 1;
+    let labels = if is_one { &notice.labels } else { &send.common_labels };
+    let annotations = if is_one { &notice.annotations } else { &send.common_annotations };
+    let of_labels = labels.iter().filter(|(name, _)| !SHOWN.contains(name));
+    let of_annotations = annotations.iter().filter(|(name, value)| {
+        !["summary", "description", "message"].contains(name) && !is_link(value) && !name.ends_with("_url")
+    });
+    of_labels.chain(of_annotations).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// The numbers, complete enough to be believed or refuted.
+fn evidence(notice: &Notice) -> Vec<(String, String)> {
+    let reasons = reasons(notice);
+    let Some((reason, first)) = comparisons(reasons).next() else {
+        // A rollback that a person asked for.
+        let asked = reasons.first().map(|reason| ("Reason".to_owned(), reason.condition.clone()));
+        return asked.into_iter().collect();
+    };
+    let is_over = notice.kind == NoticeKind::Recovered;
+    let mut facts = vec![
+        (if is_over { "Was" } else { "Measured" }.to_owned(), values::comparison(reason, first)),
+        ("Condition".to_owned(), reason.condition.clone()),
+        ("Window".to_owned(), values::window(reason, first)),
+        ("Requests".to_owned(), values::requests(reason, first)),
+        ("Baseline".to_owned(), values::baseline(reason, first).unwrap_or_default()),
+    ];
+    if let Test::Exact { level, tail_probability } = first.test {
+        facts.push(("By chance".to_owned(), values::chance(tail_probability, level)));
+    }
+    for (reason, evidence) in comparisons(reasons).skip(1).take(MAX_COMPARISONS) {
+        facts.push((format!("Too: {}", reason.trigger), values::comparison(reason, evidence)));
+    }
     facts
 }
 
 fn comparisons(reasons: &[Reason]) -> impl Iterator<Item = (&Reason, &model::Evidence)> {
     reasons.iter().flat_map(|reason| reason.evidence.iter().map(move |evidence| (reason, evidence)))
-}
-
-/// The timeline and how many of its oldest lines were left out.
-fn events(send: &Send) -> (Vec<Event>, u64) {
-    let mut events: Vec<Event> = send
-        .notices
-        .iter()
-        .enumerate()
-        .map(|(at, notice)| Event {
-            at: headline::moment(notice),
-            status: notice.status,
-            severity: notice.severity,
-            text: event_text(send, notice),
-            is_fresh: send.fresh.contains(&at),
-        })
-        .collect();
-    events.sort_by_key(|event| event.at);
-    let left_out = events.len().saturating_sub(MAX_EVENTS);
-    events.drain(..left_out);
-    (events, left_out as u64)
-}
-
-/// The notice's summary, or else what happened; with the service where the message is about several.
-fn event_text(send: &Send, notice: &Notice) -> String {
-    let text = match notice.annotations.get("summary") {
-        // The summaries of our own notices say how it ended; those of alerts from elsewhere stay as they were.
-        Some(summary) if notice.status == NoticeStatus::Resolved && notice.kind == NoticeKind::Alert => {
-            format!("resolved: {summary}")
-        }
-        Some(summary) => summary.to_owned(),
-        None => match headline::numbers(notice) {
-            Some(numbers) => format!("{} ({numbers})", headline::action(notice)),
-            None => headline::action(notice),
-        },
-    };
-    let service = notice.labels.get("service").filter(|_| send.common_labels.get("service").is_none());
-    match service {
-        Some(service) if !text.contains(service) => one_line(&format!("{service}: {text}"), MAX_LINE_CHARS),
-        _ => one_line(&text, MAX_LINE_CHARS),
-    }
 }
 
 fn links(send: &Send, lead: Option<&Notice>, external_url: &str) -> Vec<(String, String)> {

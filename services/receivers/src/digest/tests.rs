@@ -9,13 +9,16 @@ use super::*;
 use crate::fixture::{self, T0};
 
 fn text(digest: &Digest) -> String {
-    let mut text = format!("[{}] {}\n{}\n", digest.status_word(), digest.headline(), digest.description);
+    let mut text = format!("[{}] {}\n{}\n", digest.tag, digest.headline(), digest.description);
+    for (what, command) in &digest.steps {
+        text += &format!("  {what}: {command}\n");
+    }
     for (label, value) in &digest.facts {
         text += &format!("  {label}: {value}\n");
     }
     for event in &digest.events {
         let fresh = if event.is_fresh { "*" } else { " " };
-        text += &format!(" {fresh}{} {:?} {}\n", event.clock(), event.status, event.text);
+        text += &format!(" {fresh}{} {:?} {}\n", event.clock(), event.tone, event.text);
     }
     for (name, url) in &digest.links {
         text += &format!("  {name} -> {url}\n");
@@ -36,18 +39,18 @@ fn a_rollback_is_told_with_its_numbers() {
         &fixture::send("slack"),
         expect![[r#"
             [FIRING] checkout 2.4.1 in production: rolling back to 2.4.0 (error_rate 8.3 % > 1 %)
-            1,513 of 18,231 requests failed in 5m; 2.4.0 beside it fails 0.09 %.
+            Ripcord acts by itself: the rollback is being requested, and 2.4.1 counts as bad from now on. You will be told when it is done, or if it fails.
+              Stop automatic action: ripcord halt --service checkout --environment production --for 1h --reason WHY
+              Measured: error_rate 8.3 % > 1 %
               Condition: error_rate > 1%
-              Window: 5m
-              Requests: 18,231
-              Errors: 1,513
+              Window: 5m, 97 % of it seen
+              Requests: 1,513 of 18,231 failed
               Baseline: 0.09 % (2.4.0 beside it, 20,000 requests)
-              State: rolling back
-              Previous version: 2.4.0
-              Severity: critical
+              Back to: 2.4.0
               Team: payments
-             *10:00:00 Firing checkout 2.4.1 breaks error_rate > 1%
-             *10:00:03 Firing rolling back checkout 2.4.1 to 2.4.0
+              09:59:00 Info 2.4.1 went out instead of 2.4.0
+             *10:00:00 Alarm checkout 2.4.1 breaks error_rate > 1%
+             *10:00:03 Alarm rolling back checkout 2.4.1 to 2.4.0
               evidence -> https://ripcord.example.org/api/v1/releases/rel_1
               runbook -> https://runbooks.example.org/checkout?a=1&b=2
               pipeline -> https://ci.example.org/42
@@ -58,7 +61,7 @@ fn a_rollback_is_told_with_its_numbers() {
 }
 
 #[test]
-fn the_headline_follows_the_newest_event_and_the_gravest_of_one_moment() {
+fn the_headline_says_where_the_release_stands_and_else_what_is_new() {
     for (kinds, headline) in [
         (
             vec![(NoticeKind::Breach, 0)],
@@ -73,8 +76,8 @@ fn the_headline_follows_the_newest_event_and_the_gravest_of_one_moment() {
             "checkout 2.4.1 in production: the rollback to 2.4.0 failed (error_rate 8.3 % > 1 %)",
         ),
         (
-            vec![(NoticeKind::RolledBack, 9), (NoticeKind::Recovered, 30)],
-            "checkout 2.4.1 in production: recovered (error_rate 8.3 % > 1 %)",
+            vec![(NoticeKind::RollbackStarted, 3), (NoticeKind::Breach, 20)],
+            "checkout 2.4.1 in production: rolling back to 2.4.0 (error_rate 8.3 % > 1 %)",
         ),
         (
             vec![(NoticeKind::Finding, 9)],
@@ -110,10 +113,9 @@ fn alerts_without_a_release_are_counted_and_named_by_their_group() {
         expect![[r#"
             [FIRING:2] {alertname="DiskFull"}: DiskFull
             1,513 of 18,231 requests failed in 5m; 2.4.0 beside it fails 0.09 %.
-              Severity: critical
-             *10:00:00 Firing cart: disk is nearly full
-              10:00:02 Firing mail: disk is nearly full
-             *10:01:01 Resolved search: resolved: disk is nearly full
+             *10:00:00 Alarm cart: disk is nearly full
+              10:00:02 Alarm mail: disk is nearly full
+             *10:01:01 Good search: resolved: disk is nearly full
               runbook -> https://runbooks.example.org/checkout?a=1&b=2
         "#]],
     );
@@ -137,6 +139,115 @@ fn a_message_without_notices_is_still_one() {
 fn a_long_story_keeps_its_end() {
     let notices = (0..100).map(|n| fixture::notice(NoticeKind::Finding, n, &format!("event {n}"))).collect();
     let digest = Digest::of(&fixture::send_of("slack", notices), "");
-    assert_eq!((digest.events.len(), digest.omitted), (30, 70));
+    assert_eq!((digest.events.len(), digest.omitted), (30, 71));
     assert_eq!(digest.events.last().map(|event| event.text.as_str()), Some("event 99"));
+}
+
+/// The notices of a release after a rollback that worked.
+fn recovery() -> Send {
+    let resolved = |mut notice: model::Notice, at: u64, summary: &str| {
+        notice.status = model::NoticeStatus::Resolved;
+        notice.ends_at = Some(T0 + Duration::from_secs(at));
+        notice.annotations.set("summary", summary);
+        notice
+    };
+    let summary = "checkout in production is within its limits again on 2.4.0, after 2.4.1 was rolled back";
+    let mut recovered = fixture::notice(NoticeKind::Recovered, 30, "");
+    recovered.command = fixture::notice(NoticeKind::RolledBack, 20, "").command;
+    fixture::send_of(
+        "slack",
+        vec![
+            resolved(fixture::notice(NoticeKind::RolledBack, 20, ""), 30, summary),
+            resolved(fixture::notice(NoticeKind::Breach, 2, ""), 30, summary),
+            resolved(recovered, 30, summary),
+        ],
+    )
+}
+
+#[test]
+fn a_recovery_is_good_news_told_once_with_the_story_before_it() {
+    let digest = Digest::of(&recovery(), "");
+    assert_eq!(digest.events.iter().filter(|event| event.is_fresh).count(), 1);
+    check(&recovery(), expect![[r#"
+        [RECOVERED] checkout 2.4.1 in production: recovered on 2.4.0
+        checkout in production is within its limits again on 2.4.0, after 2.4.1 was rolled back
+          Was: error_rate 8.3 % > 1 %
+          Condition: error_rate > 1%
+          Window: 5m, 97 % of it seen
+          Requests: 1,513 of 18,231 failed
+          Baseline: 0.09 % (2.4.0 beside it, 20,000 requests)
+          Back to: 2.4.0
+          Team: payments
+          09:59:00 Info 2.4.1 went out instead of 2.4.0
+          10:00:00 Alarm error_rate 8.3 % > 1 %: rollback to 2.4.0 decided
+          10:00:02 Alarm error_rate 8.3 % > 1 %
+          10:00:20 Alarm rolled back to 2.4.0
+         *10:00:30 Good checkout in production is within its limits again on 2.4.0, after 2.4.1 was rolled back
+          evidence -> https://ripcord.example.org/api/v1/releases/rel_1
+          runbook -> https://runbooks.example.org/checkout?a=1&b=2
+          pipeline -> https://ci.example.org/42
+          release rel_1
+          command cmd_1
+    "#]]);
+}
+
+#[test]
+fn what_waits_for_approval_says_why_until_when_and_what_to_type() {
+    let mut prepared =
+        fixture::notice(NoticeKind::RollbackPrepared, 0, "checkout 2.4.1 in production: waits");
+    let command = prepared.command.as_mut().unwrap();
+    command.state_reason = "the mode is approve".into();
+    command.state = model::CommandState::Prepared;
+    let mut told = |change: &dyn Fn(&mut model::Notice)| {
+        change(&mut prepared);
+        let digest = Digest::of(&fixture::send_of("slack", vec![prepared.clone()]), "");
+        format!("[{}] {}\n{}\n{:?}\n", digest.tag, digest.headline(), digest.description, digest.steps)
+    };
+    let mut all = told(&|_| {});
+    all += &told(&|notice| {
+        let command = notice.command.as_mut().unwrap();
+        (command.to_version, command.approvals_needed) = (None, 2);
+        command.approved_by = vec!["ann".into()];
+    });
+    all += &told(&|notice| {
+        let command = notice.command.as_mut().unwrap();
+        (command.to_version, command.state) = (Some("2.4.0".into()), model::CommandState::Rejected);
+        (notice.status, notice.ends_at) = (model::NoticeStatus::Resolved, Some(T0));
+        notice
+            .annotations
+            .set("summary", "checkout 2.4.1 in production: the rollback to 2.4.0 was rejected: by ann");
+    });
+    expect![[r#"
+        [APPROVAL NEEDED] checkout 2.4.1 in production: a rollback to 2.4.0 waits for approval (error_rate 8.3 % > 1 %)
+        Ripcord does not act by itself: the mode is approve. It expires at 2026-11-23 10:01:00 UTC if nobody approves.
+        [("Approve", "ripcord approve cmd_1"), ("Reject", "ripcord reject cmd_1")]
+        [APPROVAL NEEDED] checkout 2.4.1 in production: a rollback waits for approval (error_rate 8.3 % > 1 %)
+        Ripcord does not act by itself: the mode is approve. Nobody knows where to: name a version. It expires at 2026-11-23 10:01:00 UTC if nobody approves. Approved by ann, 1 more needed.
+        [("Approve", "ripcord approve cmd_1 --to-version VERSION"), ("Reject", "ripcord reject cmd_1")]
+        [REJECTED] checkout 2.4.1 in production: the rollback to 2.4.0 was rejected (error_rate 8.3 % > 1 %)
+        the rollback to 2.4.0 was rejected: by ann
+        []
+    "#]].assert_eq(&all);
+}
+
+#[test]
+fn an_alert_without_annotations_speaks_by_its_labels() {
+    let mut alert = fixture::notice(NoticeKind::Alert, 0, "");
+    (alert.reasons, alert.release, alert.owner) = (Vec::new(), None, None);
+    alert.annotations = Labels::default();
+    alert.labels = Labels::from_pairs([
+        ("alertname", "DiskFull"),
+        ("instance", "db-1:9100"),
+        ("service", "db"),
+        ("severity", "critical"),
+    ]);
+    let mut send = fixture::send_of("slack", vec![alert.clone()]);
+    (send.release, send.common_labels) = (None, alert.labels);
+    check(&send, expect![[r#"
+        [FIRING] db: DiskFull
+
+          instance: db-1:9100
+          severity: critical
+         *10:00:00 Alarm DiskFull instance=db-1:9100 service=db severity=critical
+    "#]]);
 }

@@ -82,6 +82,38 @@ pub(super) fn baseline(reason: &Reason, evidence: &Evidence) -> Option<String> {
     Some(format!("{value} ({what}, {} requests)", grouped(baseline.requests)))
 }
 
+/// `5m, 97 % of it seen`.
+pub(super) fn window(reason: &Reason, evidence: &Evidence) -> String {
+    let hold =
+        if reason.hold.is_zero() { String::new() } else { format!(", held {}", duration(reason.hold)) };
+    let length = if reason.window.is_zero() { return String::new() } else { duration(reason.window) };
+    let is_partial = evidence.coverage > 0.0 && evidence.coverage < 1.0;
+    let seen = if is_partial {
+        format!(", {} of it seen", show(evidence.coverage, Unit::Percent))
+    } else {
+        String::new()
+    };
+    format!("{length}{hold}{seen}")
+}
+
+/// `1,513 of 18,231 failed`.
+pub(super) fn requests(reason: &Reason, evidence: &Evidence) -> String {
+    let total = grouped(evidence.requests);
+    let wrong = grouped(evidence.errors);
+    match (evidence.requests, unit(evidence, &reason.condition)) {
+        (0, _) => String::new(),
+        (_, Unit::Seconds) => format!("{wrong} of {total} too slow"),
+        (_, Unit::Percent) if evidence.metric.contains("error") => format!("{wrong} of {total} failed"),
+        (_, Unit::Percent) => format!("{wrong} of {total} on the wrong side"),
+        (_, Unit::Bare) => total,
+    }
+}
+
+/// `1.7e-12; acts at 0.0001`.
+pub(super) fn chance(probability: f64, level: f64) -> String {
+    format!("{probability:.1e}, fires at {level}")
+}
+
 /// `18,231`.
 pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();

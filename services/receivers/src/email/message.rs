@@ -9,9 +9,12 @@ use lettre::{
         header::{HeaderName, HeaderValue},
     },
 };
-use model::{NoticeStatus, Send, Severity, Timestamp, id::stable_hash};
+use model::{Send, Timestamp, id::stable_hash};
 
-use crate::{digest::Digest, text::one_line};
+use crate::{
+    digest::{Digest, Tone},
+    text::one_line,
+};
 
 /// Longest subject, in characters; nobody shows more.
 const MAX_SUBJECT_CHARS: usize = 250;
@@ -59,7 +62,7 @@ pub(super) fn render(
 
 /// `[FIRING] checkout 2.4.1 in production: rolling back to 2.4.0 (error_rate 8.3 % > 1 %)`.
 fn subject(digest: &Digest) -> String {
-    one_line(&format!("[{}] {}", digest.status_word(), digest.headline()), MAX_SUBJECT_CHARS)
+    one_line(&format!("[{}] {}", digest.tag, digest.headline()), MAX_SUBJECT_CHARS)
 }
 
 /// The root of the thread: the release, or else the group. No mail has it; clients thread by common references.
@@ -87,9 +90,15 @@ fn header(name: &'static str, value: &str) -> HeaderValue {
 }
 
 fn plain(digest: &Digest) -> String {
-    let mut text = format!("{}: {}\n", digest.status_word(), digest.headline());
+    let mut text = format!("[{}] {}\n", digest.tag, digest.headline());
     if !digest.description.is_empty() {
         text.push_str(&format!("\n{}\n", digest.description));
+    }
+    if !digest.steps.is_empty() {
+        text.push('\n');
+    }
+    for (what, command) in &digest.steps {
+        text.push_str(&format!("  {what}:\n    {command}\n"));
     }
     text.push('\n');
     let width = digest.facts.iter().map(|(label, _)| label.chars().count()).max().unwrap_or(0).min(24);
@@ -101,8 +110,7 @@ fn plain(digest: &Digest) -> String {
         text.push_str(&format!("  {} more left out\n", digest.omitted));
     }
     for event in &digest.events {
-        let over = if event.status == NoticeStatus::Resolved { "over    " } else { "" };
-        text.push_str(&format!("  {}  {over}{}\n", event.clock(), event.text));
+        text.push_str(&format!("  {}  {}\n", event.clock(), event.text));
     }
     text.push('\n');
     for (name, url) in &digest.links {
@@ -130,42 +138,96 @@ fn escape(text: &str) -> String {
     escaped
 }
 
-fn colour(digest: &Digest) -> &'static str {
-    match (digest.status, digest.severity) {
-        (NoticeStatus::Resolved, _) => "#1a7f37",
-        (NoticeStatus::Firing, Severity::Critical) => "#c62828",
-        (NoticeStatus::Firing, Severity::Warning) => "#b26a00",
-        (NoticeStatus::Firing, Severity::Info) => "#1f5fa8",
+/// Dark enough for white text on it, and for it on white.
+fn colour(tone: Tone) -> &'static str {
+    match tone {
+        Tone::Good => "#1a7f37",
+        Tone::Alarm => "#c62828",
+        Tone::Warning => "#9a5b00",
+        Tone::Info => "#1f5fa8",
     }
 }
 
 /// Styles stand in the elements: mail clients drop style sheets.
 fn html(digest: &Digest) -> String {
-    let mut rows = String::new();
-    for (label, value) in &digest.facts {
-        rows.push_str(&format!(
-            "<tr><td style=\"padding:2px 16px 2px 0;color:#666;white-space:nowrap\">{}</td>\
-             <td style=\"padding:2px 0\">{}</td></tr>\n",
+    let numbers = digest.numbers.as_deref().map_or(String::new(), |numbers| {
+        format!("<div style=\"font-size:20px;padding:16px 0 4px\"><b>{}</b></div>\n", escape(numbers))
+    });
+    let description = match digest.description.as_str() {
+        "" => String::new(),
+        text => format!("<p style=\"margin:12px 0;line-height:1.5\">{}</p>\n", escape(text)),
+    };
+    format!(
+        "<!DOCTYPE html>\n<html><head><meta charset=\"utf-8\"></head>\n\
+         <body style=\"margin:0;font-family:Helvetica,Arial,sans-serif;font-size:14px;color:#222;background:#fff\">\n\
+         <div style=\"max-width:640px;padding:16px\">\n\
+         <div style=\"background:{};color:#fff;padding:12px 16px;border-radius:4px\">\n\
+         <div style=\"font-size:12px;letter-spacing:1px\"><b>{}</b></div>\n\
+         <div style=\"font-size:18px;padding-top:4px\">{}: {}</div></div>\n\
+         {numbers}{description}{}{}{}{}</div></body></html>\n",
+        colour(digest.tone),
+        escape(&digest.tag),
+        escape(&digest.subject),
+        escape(&digest.action),
+        steps(digest),
+        facts(digest),
+        events(digest),
+        footer(digest),
+    )
+}
+
+fn steps(digest: &Digest) -> String {
+    let row = |(what, command): &(&str, String)| {
+        format!(
+            "<div style=\"margin:8px 0\">{}<br><code style=\"display:inline-block;margin-top:4px;padding:6px 10px;background:#f3f3f3;border:1px solid #ddd;border-radius:4px\">{}</code></div>\n",
+            escape(what),
+            escape(command)
+        )
+    };
+    digest.steps.iter().map(row).collect()
+}
+
+fn facts(digest: &Digest) -> String {
+    if digest.facts.is_empty() {
+        return String::new();
+    }
+    let row = |(label, value): &(String, String)| {
+        format!(
+            "<tr><td style=\"padding:3px 16px 3px 0;color:#666;white-space:nowrap;vertical-align:top\">{}</td>\
+             <td style=\"padding:3px 0\">{}</td></tr>\n",
             escape(label),
             escape(value)
-        ));
-    }
-    let mut events = String::new();
+        )
+    };
+    let rows: String = digest.facts.iter().map(row).collect();
+    format!("<table style=\"border-collapse:collapse;font-size:14px;margin-top:12px\">\n{rows}</table>\n")
+}
+
+fn events(digest: &Digest) -> String {
+    let mut rows = String::new();
     if digest.omitted > 0 {
-        events.push_str(&format!(
+        rows.push_str(&format!(
             "<tr><td></td><td style=\"color:#666\">{} more left out</td></tr>\n",
             digest.omitted
         ));
     }
     for event in &digest.events {
-        let style = if event.status == NoticeStatus::Resolved { "color:#1a7f37" } else { "color:#222" };
-        events.push_str(&format!(
-            "<tr><td style=\"padding:2px 16px 2px 0;color:#666;font-family:monospace\">{}</td>\
-             <td style=\"padding:2px 0;{style}\">{}</td></tr>\n",
+        let weight = if event.is_fresh { ";font-weight:bold" } else { "" };
+        rows.push_str(&format!(
+            "<tr><td style=\"padding:3px 16px 3px 0;color:#666;vertical-align:top\">{}</td>\
+             <td style=\"padding:3px 0 3px 10px;border-left:3px solid {}{weight}\">{}</td></tr>\n",
             event.clock(),
+            colour(event.tone),
             escape(&event.text)
         ));
     }
+    format!(
+        "<div style=\"margin:20px 0 6px;color:#666\">What happened (UTC)</div>\n\
+         <table style=\"border-collapse:collapse;font-size:14px\">\n{rows}</table>\n"
+    )
+}
+
+fn footer(digest: &Digest) -> String {
     let links: Vec<String> = digest
         .links
         .iter()
@@ -174,27 +236,11 @@ fn html(digest: &Digest) -> String {
         })
         .collect();
     let ids: Vec<String> = digest.ids.iter().map(|(what, id)| format!("{what} {}", escape(id))).collect();
-    let numbers = digest.numbers.as_deref().unwrap_or_default();
-    format!(
-        "<!DOCTYPE html>\n<html><body style=\"margin:0;font-family:Helvetica,Arial,sans-serif;font-size:14px;color:#222\">\n\
-         <div style=\"max-width:640px;padding:16px\">\n\
-         <div style=\"background:{};color:#fff;padding:12px 16px;font-size:16px;border-radius:4px\">\
-         <b>{}</b> {}: {}</div>\n\
-         <p style=\"font-size:16px\"><b>{}</b></p>\n<p>{}</p>\n\
-         <table style=\"border-collapse:collapse;font-size:14px\">\n{rows}</table>\n\
-         <p style=\"margin-top:24px;color:#666\">What happened (UTC)</p>\n\
-         <table style=\"border-collapse:collapse;font-size:14px\">\n{events}</table>\n\
-         <p style=\"margin-top:24px\">{}</p>\n<p style=\"color:#666;font-size:12px\">{}</p>\n\
-         </div></body></html>\n",
-        colour(digest),
-        escape(&digest.status_word()),
-        escape(&digest.subject),
-        escape(&digest.action),
-        escape(numbers),
-        escape(&digest.description),
-        links.join(" &middot; "),
-        ids.join(" &middot; "),
-    )
+    let line = |style: &str, parts: Vec<String>| match parts.is_empty() {
+        true => String::new(),
+        false => format!("<p style=\"{style}\">{}</p>\n", parts.join(" &middot; ")),
+    };
+    line("margin:20px 0 0", links) + &line("margin:12px 0 0;color:#666;font-size:12px", ids)
 }
 
 #[cfg(test)]
@@ -223,21 +269,23 @@ mod tests {
     fn a_rollback_as_plain_text() {
         let digest = Digest::of(&fixture::send("email"), "https://ripcord.example.org");
         expect![[r#"
-            FIRING: checkout 2.4.1 in production: rolling back to 2.4.0 (error_rate 8.3 % > 1 %)
+            [FIRING] checkout 2.4.1 in production: rolling back to 2.4.0 (error_rate 8.3 % > 1 %)
 
-            1,513 of 18,231 requests failed in 5m; 2.4.0 beside it fails 0.09 %.
+            Ripcord acts by itself: the rollback is being requested, and 2.4.1 counts as bad from now on. You will be told when it is done, or if it fails.
 
-              Condition         error_rate > 1%
-              Window            5m
-              Requests          18,231
-              Errors            1,513
-              Baseline          0.09 % (2.4.0 beside it, 20,000 requests)
-              State             rolling back
-              Previous version  2.4.0
-              Severity          critical
-              Team              payments
+              Stop automatic action:
+                ripcord halt --service checkout --environment production --for 1h --reason WHY
+
+              Measured   error_rate 8.3 % > 1 %
+              Condition  error_rate > 1%
+              Window     5m, 97 % of it seen
+              Requests   1,513 of 18,231 failed
+              Baseline   0.09 % (2.4.0 beside it, 20,000 requests)
+              Back to    2.4.0
+              Team       payments
 
             What happened (UTC)
+              09:59:00  2.4.1 went out instead of 2.4.0
               10:00:00  checkout 2.4.1 breaks error_rate > 1%
               10:00:03  rolling back checkout 2.4.1 to 2.4.0
 
@@ -255,29 +303,32 @@ mod tests {
         let digest = Digest::of(&fixture::send("email"), "https://ripcord.example.org");
         expect![[r#"
             <!DOCTYPE html>
-            <html><body style="margin:0;font-family:Helvetica,Arial,sans-serif;font-size:14px;color:#222">
+            <html><head><meta charset="utf-8"></head>
+            <body style="margin:0;font-family:Helvetica,Arial,sans-serif;font-size:14px;color:#222;background:#fff">
             <div style="max-width:640px;padding:16px">
-            <div style="background:#c62828;color:#fff;padding:12px 16px;font-size:16px;border-radius:4px"><b>FIRING</b> checkout 2.4.1 in production: rolling back to 2.4.0</div>
-            <p style="font-size:16px"><b>error_rate 8.3 % &gt; 1 %</b></p>
-            <p>1,513 of 18,231 requests failed in 5m; 2.4.0 beside it fails 0.09 %.</p>
-            <table style="border-collapse:collapse;font-size:14px">
-            <tr><td style="padding:2px 16px 2px 0;color:#666;white-space:nowrap">Condition</td><td style="padding:2px 0">error_rate &gt; 1%</td></tr>
-            <tr><td style="padding:2px 16px 2px 0;color:#666;white-space:nowrap">Window</td><td style="padding:2px 0">5m</td></tr>
-            <tr><td style="padding:2px 16px 2px 0;color:#666;white-space:nowrap">Requests</td><td style="padding:2px 0">18,231</td></tr>
-            <tr><td style="padding:2px 16px 2px 0;color:#666;white-space:nowrap">Errors</td><td style="padding:2px 0">1,513</td></tr>
-            <tr><td style="padding:2px 16px 2px 0;color:#666;white-space:nowrap">Baseline</td><td style="padding:2px 0">0.09 % (2.4.0 beside it, 20,000 requests)</td></tr>
-            <tr><td style="padding:2px 16px 2px 0;color:#666;white-space:nowrap">State</td><td style="padding:2px 0">rolling back</td></tr>
-            <tr><td style="padding:2px 16px 2px 0;color:#666;white-space:nowrap">Previous version</td><td style="padding:2px 0">2.4.0</td></tr>
-            <tr><td style="padding:2px 16px 2px 0;color:#666;white-space:nowrap">Severity</td><td style="padding:2px 0">critical</td></tr>
-            <tr><td style="padding:2px 16px 2px 0;color:#666;white-space:nowrap">Team</td><td style="padding:2px 0">payments</td></tr>
+            <div style="background:#c62828;color:#fff;padding:12px 16px;border-radius:4px">
+            <div style="font-size:12px;letter-spacing:1px"><b>FIRING</b></div>
+            <div style="font-size:18px;padding-top:4px">checkout 2.4.1 in production: rolling back to 2.4.0</div></div>
+            <div style="font-size:20px;padding:16px 0 4px"><b>error_rate 8.3 % &gt; 1 %</b></div>
+            <p style="margin:12px 0;line-height:1.5">Ripcord acts by itself: the rollback is being requested, and 2.4.1 counts as bad from now on. You will be told when it is done, or if it fails.</p>
+            <div style="margin:8px 0">Stop automatic action<br><code style="display:inline-block;margin-top:4px;padding:6px 10px;background:#f3f3f3;border:1px solid #ddd;border-radius:4px">ripcord halt --service checkout --environment production --for 1h --reason WHY</code></div>
+            <table style="border-collapse:collapse;font-size:14px;margin-top:12px">
+            <tr><td style="padding:3px 16px 3px 0;color:#666;white-space:nowrap;vertical-align:top">Measured</td><td style="padding:3px 0">error_rate 8.3 % &gt; 1 %</td></tr>
+            <tr><td style="padding:3px 16px 3px 0;color:#666;white-space:nowrap;vertical-align:top">Condition</td><td style="padding:3px 0">error_rate &gt; 1%</td></tr>
+            <tr><td style="padding:3px 16px 3px 0;color:#666;white-space:nowrap;vertical-align:top">Window</td><td style="padding:3px 0">5m, 97 % of it seen</td></tr>
+            <tr><td style="padding:3px 16px 3px 0;color:#666;white-space:nowrap;vertical-align:top">Requests</td><td style="padding:3px 0">1,513 of 18,231 failed</td></tr>
+            <tr><td style="padding:3px 16px 3px 0;color:#666;white-space:nowrap;vertical-align:top">Baseline</td><td style="padding:3px 0">0.09 % (2.4.0 beside it, 20,000 requests)</td></tr>
+            <tr><td style="padding:3px 16px 3px 0;color:#666;white-space:nowrap;vertical-align:top">Back to</td><td style="padding:3px 0">2.4.0</td></tr>
+            <tr><td style="padding:3px 16px 3px 0;color:#666;white-space:nowrap;vertical-align:top">Team</td><td style="padding:3px 0">payments</td></tr>
             </table>
-            <p style="margin-top:24px;color:#666">What happened (UTC)</p>
+            <div style="margin:20px 0 6px;color:#666">What happened (UTC)</div>
             <table style="border-collapse:collapse;font-size:14px">
-            <tr><td style="padding:2px 16px 2px 0;color:#666;font-family:monospace">10:00:00</td><td style="padding:2px 0;color:#222">checkout 2.4.1 breaks error_rate &gt; 1%</td></tr>
-            <tr><td style="padding:2px 16px 2px 0;color:#666;font-family:monospace">10:00:03</td><td style="padding:2px 0;color:#222">rolling back checkout 2.4.1 to 2.4.0</td></tr>
+            <tr><td style="padding:3px 16px 3px 0;color:#666;vertical-align:top">09:59:00</td><td style="padding:3px 0 3px 10px;border-left:3px solid #1f5fa8">2.4.1 went out instead of 2.4.0</td></tr>
+            <tr><td style="padding:3px 16px 3px 0;color:#666;vertical-align:top">10:00:00</td><td style="padding:3px 0 3px 10px;border-left:3px solid #c62828;font-weight:bold">checkout 2.4.1 breaks error_rate &gt; 1%</td></tr>
+            <tr><td style="padding:3px 16px 3px 0;color:#666;vertical-align:top">10:00:03</td><td style="padding:3px 0 3px 10px;border-left:3px solid #c62828;font-weight:bold">rolling back checkout 2.4.1 to 2.4.0</td></tr>
             </table>
-            <p style="margin-top:24px"><a href="https://ripcord.example.org/api/v1/releases/rel_1" style="color:#1f5fa8">evidence</a> &middot; <a href="https://runbooks.example.org/checkout?a=1&amp;b=2" style="color:#1f5fa8">runbook</a> &middot; <a href="https://ci.example.org/42" style="color:#1f5fa8">pipeline</a></p>
-            <p style="color:#666;font-size:12px">release rel_1 &middot; command cmd_1</p>
+            <p style="margin:20px 0 0"><a href="https://ripcord.example.org/api/v1/releases/rel_1" style="color:#1f5fa8">evidence</a> &middot; <a href="https://runbooks.example.org/checkout?a=1&amp;b=2" style="color:#1f5fa8">runbook</a> &middot; <a href="https://ci.example.org/42" style="color:#1f5fa8">pipeline</a></p>
+            <p style="margin:12px 0 0;color:#666;font-size:12px">release rel_1 &middot; command cmd_1</p>
             </div></body></html>
         "#]].assert_eq(&html(&digest));
     }

@@ -4,14 +4,13 @@
 //! section, about 13,000 characters in all. The digest is bounded so that the whole stays below them; what one
 //! block could exceed is cut here.
 
-use model::{NoticeStatus, Severity};
 use slack_morphism::prelude::{
     SlackBlock, SlackBlockMarkDownText, SlackBlockPlainText, SlackBlockText, SlackContextBlock,
     SlackContextBlockElement, SlackHeaderBlock, SlackSectionBlock,
 };
 
 use crate::{
-    digest::{Digest, Event},
+    digest::{Digest, Event, Tone},
     text::clip,
 };
 
@@ -35,31 +34,30 @@ pub(super) struct Message {
 }
 
 pub(super) fn render(digest: &Digest) -> Message {
-    let sign = sign(digest.status, digest.severity);
-    let title = format!("{sign} {}: {}: {}", digest.status_word(), digest.subject, digest.action);
+    let sign = sign(digest.tone);
+    let title = format!("{sign} {}: {}: {}", digest.tag, digest.subject, digest.action);
     let mut blocks: Vec<SlackBlock> = vec![header(&title).into()];
     let numbers = digest.numbers.as_ref().map(|numbers| format!("*{}*", escape(numbers)));
     let description = Some(escape(&digest.description)).filter(|text| !text.is_empty());
-    blocks.extend(section(&[numbers, description].into_iter().flatten().collect::<Vec<_>>().join("\n")));
+    let steps = digest.steps.iter().map(|(what, command)| format!("{what}: {}", code(command)));
+    let says: Vec<String> = [numbers, description].into_iter().flatten().chain(steps).collect();
+    blocks.extend(section(&says.join("\n")));
     blocks.extend(fields(&digest.facts));
     blocks.extend(section(&timeline(digest)));
     blocks.extend(context(digest));
     Message {
-        text: clip_escaped(
-            &format!("{sign} [{}] {}", digest.status_word(), digest.headline()),
-            MAX_SECTION_CHARS,
-        ),
+        text: clip_escaped(&format!("{sign} [{}] {}", digest.tag, digest.headline()), MAX_SECTION_CHARS),
         blocks,
         replies: replies(digest),
     }
 }
 
-fn sign(status: NoticeStatus, severity: Severity) -> &'static str {
-    match (status, severity) {
-        (NoticeStatus::Resolved, _) => "✅",
-        (NoticeStatus::Firing, Severity::Critical) => "🚨",
-        (NoticeStatus::Firing, Severity::Warning) => "⚠️",
-        (NoticeStatus::Firing, Severity::Info) => "ℹ️",
+fn sign(tone: Tone) -> &'static str {
+    match tone {
+        Tone::Good => "✅",
+        Tone::Alarm => "🚨",
+        Tone::Warning => "⚠️",
+        Tone::Info => "ℹ️",
     }
 }
 
@@ -144,7 +142,7 @@ fn timeline(digest: &Digest) -> String {
 }
 
 fn line(event: &Event) -> String {
-    format!("{} `{}` {}", sign(event.status, event.severity), event.clock(), escape(&event.text))
+    format!("{} `{}` {}", sign(event.tone), event.clock(), escape(&event.text))
 }
 
 fn context(digest: &Digest) -> Option<SlackBlock> {
@@ -214,7 +212,7 @@ mod tests {
               },
               {
                 "text": {
-                  "text": "*error_rate 8.3 % &gt; 1 %*\n1,513 of 18,231 requests failed in 5m; 2.4.0 beside it fails 0.09 %.",
+                  "text": "*error_rate 8.3 % &gt; 1 %*\nRipcord acts by itself: the rollback is being requested, and 2.4.1 counts as bad from now on. You will be told when it is done, or if it fails.\nStop automatic action: `ripcord halt --service checkout --environment production --for 1h --reason WHY`",
                   "type": "mrkdwn",
                   "verbatim": true
                 },
@@ -223,22 +221,22 @@ mod tests {
               {
                 "fields": [
                   {
+                    "text": "*Measured*\nerror_rate 8.3 % &gt; 1 %",
+                    "type": "mrkdwn",
+                    "verbatim": true
+                  },
+                  {
                     "text": "*Condition*\nerror_rate &gt; 1%",
                     "type": "mrkdwn",
                     "verbatim": true
                   },
                   {
-                    "text": "*Window*\n5m",
+                    "text": "*Window*\n5m, 97 % of it seen",
                     "type": "mrkdwn",
                     "verbatim": true
                   },
                   {
-                    "text": "*Requests*\n18,231",
-                    "type": "mrkdwn",
-                    "verbatim": true
-                  },
-                  {
-                    "text": "*Errors*\n1,513",
+                    "text": "*Requests*\n1,513 of 18,231 failed",
                     "type": "mrkdwn",
                     "verbatim": true
                   },
@@ -248,17 +246,7 @@ mod tests {
                     "verbatim": true
                   },
                   {
-                    "text": "*State*\nrolling back",
-                    "type": "mrkdwn",
-                    "verbatim": true
-                  },
-                  {
-                    "text": "*Previous version*\n2.4.0",
-                    "type": "mrkdwn",
-                    "verbatim": true
-                  },
-                  {
-                    "text": "*Severity*\ncritical",
+                    "text": "*Back to*\n2.4.0",
                     "type": "mrkdwn",
                     "verbatim": true
                   },
@@ -272,7 +260,7 @@ mod tests {
               },
               {
                 "text": {
-                  "text": "🚨 `10:00:00` checkout 2.4.1 breaks error_rate &gt; 1%\n🚨 `10:00:03` rolling back checkout 2.4.1 to 2.4.0",
+                  "text": "ℹ️ `09:59:00` 2.4.1 went out instead of 2.4.0\n🚨 `10:00:00` checkout 2.4.1 breaks error_rate &gt; 1%\n🚨 `10:00:03` rolling back checkout 2.4.1 to 2.4.0",
                   "type": "mrkdwn",
                   "verbatim": true
                 },

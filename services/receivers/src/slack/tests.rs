@@ -52,10 +52,12 @@ async fn a_release_is_one_message_that_is_updated_in_place_and_a_thread_of_what_
     assert_eq!(thread, format!("{}|{}", messages[0].channel_id, messages[0].ts));
     expect![[r#"
         #releases
-          ✅ RESOLVED: checkout 2.4.1 in production: rolled back to 2.4.0
+          ✅ ROLLED BACK: checkout 2.4.1 in production: rolled back to 2.4.0
           error_rate 8.3 % > 1 %
-          1,513 of 18,231 requests failed in 5m; 2.4.0 beside it fails 0.09 %.
-          Condition: error_rate > 1% | Window: 5m | Requests: 18,231 | Errors: 1,513 | Baseline: 0.09 % (2.4.0 beside it, 20,000 requests) | State: rolling back | Previous version: 2.4.0 | Severity: critical | Team: payments
+          checkout 2.4.1 was rolled back to 2.4.0
+          Measured: error_rate 8.3 % > 1 % | Condition: error_rate > 1% | Window: 5m, 97 % of it seen | Requests: 1,513 of 18,231 failed | Baseline: 0.09 % (2.4.0 beside it, 20,000 requests) | Back to: 2.4.0 | Team: payments
+          ℹ️ 09:59:00 2.4.1 went out instead of 2.4.0
+          🚨 10:00:00 error_rate 8.3 % > 1 %: rollback to 2.4.0 decided
           ✅ 10:00:25 checkout 2.4.1 breaks error_rate > 1%
           ✅ 10:00:25 rolling back checkout 2.4.1 to 2.4.0
           ✅ 10:00:25 checkout 2.4.1 was rolled back to 2.4.0
