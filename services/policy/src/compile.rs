@@ -52,8 +52,9 @@ pub fn compile(load: &PolicyLoad) -> (Option<Policy>, Vec<Diagnostic>) {
             policy = team;
         }
     }
-    // Stable: among equally specific policies the later one in the files stays the later one.
-    policy.policies.sort_by_key(|rules| rules.matching.len());
+    // A policy that names the service says more of it than one that names where it runs. Stable: among equally
+    // specific policies the later one in the files stays the later one.
+    policy.policies.sort_by_key(|rules| (rules.matching.len(), rules.matching.contains_key("service")));
     if !has_triggers(&policy) {
         found.push(lint::no_trigger(&Place::start_of(name)));
     }

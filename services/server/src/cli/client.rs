@@ -99,8 +99,9 @@ impl Client {
         self.send(self.http.post(self.at(path)).header("content-type", content_type).body(body)).await
     }
 
-    pub(crate) async fn delete(&self, path: &str) -> Result<Value, ClientError> {
-        self.send(self.http.delete(self.at(path))).await
+    pub(crate) async fn delete(&self, path: &str, body: &Value) -> Result<Value, ClientError> {
+        let request = self.http.delete(self.at(path)).header("content-type", "application/json");
+        self.send(request.body(body.to_string())).await
     }
 
     fn at(&self, path: &str) -> String {

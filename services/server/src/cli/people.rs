@@ -37,8 +37,8 @@ pub(super) struct HaltArgs {
 pub(super) struct IdArgs {
     id: String,
     /// Why; kept in the audit.
-    #[arg(long, default_value = "")]
-    reason: String,
+    #[arg(long)]
+    reason: Option<String>,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -50,8 +50,9 @@ pub(super) struct ApproveArgs {
     /// Needed where the prepared command names no version.
     #[arg(long)]
     to_version: Option<String>,
-    #[arg(long, default_value = "")]
-    reason: String,
+    /// Why; kept in the audit.
+    #[arg(long)]
+    reason: Option<String>,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -63,8 +64,9 @@ pub(super) struct RollbackArgs {
     /// Where to; otherwise where Ripcord would go.
     #[arg(long)]
     to_version: Option<String>,
-    #[arg(long, default_value = "")]
-    reason: String,
+    /// Why; kept in the audit.
+    #[arg(long)]
+    reason: Option<String>,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -83,37 +85,35 @@ pub(super) async fn halt(args: HaltArgs) -> anyhow::Result<ExitCode> {
 }
 
 pub(super) async fn unhalt(args: IdArgs) -> anyhow::Result<ExitCode> {
-    let answer = Client::new(&args.server)?.delete(&format!("/api/v1/halt/{}", segment(&args.id))).await?;
+    let path = format!("/api/v1/halt/{}", segment(&args.id));
+    let answer = Client::new(&args.server)?.delete(&path, &said(args.reason, None)).await?;
     print(&args.server, &answer, "id");
     Ok(ExitCode::SUCCESS)
 }
 
 pub(super) async fn approve(args: ApproveArgs) -> anyhow::Result<ExitCode> {
     let path = format!("/api/v1/commands/{}/approve", segment(&args.id));
-    post(&args.server, path, with_version(args.reason, args.to_version), "status").await
+    post(&args.server, path, said(args.reason, args.to_version), "status").await
 }
 
 pub(super) async fn rollback(args: RollbackArgs) -> anyhow::Result<ExitCode> {
     let path = format!("/api/v1/releases/{}/rollback", segment(&args.id));
-    post(&args.server, path, with_version(args.reason, args.to_version), "status").await
+    post(&args.server, path, said(args.reason, args.to_version), "status").await
 }
 
 pub(super) async fn command(args: IdArgs, verb: &str) -> anyhow::Result<ExitCode> {
     let path = format!("/api/v1/commands/{}/{verb}", segment(&args.id));
-    post(&args.server, path, json!({"reason": args.reason}), "status").await
+    post(&args.server, path, said(args.reason, None), "status").await
 }
 
 pub(super) async fn release(args: IdArgs, verb: &str) -> anyhow::Result<ExitCode> {
     let path = format!("/api/v1/releases/{}/{verb}", segment(&args.id));
-    post(&args.server, path, json!({"reason": args.reason}), "status").await
+    post(&args.server, path, said(args.reason, None), "status").await
 }
 
-fn with_version(reason: String, to_version: Option<String>) -> Value {
-    let mut body = json!({"reason": reason});
-    if let Some(version) = to_version {
-        body["to_version"] = Value::from(version);
-    }
-    body
+fn said(reason: Option<String>, to_version: Option<String>) -> Value {
+    let given = [("reason", reason), ("to_version", to_version)];
+    given.into_iter().filter_map(|(key, value)| Some((key.to_owned(), Value::from(value?)))).collect()
 }
 
 async fn post(server: &ServerArgs, path: String, body: Value, show: &str) -> anyhow::Result<ExitCode> {

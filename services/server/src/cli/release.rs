@@ -170,6 +170,19 @@ fn print_one(release: &Value) {
     for entry in release["timeline"].as_array().into_iter().flatten() {
         output::line(&format!("  {}  {:13} {}", text(entry, "at"), text(entry, "what"), text(entry, "text")));
     }
+    for command in release["commands"].as_array().into_iter().flatten() {
+        let (id, state) = (text(command, "id"), text(command, "state"));
+        let hint = if state == "prepared" {
+            format!(": `ripcord approve {id}` or `ripcord reject {id}` before {}", text(command, "deadline"))
+        } else {
+            String::new()
+        };
+        output::line(&format!(
+            "  {id} {} to {} {state}{hint}",
+            text(command, "verb"),
+            text(command, "to_version")
+        ));
+    }
 }
 
 async fn wait(args: WaitArgs) -> anyhow::Result<ExitCode> {

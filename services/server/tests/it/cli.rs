@@ -158,3 +158,25 @@ async fn events_are_published_from_a_file() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn verbs_find_the_server_by_its_configuration_and_need_no_reason() {
+    let sink = Sink::start().await;
+    let system = start(&sink).await;
+    let folder = system.folder.path();
+    // On port 0 only the process knows its port; the file a person has names the one in use.
+    let place = system.url.trim_start_matches("http://");
+    let text =
+        format!("server: {{ listen: \"{place}\", data_dir: ./data, tokens: [ {{ token_file: gone }} ] }}\n");
+    std::fs::write(folder.join("place.yml"), text).unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let config = folder.join("place.yml").display().to_string();
+    let at = |arguments: &[&str]| run(elsewhere.path(), &[arguments, &["--config", &config]].concat());
+
+    let (code, halt) = at(&["halt", "--all", "--for", "1h", "--reason", "game day"]);
+    assert_eq!(code, Some(0), "{halt}");
+    let (code, said) = at(&["unhalt", halt.trim()]);
+    assert_eq!(code, Some(0), "{said}");
+    let (code, said) = at(&["release", "status", "-o", "yaml"]);
+    assert_eq!((code, said.trim()), (Some(0), "items: []\nnext: null"));
+}

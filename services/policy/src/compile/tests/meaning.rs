@@ -102,6 +102,15 @@ fn among_equally_specific_policies_the_later_wins_across_files_too() {
 }
 
 #[test]
+fn a_policy_that_names_the_service_is_more_specific_than_one_that_names_its_environment() {
+    let policy = accepted(
+        "policies: [ { match: { service: a }, mode: observe }, { match: { environment: x }, mode: advise } ]",
+    );
+    assert_eq!(policy.effective("a", "x").mode, Some(Mode::Observe));
+    assert_eq!(policy.effective("b", "x").mode, Some(Mode::Advise));
+}
+
+#[test]
 fn a_target_of_a_kind_to_come_replaces_one_that_acts() {
     let policy = accepted(
         "policies: [ { target: { exec: { argv: [deploy, '{{to_version}}'] } } }, { match: { service: a }, target: { argo_rollout: { name: a } } } ]",
