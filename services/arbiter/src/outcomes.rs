@@ -26,6 +26,10 @@ impl Arbiter {
         tracked.report(&outcome.target, outcome.status);
         let before = tracked.command.state;
         let Some(after) = tracked.verdict().filter(|after| *after != before) else { return };
+        // The deployment tool may report the rollback while the answer to the request is still on its way.
+        if (before, after) == (CommandState::Succeeded, CommandState::Accepted) {
+            return;
+        }
         // A target's word counts whatever the command has become meanwhile: what happened, happened.
         match after {
             CommandState::Accepted => self.on_accepted(at, &outcome.command),

@@ -446,3 +446,21 @@ fn a_rollback_never_leads_to_a_version_pulled_back_before() {
         "#]],
     );
 }
+
+#[test]
+fn an_answer_that_comes_after_the_deployment_tool_reported_the_rollback_changes_nothing() {
+    check_commands(
+        "
+            0s release checkout 2.4.1 watching previous=2.4.0
+            5s breach checkout 2.4.1
+            6s release checkout 2.4.1 rolled_back previous=2.4.0
+            7s outcome checkout 2.4.1 accepted
+            9s release checkout 2.4.1 recovered previous=2.4.0
+        ",
+        expect![[r#"
+            5s command checkout 2.4.1 #1 ready immediate (2) to 2.4.0 for error_rate until 65s
+            5s version checkout 2.4.1 is bad: it is being rolled back
+            6s command checkout 2.4.1 #1 succeeded immediate to 2.4.0 for error_rate until 65s: the deployment tool reports the rollback
+        "#]],
+    );
+}

@@ -110,7 +110,7 @@ fn text(send: &Send, notice: &Notice) -> String {
         Some(summary) if notice.status == NoticeStatus::Resolved && notice.kind == NoticeKind::Alert => {
             format!("resolved: {summary}")
         }
-        Some(summary) => standing::about_itself(send, summary),
+        Some(summary) => standing::about_itself(send, notice, summary),
         None if notice.kind == NoticeKind::Alert => bare_alert(send, notice),
         None => match headline::numbers(notice) {
             Some(numbers) => format!("{} ({numbers})", headline::action(notice)),

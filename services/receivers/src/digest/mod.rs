@@ -90,13 +90,16 @@ impl Digest {
         let (events, left_out) = history::of(send, lead);
         let (tag, tone) =
             lead.map_or_else(|| ("RESOLVED".to_owned(), Tone::Info), |lead| headline::tag(send, lead));
+        let description = lead.map_or_else(String::new, |lead| standing::sentences(send, lead));
+        let is_among_events = events.iter().any(|event| event.text == description);
+        let description = if is_among_events { String::new() } else { description };
         Self {
             tag,
             tone,
             subject: headline::subject(send, lead),
             action: lead.map_or_else(|| "nothing to tell".to_owned(), headline::action),
             numbers: lead.and_then(headline::numbers),
-            description: lead.map_or_else(String::new, |lead| standing::sentences(send, lead)),
+            description,
             steps: lead.map_or_else(Vec::new, standing::steps),
             facts: lead.map_or_else(Vec::new, |lead| facts(send, lead)),
             events,

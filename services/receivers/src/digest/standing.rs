@@ -13,7 +13,7 @@ pub(super) fn sentences(send: &Send, lead: &Notice) -> String {
         (NoticeKind::RollbackFailed, NoticeStatus::Firing) => failed(lead),
         (NoticeKind::RolledBack, NoticeStatus::Firing) => rolled_back(lead),
         (NoticeKind::Alert, _) => said(lead, &["description", "summary", "message"]),
-        _ => about_itself(send, &said(lead, &["summary", "description"])),
+        _ => about_itself(send, lead, &said(lead, &["summary", "description"])),
     };
     one_line(&text, MAX_DESCRIPTION_CHARS)
 }
@@ -23,12 +23,18 @@ fn said(notice: &Notice, names: &[&str]) -> String {
     said.map(str::to_owned).unwrap_or_default()
 }
 
-/// A sentence without the name that stands above it already.
-pub(super) fn about_itself(send: &Send, text: &str) -> String {
-    let subject = headline::subject(send, None);
-    let rest = text.strip_prefix(subject.as_str()).filter(|_| send.release.is_some());
-    let rest = rest.and_then(|rest| rest.strip_prefix(": ").or_else(|| rest.strip_prefix(' ')));
-    rest.unwrap_or(text).to_owned()
+/// A sentence without the name that stands above it already: of `checkout 2.4.1 in production` the version stays
+/// where the sentence needs it.
+pub(super) fn about_itself(send: &Send, notice: &Notice, text: &str) -> String {
+    let subject = headline::subject(send, Some(notice));
+    let Some(rest) = text.strip_prefix(subject.as_str()).filter(|_| notice.kind != NoticeKind::Alert) else {
+        return text.to_owned();
+    };
+    match (rest.strip_prefix(": "), &send.release) {
+        (Some(rest), _) => rest.to_owned(),
+        (None, Some(release)) => format!("{}{rest}", release.version),
+        (None, None) => text.to_owned(),
+    }
 }
 
 fn started(notice: &Notice) -> String {

@@ -168,27 +168,30 @@ fn recovery() -> Send {
 fn a_recovery_is_good_news_told_once_with_the_story_before_it() {
     let digest = Digest::of(&recovery(), "");
     assert_eq!(digest.events.iter().filter(|event| event.is_fresh).count(), 1);
-    check(&recovery(), expect![[r#"
-        [RECOVERED] checkout 2.4.1 in production: recovered on 2.4.0
-        checkout in production is within its limits again on 2.4.0, after 2.4.1 was rolled back
-          Was: error_rate 8.3 % > 1 %
-          Condition: error_rate > 1%
-          Window: 5m, 97 % of it seen
-          Requests: 1,513 of 18,231 failed
-          Baseline: 0.09 % (2.4.0 beside it, 20,000 requests)
-          Back to: 2.4.0
-          Team: payments
-          09:59:00 Info 2.4.1 went out instead of 2.4.0
-          10:00:00 Alarm error_rate 8.3 % > 1 %: rollback to 2.4.0 decided
-          10:00:02 Alarm error_rate 8.3 % > 1 %
-          10:00:20 Alarm rolled back to 2.4.0
-         *10:00:30 Good checkout in production is within its limits again on 2.4.0, after 2.4.1 was rolled back
-          evidence -> https://ripcord.example.org/api/v1/releases/rel_1
-          runbook -> https://runbooks.example.org/checkout?a=1&b=2
-          pipeline -> https://ci.example.org/42
-          release rel_1
-          command cmd_1
-    "#]]);
+    check(
+        &recovery(),
+        expect![[r#"
+            [RECOVERED] checkout 2.4.1 in production: recovered on 2.4.0
+
+              Was: error_rate 8.3 % > 1 %
+              Condition: error_rate > 1%
+              Window: 5m, 97 % of it seen
+              Requests: 1,513 of 18,231 failed
+              Baseline: 0.09 % (2.4.0 beside it, 20,000 requests)
+              Back to: 2.4.0
+              Team: payments
+              09:59:00 Info 2.4.1 went out instead of 2.4.0
+              10:00:00 Alarm error_rate 8.3 % > 1 %: rollback to 2.4.0 decided
+              10:00:02 Alarm error_rate 8.3 % > 1 %
+              10:00:20 Alarm rolled back to 2.4.0
+             *10:00:30 Good checkout in production is within its limits again on 2.4.0, after 2.4.1 was rolled back
+              evidence -> https://ripcord.example.org/api/v1/releases/rel_1
+              runbook -> https://runbooks.example.org/checkout?a=1&b=2
+              pipeline -> https://ci.example.org/42
+              release rel_1
+              command cmd_1
+        "#]],
+    );
 }
 
 #[test]
@@ -225,7 +228,7 @@ fn what_waits_for_approval_says_why_until_when_and_what_to_type() {
         Ripcord does not act by itself: the mode is approve. Nobody knows where to: name a version. It expires at 2026-11-23 10:01:00 UTC if nobody approves. Approved by ann, 1 more needed.
         [("Approve", "ripcord approve cmd_1 --to-version VERSION"), ("Reject", "ripcord reject cmd_1")]
         [REJECTED] checkout 2.4.1 in production: the rollback to 2.4.0 was rejected (error_rate 8.3 % > 1 %)
-        the rollback to 2.4.0 was rejected: by ann
+
         []
     "#]].assert_eq(&all);
 }
@@ -243,11 +246,14 @@ fn an_alert_without_annotations_speaks_by_its_labels() {
     ]);
     let mut send = fixture::send_of("slack", vec![alert.clone()]);
     (send.release, send.common_labels) = (None, alert.labels);
-    check(&send, expect![[r#"
+    check(
+        &send,
+        expect![[r#"
         [FIRING] db: DiskFull
 
           instance: db-1:9100
           severity: critical
          *10:00:00 Alarm DiskFull instance=db-1:9100 service=db severity=critical
-    "#]]);
+    "#]],
+    );
 }

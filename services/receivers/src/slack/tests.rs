@@ -54,7 +54,6 @@ async fn a_release_is_one_message_that_is_updated_in_place_and_a_thread_of_what_
         #releases
           ✅ ROLLED BACK: checkout 2.4.1 in production: rolled back to 2.4.0
           error_rate 8.3 % > 1 %
-          checkout 2.4.1 was rolled back to 2.4.0
           Measured: error_rate 8.3 % > 1 % | Condition: error_rate > 1% | Window: 5m, 97 % of it seen | Requests: 1,513 of 18,231 failed | Baseline: 0.09 % (2.4.0 beside it, 20,000 requests) | Back to: 2.4.0 | Team: payments
           ℹ️ 09:59:00 2.4.1 went out instead of 2.4.0
           🚨 10:00:00 error_rate 8.3 % > 1 %: rollback to 2.4.0 decided
