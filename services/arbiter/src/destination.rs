@@ -1,12 +1,18 @@
 //! Where a rollback goes to: a version by content, never by "previous".
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, time::Duration};
+
+use model::ReleaseState;
 
 use crate::{
     bad::BadVersions,
     releases::{Place, Record, Releases},
-    version,
+    text, version,
 };
+
+/// A version that was replaced sooner has been seen in fewer than four usual scrapes: nobody knows whether it
+/// works.
+const SEEN_MIN: Duration = Duration::from_secs(60);
 
 /// A version that a rollback may lead to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +81,10 @@ fn allow(
     if let Some(bad) = bad.find(&release.key, version, digest.as_deref()) {
         return Err(format!("{version} is marked bad ({})", bad.why));
     }
+    if let Some(out_for) = barely_out_for(releases, &place, version).filter(|_| named_by == NamedBy::Ripcord)
+    {
+        return Err(format!("{version} was replaced after {}, too soon to know it", text::span(out_for)));
+    }
     if let Some(floor) = release.rollback_floor.as_deref() {
         match age(releases, &place, version, floor) {
             Some(Ordering::Less) => {
@@ -89,6 +99,16 @@ fn allow(
         }
     }
     Ok(Destination { version: version.to_owned(), digest })
+}
+
+/// How long a version was out that was replaced too soon to be known, and never succeeded at another time.
+fn barely_out_for(releases: &Releases, place: &Place, version: &str) -> Option<Duration> {
+    let of_version = || releases.history(place).map(|it| &it.release).filter(|it| it.version == version);
+    if of_version().any(|it| it.state == ReleaseState::Succeeded) {
+        return None;
+    }
+    let newest = of_version().next_back().filter(|it| it.state == ReleaseState::Superseded)?;
+    Some(newest.state_since.since(newest.started_at)).filter(|out_for| *out_for < SEEN_MIN)
 }
 
 /// Semantic versions are compared as such; others by the order in which they went out here, if both did.
@@ -198,6 +218,20 @@ mod tests {
                 why: "nowhere where nothing succeeded",
                 history: &["1.0.0!"],
                 expected: Err(known),
+                ..NOTHING
+            },
+            Case {
+                why: "not to one that was replaced before anybody could know it, even where the release names it",
+                history: &["1.0.0", "1.1.0!"],
+                previous: Some("1.1.0"),
+                expected: Ok("1.0.0"),
+                ..NOTHING
+            },
+            Case {
+                why: "but to one that had succeeded before",
+                history: &["1.0.0", "0.9.0", "1.0.0-2!"],
+                previous: Some("1.0.0"),
+                expected: Ok("1.0.0"),
                 ..NOTHING
             },
             Case {

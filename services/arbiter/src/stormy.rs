@@ -51,7 +51,12 @@ impl Arbiter {
         let environment = &breach.key.environment;
         let Some(gather) = self.storms.note_service(environment, &breach.key.service) else { return };
         let until = gather.until(at.now, storm.settle, longest, storm.max_rollbacks);
-        self.timers.set(Timer::Gather(environment.clone()), until);
+        if until > at.now {
+            self.timers.set(Timer::Gather(environment.clone()), until);
+            return;
+        }
+        self.timers.clear(&Timer::Gather(environment.clone()));
+        self.on_gathered(at.now, environment);
     }
 
     /// A breach that ended, or whose release is over, does not act later. One whose release is still under watch

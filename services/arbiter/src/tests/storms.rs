@@ -82,9 +82,9 @@ fn an_outage_that_each_service_shows_at_a_scrape_of_its_own_is_one_storm() {
             17s tick
         ",
         expect![[r#"
-            17s command cart 2 #1 prepared approved to 1 for error_rate until 1817s: storm: 3 services broke their limits within 12s (cart, checkout, search), so a shared cause is likely
-            17s command checkout 2 #1 prepared approved to 1 for error_rate until 1817s: storm: 3 services broke their limits within 12s (cart, checkout, search), so a shared cause is likely
-            17s command search 2 #1 prepared approved to 1 for error_rate until 1817s: storm: 3 services broke their limits within 12s (cart, checkout, search), so a shared cause is likely
+            16s command cart 2 #1 prepared approved to 1 for error_rate until 1816s: storm: 3 services broke their limits within 11s (cart, checkout, search), so a shared cause is likely
+            16s command checkout 2 #1 prepared approved to 1 for error_rate until 1816s: storm: 3 services broke their limits within 11s (cart, checkout, search), so a shared cause is likely
+            16s command search 2 #1 prepared approved to 1 for error_rate until 1816s: storm: more than 2 rollbacks were wanted within 10m, so a shared cause is likely
         "#]],
     );
 }
