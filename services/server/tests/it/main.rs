@@ -6,6 +6,7 @@ mod alertmanager;
 mod bad_input;
 mod cli;
 mod deploy_files;
+mod notices;
 mod opentelemetry;
 mod peers;
 mod prometheus;

@@ -99,10 +99,18 @@ pub(crate) async fn smtp(folder: &Path, python: &Path) -> (Peer, String, PathBuf
     (peer, address, maildir)
 }
 
-/// Mails that arrived so far.
+/// Mails that arrived so far, in order.
 pub(crate) fn mails(maildir: &Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(maildir.join("new")) else { return Vec::new() };
-    entries.filter_map(|entry| std::fs::read_to_string(entry.ok()?.path()).ok()).collect()
+    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    paths.sort_by_key(|path| number_in_maildir(path));
+    paths.iter().filter_map(|path| std::fs::read_to_string(path).ok()).collect()
+}
+
+/// A maildir's names hold the how-manieth mail of the server it is: `1795428000.M12P34Q5.host`.
+fn number_in_maildir(path: &Path) -> Option<u64> {
+    let (_, rest) = path.file_name()?.to_str()?.split_once('Q')?;
+    rest.split('.').next()?.parse().ok()
 }
 
 async fn until_answers(url: &str) {
