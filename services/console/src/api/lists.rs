@@ -13,6 +13,7 @@ const MAX_LINES: usize = 1000;
 
 /// How many, and of which release.
 #[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct LinesQuery {
     /// At most 1000.
     limit: Option<usize>,
@@ -34,7 +35,7 @@ impl LinesQuery {
 }
 
 /// What was sent to whom with what result, newest first.
-#[utoipa::path(get, path = "/api/v1/deliveries", params(LinesQuery), responses((status = 200, body = Page<DeliveryJson>)))]
+#[utoipa::path(get, path = "/api/v1/deliveries", operation_id = "listDeliveries", params(LinesQuery), responses((status = 200, description = "What was asked for", body = Page<DeliveryJson>)))]
 pub(super) async fn deliveries(
     State(console): State<Console>,
     Parameters(query): Parameters<LinesQuery>,
@@ -51,7 +52,7 @@ pub(super) async fn deliveries(
 }
 
 /// Who did what, newest first.
-#[utoipa::path(get, path = "/api/v1/audit", params(LinesQuery), responses((status = 200, body = Page<AuditJson>)))]
+#[utoipa::path(get, path = "/api/v1/audit", operation_id = "listAudit", params(LinesQuery), responses((status = 200, description = "What was asked for", body = Page<AuditJson>)))]
 pub(super) async fn audit(
     State(console): State<Console>,
     Parameters(query): Parameters<LinesQuery>,
@@ -60,13 +61,13 @@ pub(super) async fn audit(
 }
 
 /// Halts in force.
-#[utoipa::path(get, path = "/api/v1/halts", responses((status = 200, body = Page<HaltJson>)))]
+#[utoipa::path(get, path = "/api/v1/halts", operation_id = "listHalts", responses((status = 200, description = "What was asked for", body = Page<HaltJson>)))]
 pub(super) async fn halts(State(console): State<Console>) -> Json<Page<HaltJson>> {
     Json(Page { items: console.projection.read().halts().map(HaltJson::of).collect(), next: None })
 }
 
 /// Versions that no rollback may lead to.
-#[utoipa::path(get, path = "/api/v1/versions/bad", responses((status = 200, body = Page<BadVersionJson>)))]
+#[utoipa::path(get, path = "/api/v1/versions/bad", operation_id = "listBadVersions", responses((status = 200, description = "What was asked for", body = Page<BadVersionJson>)))]
 pub(super) async fn bad_versions(State(console): State<Console>) -> Json<Page<BadVersionJson>> {
     Json(Page {
         items: console.projection.read().bad_versions().map(BadVersionJson::of).collect(),

@@ -19,13 +19,13 @@ pub(super) async fn guard(State(console): State<Console>, request: Request, next
 }
 
 /// 200 as long as the process answers.
-#[utoipa::path(get, path = "/-/healthy", responses((status = 200, body = String)))]
+#[utoipa::path(get, path = "/-/healthy", operation_id = "getHealthy", responses((status = 200, description = "What was asked for", body = String)))]
 pub(super) async fn healthy() -> &'static str {
     "Ripcord is healthy.\n"
 }
 
 /// 200 when the log is open, replayed and writable; 503 with the reason otherwise.
-#[utoipa::path(get, path = "/-/ready", responses((status = 200, body = String), (status = 503, body = String)))]
+#[utoipa::path(get, path = "/-/ready", operation_id = "getReady", responses((status = 200, description = "What was asked for", body = String), (status = 503, description = "Not now; the body says why", body = String)))]
 pub(super) async fn ready(State(console): State<Console>) -> Response {
     match (console.readiness)() {
         Ok(()) => "Ripcord is ready.\n".into_response(),
@@ -36,7 +36,7 @@ pub(super) async fn ready(State(console): State<Console>) -> Response {
 }
 
 /// Ripcord's own metrics in Prometheus' text format.
-#[utoipa::path(get, path = "/metrics", responses((status = 200, body = String)))]
+#[utoipa::path(get, path = "/metrics", operation_id = "getOwnMetrics", responses((status = 200, description = "What was asked for", body = String)))]
 pub(super) async fn metrics(State(console): State<Console>) -> Response {
     (console.before_scrape)();
     match telemetry::metrics::render(&console.registry) {
@@ -48,7 +48,7 @@ pub(super) async fn metrics(State(console): State<Console>) -> Response {
 }
 
 /// The OpenAPI document.
-#[utoipa::path(get, path = "/api/v1/openapi.json", responses((status = 200, description = "OpenAPI 3.1", content_type = "application/json")))]
+#[utoipa::path(get, path = "/api/v1/openapi.json", operation_id = "getOpenApi", responses((status = 200, description = "OpenAPI 3.1", content_type = "application/json")))]
 pub(super) async fn openapi(State(console): State<Console>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], console.openapi_json.to_string()).into_response()
 }

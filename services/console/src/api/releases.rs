@@ -25,6 +25,7 @@ const MAX_WAIT: Duration = Duration::from_secs(55);
 
 /// Which releases.
 #[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
     service: Option<String>,
     environment: Option<String>,
@@ -36,7 +37,7 @@ pub(super) struct ListQuery {
 }
 
 /// Releases, newest first.
-#[utoipa::path(get, path = "/api/v1/releases", params(ListQuery), responses((status = 200, body = Page<ReleaseJson>), (status = 400, body = Problem)))]
+#[utoipa::path(get, path = "/api/v1/releases", operation_id = "listReleases", params(ListQuery), responses((status = 200, description = "What was asked for", body = Page<ReleaseJson>), (status = 400, description = "A parameter is wrong; the detail says which", body = Problem)))]
 pub(super) async fn list(
     State(console): State<Console>,
     Parameters(query): Parameters<ListQuery>,
@@ -67,7 +68,7 @@ fn expect_state(text: &str) -> Result<(), Problem> {
 }
 
 /// One release with timeline, evidence, commands and deliveries. The bare id means the newest of its name.
-#[utoipa::path(get, path = "/api/v1/releases/{id}", responses((status = 200, body = ReleaseDetailJson), (status = 404, body = Problem)))]
+#[utoipa::path(get, path = "/api/v1/releases/{id}", params(("id" = String, Path, description = "rel_…")), operation_id = "getRelease", responses((status = 200, description = "What was asked for", body = ReleaseDetailJson), (status = 404, description = "Nothing is known by that name", body = Problem)))]
 pub(super) async fn one(
     State(console): State<Console>,
     Path(id): Path<String>,
@@ -79,13 +80,14 @@ pub(super) async fn one(
 
 /// How long to wait.
 #[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct WaitQuery {
     /// `30s`; at most 55s. Without it the answer comes at once.
     wait: Option<String>,
 }
 
 /// What a pipeline should do; waits while it is pending.
-#[utoipa::path(get, path = "/api/v1/releases/{id}/verdict", params(WaitQuery), responses((status = 200, body = VerdictJson), (status = 404, body = Problem)))]
+#[utoipa::path(get, path = "/api/v1/releases/{id}/verdict", operation_id = "getVerdict", params(("id" = String, Path, description = "rel_…"), WaitQuery), responses((status = 200, description = "What was asked for", body = VerdictJson), (status = 404, description = "Nothing is known by that name", body = Problem)))]
 pub(super) async fn verdict(
     State(console): State<Console>,
     Path(id): Path<String>,
@@ -136,7 +138,7 @@ fn parse_wait(text: Option<&str>) -> Result<Duration, Problem> {
 }
 
 /// One command.
-#[utoipa::path(get, path = "/api/v1/commands/{id}", responses((status = 200, body = CommandJson), (status = 404, body = Problem)))]
+#[utoipa::path(get, path = "/api/v1/commands/{id}", params(("id" = String, Path, description = "cmd_…")), operation_id = "getCommand", responses((status = 200, description = "What was asked for", body = CommandJson), (status = 404, description = "Nothing is known by that name", body = Problem)))]
 pub(super) async fn command(
     State(console): State<Console>,
     Path(id): Path<String>,

@@ -18,6 +18,7 @@ const MAX_WINDOW: Duration = Duration::from_secs(24 * 3600);
 
 /// Which values.
 #[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct MetricsQuery {
     environment: Option<String>,
     version: Option<String>,
@@ -30,10 +31,10 @@ pub(super) struct MetricsQuery {
 }
 
 /// Rolling values of one service: of the environment asked for, or of the only one it was seen in.
-#[utoipa::path(get, path = "/api/v1/services/{service}/metrics", params(MetricsQuery), responses(
-    (status = 200, body = ServiceValuesJson),
+#[utoipa::path(get, path = "/api/v1/services/{service}/metrics", operation_id = "getServiceMetrics", params(("service" = String, Path, description = "Its name"), MetricsQuery), responses(
+    (status = 200, description = "What was asked for", body = ServiceValuesJson),
     (status = 400, body = Problem, description = "A parameter is wrong, or the service runs in several environments and none was named"),
-    (status = 404, body = Problem),
+    (status = 404, description = "Nothing is known by that name", body = Problem),
 ))]
 pub(super) async fn metrics(
     State(console): State<Console>,
@@ -90,14 +91,14 @@ fn parse_window(text: &str) -> Result<Duration, Problem> {
 }
 
 /// Services that sent something.
-#[utoipa::path(get, path = "/api/v1/services", responses((status = 200, body = Page<ServiceJson>)))]
+#[utoipa::path(get, path = "/api/v1/services", operation_id = "listServices", responses((status = 200, description = "What was asked for", body = Page<ServiceJson>)))]
 pub(super) async fn services(State(console): State<Console>) -> Result<Json<Page<ServiceJson>>, Problem> {
     let seen = DiscoveryJson::of(console.values.discovery().await.ok_or_else(starting)?);
     Ok(Json(Page { items: seen.services, next: None }))
 }
 
 /// Services, versions and environments seen, and the series that could not be placed.
-#[utoipa::path(get, path = "/api/v1/discovery", responses((status = 200, body = DiscoveryJson)))]
+#[utoipa::path(get, path = "/api/v1/discovery", operation_id = "getDiscovery", responses((status = 200, description = "What was asked for", body = DiscoveryJson)))]
 pub(super) async fn discovery(State(console): State<Console>) -> Result<Json<DiscoveryJson>, Problem> {
     Ok(Json(DiscoveryJson::of(console.values.discovery().await.ok_or_else(starting)?)))
 }
