@@ -70,10 +70,11 @@ fn target_info() -> Join {
     }
 }
 
-/// What most programs of the Prometheus world say of themselves: `shop_build_info{version="2.4.1"}`.
+/// What most programs of the Prometheus world say of themselves: `shop_build_info{version="2.4.1"}`. Not Go's own
+/// `go_build_info`, which names the version of a module (often `(devel)`) and not of the service.
 fn build_info() -> Option<Join> {
     Some(Join {
-        info: Selector::parse_info(r#"{__name__=~".+_build_info"}"#).ok()?,
+        info: Selector::parse_info(r#"{__name__=~".+_build_info",__name__!="go_build_info"}"#).ok()?,
         on: vec!["job".to_owned(), "instance".to_owned()],
         take: vec![(IdentityField::Version, "version".to_owned())],
     })
@@ -145,5 +146,20 @@ pub(crate) fn request_source(name: &str) -> Option<MetricSource> {
         RESPONSE_TIME => Some(MetricSource::RequestDurations),
         THROUGHPUT => Some(MetricSource::RequestThroughput),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::Labels;
+
+    use super::*;
+
+    #[test]
+    fn build_info_series_name_versions_but_gos_own_does_not() {
+        let join = build_info().unwrap();
+        for (name, is_taken) in [("shop_build_info", true), ("go_build_info", false), ("shop_info", false)] {
+            assert_eq!(join.info.matches(&Labels::from_pairs([("__name__", name)])), is_taken, "{name}");
+        }
     }
 }
