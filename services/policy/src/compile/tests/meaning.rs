@@ -238,7 +238,7 @@ fn info_series_are_joined_unless_the_file_says_which() {
         let texts: Vec<_> = accepted(text).identity.join.iter().map(|join| join.info.text.clone()).collect();
         texts.join(" ")
     };
-    let usual = r#"target_info {__name__=~".+_build_info"}"#;
+    let usual = r#"target_info {__name__=~".+_build_info",__name__!="go_build_info"}"#;
     assert_eq!(joins("alerts: []\n"), usual);
     assert_eq!(joins("identity: { environment: [stage] }\n"), usual, "other names leave the joins alone");
     assert_eq!(joins("identity: { join: [] }\n"), "");
