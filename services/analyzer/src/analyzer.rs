@@ -139,7 +139,12 @@ impl Analyzer {
             EventBody::Telemetry(batch) => self.store.handle_batch(self.now, batch),
             EventBody::Requests(requests) => self.store.handle_requests(self.now, requests),
             // Releases are where the decisions log says: what moved them before does not move them again.
-            EventBody::Deployment(_) | EventBody::Outcome(_) | EventBody::Verb(_) if self.is_replay => {}
+            EventBody::Deployment(deployment) if self.is_replay => {
+                self.with_service(&deployment.key, |service, context, _| {
+                    service.replay_deployment(deployment, context);
+                });
+            }
+            EventBody::Outcome(_) | EventBody::Verb(_) if self.is_replay => {}
             EventBody::Deployment(deployment) => self.take_deployment(deployment),
             EventBody::Alerts(alerts) => self.take_alerts(&event.id, alerts),
             EventBody::Outcome(outcome) => {

@@ -38,6 +38,21 @@ impl Service {
         }
     }
 
+    /// In a replay the release stands where it later came to stand; what it is compared with is what had settled
+    /// by this word.
+    pub(crate) fn replay_deployment(&mut self, event: &DeploymentEvent, context: Context<'_>) {
+        if !matches!(event.status, DeploymentStatus::Deployed | DeploymentStatus::Promoted) {
+            return;
+        }
+        let bare = bare_id(event);
+        for at in 0..self.releases.len() {
+            let release = &self.releases[at].release;
+            if release.id.bare() == bare.bare() && release.started_at <= context.now() {
+                self.freeze(at, context);
+            }
+        }
+    }
+
     fn goes_out(&mut self, event: &DeploymentEvent, context: Context<'_>, outbox: &mut Outbox) -> bool {
         let bare = bare_id(event);
         let newest = self.newest_of(bare.bare());

@@ -94,3 +94,44 @@ proptest! {
         prop_assert_eq!(restarted, uninterrupted);
     }
 }
+
+/// What is told of `events` in one go, or with a restart after `cut`, once each scrape has to settle first.
+fn told_of_settling(shop: &Shop, cut: Option<i64>) -> Vec<String> {
+    let settling = shop.events.iter().cloned().map(|(now, position, mut event)| {
+        if let model::EventBody::Telemetry(batch) = &mut event.body {
+            batch.is_whole = false;
+        }
+        (now, position, event)
+    });
+    let (mut analyzer, mut proposals) = (Analyzer::new(), Vec::new());
+    let mut past = Vec::new();
+    for (now, position, event) in settling {
+        if analyzer.poll_timeout().is_some_and(|due| due <= now) {
+            analyzer.handle_timeout(now);
+        }
+        analyzer.handle_event(now, position, &event);
+        proposals.extend(std::iter::from_fn(|| analyzer.poll_proposal()));
+        past.push((now, position, event));
+        if cut.is_some_and(|cut| now == at(cut)) {
+            analyzer = Analyzer::new();
+            proposals.iter().for_each(|proposal| analyzer.restore(proposal));
+            past.iter().for_each(|(now, position, event)| analyzer.replay_event(*now, *position, event));
+        }
+    }
+    proposals.iter().filter_map(told).collect()
+}
+
+#[test]
+fn what_a_release_is_compared_with_is_what_had_settled_when_it_went_out_after_a_restart_too() {
+    let mut shop = Shop::new(POLICY);
+    shop.run(
+        "0s   serve checkout 1 rps=20 errors=10%
+         80s  serve checkout 1 errors=60%
+         91s  serve checkout 2 rps=20 errors=30%
+         91s  deploy checkout 2 previous=1
+         200s end",
+    );
+    let uninterrupted = told_of_settling(&shop, None);
+    assert!(uninterrupted.iter().any(|line| line.contains("exceeded before")), "{uninterrupted:?}");
+    assert_eq!(told_of_settling(&shop, Some(100)), uninterrupted);
+}

@@ -88,8 +88,9 @@ impl Service {
             );
         }
         let seen = context.sources.store.versions(&self.key);
-        let others: Vec<String> =
-            seen.into_iter().filter_map(|it| it.version).filter(|it| it != version).collect();
+        // What was seen longer ago hints at nothing, and a restart does not know it.
+        let seen = seen.into_iter().filter(|it| context.now().since(it.last_at) < SILENT_AFTER);
+        let others: Vec<String> = seen.filter_map(|it| it.version).filter(|it| it != version).collect();
         let what = if tracked.alive.newest.is_some() { "nothing of" } else { "nothing was ever seen of" };
         let hint = match (others.is_empty(), context.sources.store.last_sample_at(&self.key)) {
             (false, _) => format!("; telemetry names {}", others.join(", ")),

@@ -38,7 +38,8 @@ pub(crate) async fn restore(
     replay_events(bus, &mut past, from, poison).await?;
     let next_event = past.decided.map_or(bus.events.first_position(), |Position(at)| Position(at + 1));
     let judge = Judge { analyzer: past.analyzer, arbiter: past.arbiter, now: past.now, noted_at: past.now };
-    Ok(Restored { judge, next_event, decisions_end, policy: past.policy })
+    let policy = past.policies.pop().map(|(_, policy)| policy);
+    Ok(Restored { judge, next_event, decisions_end, policy })
 }
 
 /// What the decisions log tells.
@@ -47,7 +48,8 @@ struct Past {
     analyzer: Analyzer,
     decided: Option<Position>,
     now: Timestamp,
-    policy: Option<PolicyLoad>,
+    /// Each policy that came into force, and from which event on.
+    policies: Vec<(Position, PolicyLoad)>,
     /// When the oldest release that was under watch at the end began.
     watched: BTreeMap<ReleaseId, Timestamp>,
 }
@@ -62,7 +64,7 @@ async fn read_decisions(
         analyzer: Analyzer::new(),
         decided: None,
         now: Timestamp::MIN,
-        policy: None,
+        policies: Vec::new(),
         watched: BTreeMap::new(),
     };
     let mut reader = bus.decisions.reader(bus.decisions.first_position());
@@ -102,12 +104,25 @@ impl Past {
                     self.watched.insert(release.id.clone(), release.started_at);
                 }
                 Proposal::Release(release) => drop(self.watched.remove(&release.id)),
-                Proposal::PolicyLoad(load) => self.policy = Some(PolicyLoad::clone(load)),
+                Proposal::PolicyLoad(load) => self.take_policy(record.position, load),
                 _ => {}
             }
         }
         // What the arbiter decides again stands on the log already.
         while self.arbiter.poll_decision().is_some() {}
+    }
+
+    /// One that does not compile left the one before in force.
+    fn take_policy(&mut self, position: Position, load: &PolicyLoad) {
+        if policy::compile(load).0.is_some() {
+            self.policies.push((position, load.clone()));
+        }
+    }
+
+    /// What was in force when the event at `position` came; later ones are among the events that follow.
+    fn policy_before(&self, position: Position) -> Option<PolicyLoad> {
+        let before = self.policies.iter().rev().find(|(from, _)| *from < position);
+        before.map(|(_, policy)| policy.clone())
     }
 
     /// Far enough back that every window, and the window before every release under watch, fills again.
@@ -127,7 +142,7 @@ async fn replay_events(
 ) -> anyhow::Result<()> {
     let Some(decided) = past.decided else { return Ok(()) };
     let mut now = Timestamp::MIN;
-    if let Some(load) = past.policy.clone() {
+    if let Some(load) = past.policy_before(from) {
         let body = EventBody::PolicyLoad(Box::new(load));
         let event = Event { id: EventId::default(), at: now, source: "replay".to_owned(), body };
         past.analyzer.replay_event(now, from, &event);
