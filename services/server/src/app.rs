@@ -245,7 +245,7 @@ impl App {
         let api = ingest::router(ingest)
             .merge(console::router(console))
             .merge(access::reload_route(Arc::clone(&auth), reloader(&shared)));
-        let http = tokio::spawn(http::serve(listener, api, stop_ingest.clone()));
+        let http = tokio::spawn(http::serve(listener, http::with_problems(api), stop_ingest.clone()));
         shared.ready.store(true, Ordering::Release);
         tracing::info!(%address, data_dir = %data_dir.display(), version = env!("CARGO_PKG_VERSION"), "ready");
         Ok(Self { address, operator, shared, stop_ingest, stop_roles, http, roles, bus })

@@ -2,7 +2,12 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, extract::ConnectInfo, extract::Request};
+use axum::{
+    Router,
+    extract::{ConnectInfo, Request},
+    http::{Method, StatusCode, Uri, header},
+    response::IntoResponse,
+};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
@@ -62,6 +67,30 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: Cancellat
     if tokio::time::timeout(DRAIN_TIMEOUT, graceful.shutdown()).await.is_err() {
         tracing::warn!("open requests did not finish in time and are cut off");
     }
+}
+
+/// Gives paths and methods that nobody answers an answer that a person can act on (RFC 9457).
+pub(crate) fn with_problems(router: Router) -> Router {
+    router.fallback(no_such_path).method_not_allowed_fallback(no_such_method)
+}
+
+async fn no_such_path(uri: Uri) -> impl IntoResponse {
+    let detail = format!("there is nothing at {}; GET /api/v1/openapi.json lists every endpoint", uri.path());
+    problem(StatusCode::NOT_FOUND, &detail)
+}
+
+async fn no_such_method(method: Method, uri: Uri) -> impl IntoResponse {
+    problem(StatusCode::METHOD_NOT_ALLOWED, &format!("{} does not take {method}", uri.path()))
+}
+
+fn problem(status: StatusCode, detail: &str) -> impl IntoResponse + use<> {
+    let body = serde_json::json!({
+        "type": "about:blank",
+        "title": status.canonical_reason().unwrap_or("Problem"),
+        "status": status.as_u16(),
+        "detail": detail,
+    });
+    (status, [(header::CONTENT_TYPE, "application/problem+json")], body.to_string())
 }
 
 fn with_peer<B>(request: Request<B>, peer: SocketAddr) -> Request<axum::body::Body>

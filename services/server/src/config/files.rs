@@ -33,6 +33,12 @@ impl Files {
         let Some(path) = self.main.clone() else { return Some(("ripcord.yml".to_owned(), String::new())) };
         let name = path.display().to_string();
         match self.read(&path, TEXT_BYTES_MAX) {
+            // Whoever writes a file in place empties it first: read at that moment it would mean "no policy".
+            Ok(text) if text.trim().is_empty() => {
+                let hint = "without --config the built-in defaults are used";
+                diagnostics.error_hint(&Place::start_of(&name), "the file is empty", hint);
+                None
+            }
             Ok(text) => Some((name, text)),
             Err(reason) => {
                 diagnostics.error_hint(&Place::start_of(&name), reason, "name another file with --config");

@@ -5,7 +5,11 @@
 mod alertmanager;
 mod bad_input;
 mod cli;
+mod crash;
 mod deploy_files;
+mod faults;
+mod http_edge;
+mod load;
 mod notices;
 mod opentelemetry;
 mod peers;

@@ -40,10 +40,50 @@ impl System {
 
     /// `kill -9`, then the same folder again.
     pub(crate) async fn kill_and_restart(&mut self) {
+        self.kill();
+        self.start_again().await;
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// The same folder again, after the process has ended.
+    pub(crate) async fn start_again(&mut self) {
         self.child = spawn(self.folder.path());
         self.until_ready().await;
+    }
+
+    /// The same folder again, where it has no way to become ready: until it listens.
+    pub(crate) async fn start_again_unready(&mut self) {
+        self.child = spawn(self.folder.path());
+        until("ripcord listens", async || {
+            self.http.get(format!("{}/-/healthy", self.url)).send().await.ok().map(drop)
+        })
+        .await;
+    }
+
+    /// Sends a signal by its short name, without waiting for what it does.
+    pub(crate) fn signal(&self, name: &str) {
+        let status =
+            Command::new("kill").args([&format!("-{name}"), &self.pid().to_string()]).status().unwrap();
+        assert!(status.success());
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The exit code once the process has ended; `None` while it runs, or when a signal ended it.
+    pub(crate) fn exit_code(&mut self) -> Option<i32> {
+        self.child.try_wait().unwrap().and_then(|status| status.code())
+    }
+
+    /// What the process has logged so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("ripcord.log")).unwrap_or_default()
     }
 
     /// SIGTERM; the exit code.
