@@ -194,6 +194,7 @@ fn compare_quantile(
     mut evidence: Evidence,
 ) -> Compared {
     evidence.error_bound = count.error_bound();
+    let holds = holds || operator == Operator::Greater && is_beyond_last_bound(count, quantile, &evidence);
     let is_upward = is_upward(operator);
     let tested = is_upward
         .filter(|_| holds)
@@ -218,6 +219,13 @@ fn compare_quantile(
         Some((guard, level))
     };
     guard_count(count.total(), events, holds, guarding, evidence, test)
+}
+
+/// As in PromQL, a quantile beyond the last finite bound is that bound. Where the limit is the same number, the
+/// quantile is above it nevertheless: what the last bucket holds is slower than its bound.
+fn is_beyond_last_bound(count: &HistogramCount, quantile: f64, evidence: &Evidence) -> bool {
+    let slow = count.count_above(evidence.limit) as f64;
+    evidence.value == evidence.limit && slow >= (1.0 - quantile) * count.total() as f64 + 0.5
 }
 
 /// The seconds that requests are counted above, and the level left for testing the count. A baseline's quantile

@@ -63,23 +63,61 @@ rollback_triggers: {{ error_rate: {{ threshold: {LIMIT}, window: 5m, action: {ac
     fired
 }
 
+const LOOK_INTERVAL_S: i64 = 5;
+
+/// A release under watch whose requests and errors arrive by chance.
+struct Watch {
+    shop: Shop,
+    chance: Chance,
+    rps: f64,
+}
+
+impl Watch {
+    fn begin(rps: f64, action: &str, seed: u64) -> Self {
+        let policy = format!(
+            "rollback_triggers: {{ error_rate: {{ threshold: {LIMIT}, window: 5m, action: {action} }} }}"
+        );
+        let mut shop = Shop::new(&policy);
+        shop.run("0s serve checkout 1\n 1s deploy checkout 1");
+        Self { shop, chance: Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15)), rps }
+    }
+
+    /// Lives on for so many seconds; after how many of them a limit was broken.
+    fn breaks_within(&mut self, seconds: i64, error_rate: f64) -> Option<i64> {
+        let expected = self.rps * LOOK_INTERVAL_S as f64;
+        let looks = 1..=seconds / LOOK_INTERVAL_S;
+        looks.map(|look| look * LOOK_INTERVAL_S).find(|_| {
+            let errors = self.chance.events(expected * error_rate);
+            let others = self.chance.events(expected * (1.0 - error_rate));
+            self.shop.arm("checkout", "1").add(errors + others, errors);
+            self.shop.skip(LOOK_INTERVAL_S);
+            self.shop.proposals.drain(..).any(|it| matches!(it, Proposal::Breach(_)))
+        })
+    }
+}
+
 /// One watch of an hour with a look every 5 s; whether it broke anything.
 fn watch_breaks(rps: f64, error_rate: f64, action: &str, seed: u64) -> bool {
-    const LOOK_INTERVAL_S: i64 = 5;
-    let policy = format!(
-        "rollback_triggers: {{ error_rate: {{ threshold: {LIMIT}, window: 5m, action: {action} }} }}"
-    );
-    let mut chance = Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    let mut shop = Shop::new(&policy);
-    shop.run("0s serve checkout 1\n 1s deploy checkout 1");
-    for _ in 0..3600 / LOOK_INTERVAL_S {
-        let expected = rps * LOOK_INTERVAL_S as f64;
-        let errors = chance.events(expected * error_rate);
-        let others = chance.events(expected * (1.0 - error_rate));
-        shop.arm("checkout", "1").add(errors + others, errors);
-        shop.skip(LOOK_INTERVAL_S);
-    }
-    shop.proposals.iter().any(|it| matches!(it, Proposal::Breach(_)))
+    Watch::begin(rps, action, seed).breaks_within(3600, error_rate).is_some()
+}
+
+#[test]
+fn a_watch_far_beyond_the_limit_does_break() {
+    assert!(watch_breaks(1.0, 5.0 * LIMIT, "immediate_rollback", 1));
+}
+
+#[test]
+#[allow(clippy::print_stderr, reason = "the figures are worth seeing")]
+fn half_of_the_releases_that_begin_to_fail_a_fifth_of_their_requests_are_found_within_a_minute_and_a_look() {
+    let delay = |seed| {
+        let mut watch = Watch::begin(1.0, "immediate_rollback", seed);
+        assert_eq!(watch.breaks_within(300, LIMIT / 10.0), None, "healthy so far");
+        watch.breaks_within(600, 0.2).unwrap()
+    };
+    let mut delays: Vec<i64> = (1..=41).map(delay).collect();
+    delays.sort_unstable();
+    eprintln!("0.1 % to 20 % at 1 rps: median {} s, slowest {} s", delays[20], delays[40]);
+    assert!(delays[20] <= 60 + LOOK_INTERVAL_S && delays[40] <= 120, "{delays:?}");
 }
 
 /// `HEALTHY_WATCHES=2000 cargo test -p analyzer healthy_watches -- --nocapture` runs and prints more of them.
