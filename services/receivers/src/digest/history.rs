@@ -9,7 +9,7 @@ use crate::text::one_line;
 pub(super) fn of(send: &Send, lead: Option<&Notice>) -> (Vec<Event>, u64) {
     let mut events = Vec::new();
     if let Some(lead) = lead.filter(|_| send.release.is_some()) {
-        events.extend(milestones(lead));
+        events.extend(milestones(send, lead));
     }
     for (at, notice) in send.notices.iter().enumerate() {
         let is_fresh = send.fresh.contains(&at);
@@ -46,7 +46,7 @@ fn summary(notice: &Notice) -> Option<&str> {
 }
 
 /// What the release and its command remember, though the notices that told it are gone.
-fn milestones(lead: &Notice) -> Vec<Event> {
+fn milestones(send: &Send, lead: &Notice) -> Vec<Event> {
     let plain = |at, text: String| Event {
         at,
         tone: super::Tone::Info,
@@ -55,8 +55,9 @@ fn milestones(lead: &Notice) -> Vec<Event> {
     };
     let mut events = Vec::new();
     // While it goes out its progress says so itself.
-    let is_progress = lead.kind == NoticeKind::ReleaseProgress && lead.status == NoticeStatus::Firing;
-    if let Some(release) = lead.release.as_ref().filter(|_| !is_progress) {
+    let is_going_out =
+        |it: &Notice| it.kind == NoticeKind::ReleaseProgress && it.status == NoticeStatus::Firing;
+    if let Some(release) = lead.release.as_ref().filter(|_| !send.notices.iter().any(is_going_out)) {
         let instead = release.previous_version.as_ref().map(|version| format!(" instead of {version}"));
         let text = format!("{} went out{}", release.version, instead.unwrap_or_default());
         events.push(plain(release.started_at, text));

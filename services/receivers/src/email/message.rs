@@ -179,7 +179,7 @@ fn html(digest: &Digest) -> String {
 fn steps(digest: &Digest) -> String {
     let row = |(what, command): &(&str, String)| {
         format!(
-            "<div style=\"margin:8px 0\">{}<br><code style=\"display:inline-block;margin-top:4px;padding:6px 10px;background:#f3f3f3;border:1px solid #ddd;border-radius:4px\">{}</code></div>\n",
+            "<div style=\"margin:8px 0\">{}<br><code style=\"display:inline-block;margin-top:4px;font-size:12px;padding:6px 10px;background:#f3f3f3;border:1px solid #ddd;border-radius:4px\">{}</code></div>\n",
             escape(what),
             escape(command)
         )
@@ -311,7 +311,7 @@ mod tests {
             <div style="font-size:18px;padding-top:4px">checkout 2.4.1 in production: rolling back to 2.4.0</div></div>
             <div style="font-size:20px;padding:16px 0 4px"><b>error_rate 8.3 % &gt; 1 %</b></div>
             <p style="margin:12px 0;line-height:1.5">Ripcord acts by itself: the rollback is being requested, and 2.4.1 counts as bad from now on. You will be told when it is done, or if it fails.</p>
-            <div style="margin:8px 0">Stop automatic action<br><code style="display:inline-block;margin-top:4px;padding:6px 10px;background:#f3f3f3;border:1px solid #ddd;border-radius:4px">ripcord halt --service checkout --environment production --for 1h --reason WHY</code></div>
+            <div style="margin:8px 0">Stop automatic action<br><code style="display:inline-block;margin-top:4px;font-size:12px;padding:6px 10px;background:#f3f3f3;border:1px solid #ddd;border-radius:4px">ripcord halt --service checkout --environment production --for 1h --reason WHY</code></div>
             <table style="border-collapse:collapse;font-size:14px;margin-top:12px">
             <tr><td style="padding:3px 16px 3px 0;color:#666;white-space:nowrap;vertical-align:top">Measured</td><td style="padding:3px 0">error_rate 8.3 % &gt; 1 %</td></tr>
             <tr><td style="padding:3px 16px 3px 0;color:#666;white-space:nowrap;vertical-align:top">Condition</td><td style="padding:3px 0">error_rate &gt; 1%</td></tr>

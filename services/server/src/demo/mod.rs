@@ -11,6 +11,7 @@ mod mail;
 mod random;
 mod shop;
 mod story;
+mod terminal;
 mod traffic;
 
 use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};

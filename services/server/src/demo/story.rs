@@ -1,11 +1,19 @@
 //! The story: what is done to the shop, what Ripcord makes of it, and whether it ended well.
 
-use std::{collections::BTreeSet, path::Path, process::ExitCode, time::Duration};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 use serde_json::Value;
 use telemetry::clock::Stopwatch;
 
-use super::Stage;
+use super::{
+    Stage,
+    terminal::{Terminal, Topic},
+};
 use crate::cli::output::{line, text};
 
 /// Longest wait for any one step; the whole story ends within about a minute.
@@ -14,8 +22,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Tells the story as it happens.
 pub(super) struct Story {
-    clock: Stopwatch,
-    folder: String,
+    terminal: Terminal,
+    folder: PathBuf,
 }
 
 /// What was found at the end, each with the sentence that says it.
@@ -26,53 +34,43 @@ struct Finding {
 
 impl Story {
     pub(super) fn begin(stage: &Stage, folder: &Path) -> Self {
-        let story = Self { clock: Stopwatch::start(), folder: folder.display().to_string() };
         line(
-            "A small shop on loopback: checkout and catalog push metrics as Prometheus would, search only has an access log.",
+            "A small shop on loopback, 50 requests a second to each of its services. Nothing is scripted for Ripcord:",
         );
-        line(&format!(
-            "Ripcord listens on {}; its configuration is {}/ripcord.yml.",
-            stage.url, story.folder
-        ));
-        line("");
-        story
-    }
-
-    fn say(&self, text: &str) {
-        line(&format!("{:5.1} s  {text}", self.clock.elapsed().as_secs_f64()));
+        line("checkout and catalog push metrics as Prometheus would, search only has an access log.");
+        line(&format!("Ripcord: {}, configuration {}/ripcord.yml", stage.url, folder.display()));
+        line("Limits of a release: error_rate > 2%, p95 of response_time > 500 ms, each over 1m.");
+        Self { terminal: Terminal::start(), folder: folder.to_owned() }
     }
 
     /// The whole story: exit 0 when every sentence of the summary holds.
     pub(super) async fn tell(&self, stage: &Stage) -> anyhow::Result<ExitCode> {
         let mut told = BTreeSet::new();
-        self.say("Customers come: 50 requests a second to each service.");
-        self.watch_values(stage, Duration::from_secs(4)).await;
+        self.terminal.chapter("Everyday traffic");
+        self.watch_values(stage, Duration::from_secs(6)).await;
 
-        self.say("The team releases checkout 2.4.0. It is good.");
+        self.terminal.chapter("The team releases checkout 2.4.0. It is good.");
         let good = stage.deployer.release("checkout", "2.4.0", "2.3.9").await?;
         let good_state = self
             .until_state(stage, &good, &["succeeded", "unproven", "rolled_back", "recovered"], &mut told)
             .await;
-        self.say(&format!("Ripcord watched checkout 2.4.0 to its end: {good_state}."));
 
-        self.say(
-            "The catalog team releases catalog 1.9.0. It is good too, and stays under watch from here on.",
-        );
+        self.terminal.chapter("The catalog team releases catalog 1.9.0, which is good too.");
         let catalog = stage.deployer.release("catalog", "1.9.0", "1.8.0").await?;
 
-        self.say("The team releases checkout 2.4.1. It fails one request in eight and is slow.");
+        self.terminal.chapter("The team releases checkout 2.4.1. It fails one request in eight and is slow.");
         let bad = stage.deployer.release("checkout", "2.4.1", "2.4.0").await?;
         let bad_state = self.until_state(stage, &bad, &["recovered", "rollback_failed"], &mut told).await;
-        self.say(&format!(
-            "checkout 2.4.1 is {bad_state}; the shop runs checkout {}.",
-            stage.shop.version("checkout")
-        ));
+        self.until(|| is_mailed(stage, "[RECOVERED]")).await;
+        self.tell_slack_and_mail(stage, &mut told);
         let catalog_state = self.state(stage, &catalog).await;
 
-        self.say("Now search fails, though nobody released it.");
+        self.terminal.chapter("Now search fails, though nobody released it.");
         stage.shop.break_down("search", true);
-        let search_told = self.until(|| stage.mail.mails().iter().any(|mail| about(mail, "search"))).await;
+        let search_told = self.until(|| is_mailed(stage, "search")).await;
+        self.tell_values(stage, "search").await;
         stage.shop.break_down("search", false);
+        self.until(|| stage.slack.rendered().iter().any(|message| message.contains("search"))).await;
         self.tell_slack_and_mail(stage, &mut told);
 
         let findings = self.findings(stage, &good_state, &bad_state, &catalog_state, search_told).await;
@@ -91,8 +89,9 @@ impl Story {
         let mut values_at = 0;
         while began.elapsed() < PATIENCE {
             let detail = self.release(stage, release).await;
-            self.tell_news(&detail, told);
+            self.tell_news(&detail, "breach", Topic::Breach, told);
             self.tell_requests(stage, told);
+            self.tell_news(&detail, "state", Topic::Ripcord, told);
             self.tell_slack_and_mail(stage, told);
             let state = text(&detail, "state");
             if ends.contains(&state.as_str()) {
@@ -134,32 +133,32 @@ impl Story {
         text(&self.release(stage, id).await, "state")
     }
 
+    /// The rolling values of the version that runs; of several only while they overlap in the window.
     async fn tell_values(&self, stage: &Stage, service: &str) {
         let path = format!("/api/v1/services/{service}/metrics?environment=production&window=1m");
         let Ok(answer) = stage.client.get(&path).await else { return };
+        let running = stage.shop.version(service);
         for version in answer["versions"].as_array().into_iter().flatten() {
+            let name = text(version, "version");
+            if name != running {
+                continue;
+            }
             let error_rate = version["error_rate"].as_f64().unwrap_or(0.0) * 100.0;
             let p95 = version["latency_seconds"]["p95"].as_f64().unwrap_or(f64::NAN) * 1000.0;
-            self.say(&format!(
-                "    {service} {:6} {:>5} requests {:>4} errors  {error_rate:5.2} %   p95 {p95:4.0} ms",
-                text(version, "version"),
-                text(version, "requests"),
-                text(version, "errors"),
-            ));
+            let (requests, errors) = (text(version, "requests"), text(version, "errors"));
+            self.terminal.say(
+                Topic::Values,
+                &format!("{service:<8} {name:<5} {requests:>5} requests {errors:>4} errors  {error_rate:5.2} %   p95 {p95:4.0} ms"),
+            );
         }
     }
 
-    fn tell_news(&self, detail: &Value, told: &mut BTreeSet<String>) {
-        for entry in detail["timeline"].as_array().into_iter().flatten() {
-            let what = text(entry, "what");
-            let news = format!("{} {} {}", text(entry, "at"), what, text(entry, "text"));
-            if what != "opened" && what != "delivery" && told.insert(news) {
-                self.say(&format!(
-                    "  Ripcord: {} {}: {what}: {}",
-                    text(detail, "service"),
-                    text(detail, "version"),
-                    text(entry, "text")
-                ));
+    fn tell_news(&self, detail: &Value, what: &str, topic: Topic, told: &mut BTreeSet<String>) {
+        let release = format!("{} {}", text(detail, "service"), text(detail, "version"));
+        let timeline = detail["timeline"].as_array().into_iter().flatten();
+        for entry in timeline.filter(|entry| entry["what"] == what) {
+            if told.insert(format!("{release} {} {what} {}", text(entry, "at"), text(entry, "text"))) {
+                self.terminal.say(topic, &format!("{release}: {}", text(entry, "text")));
             }
         }
     }
@@ -167,37 +166,42 @@ impl Story {
     fn tell_requests(&self, stage: &Stage, told: &mut BTreeSet<String>) {
         for request in stage.deployer.requests() {
             if told.insert(request.id.clone()) {
-                let reason = &request.body["reason"];
-                self.say(&format!(
-                    "  deployer got {}: roll {} back to {}, because {}: {} of {} requests",
-                    request.id,
-                    request.service,
-                    request.to_version,
-                    text(reason, "condition"),
-                    text(reason, "errors"),
-                    text(reason, "requests"),
-                ));
+                self.terminal.say(
+                    Topic::Webhook,
+                    &format!(
+                        "POST /rollback, signed, {}: roll {} back to {}",
+                        request.id, request.service, request.to_version
+                    ),
+                );
+                for part in ["mode", "reason", "decided_at", "deadline"] {
+                    self.terminal.detail(&format!("{part}: {}", request.body[part]));
+                }
             }
         }
     }
 
     fn tell_slack_and_mail(&self, stage: &Stage, told: &mut BTreeSet<String>) {
+        for message in stage.slack.rendered() {
+            self.tell_slack(&message, told);
+        }
         for (at, mail) in stage.mail.mails().iter().enumerate() {
             if told.insert(format!("mail {at}")) {
-                self.say(&format!(
-                    "  mail to {}: {}",
-                    mail.to.join(", "),
-                    mail.header("subject").unwrap_or_default()
-                ));
+                let subject = mail.header("subject").unwrap_or_default();
+                self.terminal.say(Topic::Mail, &format!("to {}: {subject}", mail.to.join(", ")));
             }
         }
-        for (at, message) in stage.slack.rendered().iter().enumerate() {
-            // A message that was updated in place shows only what is new about it.
-            for row in message.lines().filter(|row| !row.trim().is_empty()) {
-                if told.insert(format!("slack {at} {row}")) {
-                    self.say(&format!("  Slack {row}"));
-                }
-            }
+    }
+
+    /// A message as it looks now; in full where it is an alarm or its end, else by its headline.
+    fn tell_slack(&self, message: &str, told: &mut BTreeSet<String>) {
+        let mut lines = message.lines().map(str::trim).filter(|line| !line.is_empty());
+        let (Some(channel), Some(title)) = (lines.next(), lines.next()) else { return };
+        if !told.insert(format!("slack {title}")) {
+            return;
+        }
+        self.terminal.say(Topic::Slack, &format!("{channel}  {title}"));
+        if ["FIRING", "RECOVERED"].iter().any(|tag| title.contains(tag)) {
+            lines.filter(|line| !line.starts_with('↳')).for_each(|line| self.terminal.detail(line));
         }
     }
 
@@ -228,7 +232,7 @@ impl Story {
             ),
             finding(told, "search failed without a release: told about, not rolled back".to_owned()),
             finding(
-                mails.iter().any(|mail| about(mail, "checkout")),
+                ["[FIRING] checkout", "[ROLLED BACK]", "[RECOVERED]"].iter().all(|tag| is_mailed(stage, tag)),
                 format!("{} mails went out", mails.len()),
             ),
             finding(
@@ -239,12 +243,12 @@ impl Story {
     }
 
     fn summary(&self, findings: &[Finding]) -> ExitCode {
-        line("");
+        self.terminal.chapter("Summary");
         for finding in findings {
-            line(&format!("{}  {}", if finding.holds { "ok  " } else { "FAIL" }, finding.what));
+            self.terminal.finding(finding.holds, &finding.what);
         }
         let is_good = findings.iter().all(|finding| finding.holds);
-        let seconds = self.clock.elapsed().as_secs_f64();
+        let seconds = self.terminal.seconds();
         line(&format!(
             "{} after {seconds:.0} s",
             if is_good { "The demo went well" } else { "The demo FAILED" }
@@ -260,11 +264,17 @@ impl Story {
         ));
         line(&format!(
             "  ripcord release status --url {} --token-file {}/data/cli.token",
-            stage.url, self.folder
+            stage.url,
+            self.folder.display()
         ));
+        for (mail, number) in stage.mail.mails().iter().zip(1..) {
+            drop(std::fs::write(self.folder.join(format!("mail-{number}.eml")), &mail.data));
+        }
+        line(&format!("The mails lie in {}/mail-*.eml.", self.folder.display()));
     }
 }
 
-fn about(mail: &super::mail::Mail, service: &str) -> bool {
-    mail.header("subject").is_some_and(|subject| subject.contains(service))
+fn is_mailed(stage: &Stage, word: &str) -> bool {
+    let mails = stage.mail.mails();
+    mails.iter().any(|mail| mail.header("subject").is_some_and(|subject| subject.contains(word)))
 }
