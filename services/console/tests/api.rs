@@ -284,7 +284,6 @@ async fn what_is_asked_wrongly_is_a_problem_that_names_it() {
         ("/api/v1/releases?state=bogus", 400, "rollback_prepared"),
         ("/api/v1/releases?limit=x", 400, "limit"),
         ("/api/v1/deliveries?limit=-1", 400, "limit"),
-        ("/api/v1/nothing", 404, "openapi.json"),
     ] {
         let (answered, json) = get(&projection, path).await;
         assert_eq!(answered.as_u16(), status, "{path}");

@@ -8,12 +8,7 @@ mod values;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use axum::{
-    Router,
-    http::{Uri, request::Parts},
-    response::Response,
-    routing::get,
-};
+use axum::{Router, http::request::Parts, response::Response, routing::get};
 use model::values::{Discovery, ServiceValues, ValuesQuery};
 use prometheus::Registry;
 use utoipa::OpenApi;
@@ -75,12 +70,7 @@ pub fn router(console: Console) -> Router {
         .route("/metrics", get(operations::metrics))
         .route("/api/v1/openapi.json", get(operations::openapi))
         .merge(guarded)
-        .fallback(unknown_path)
         .with_state(console)
-}
-
-async fn unknown_path(uri: Uri) -> Problem {
-    Problem::not_found(format!("nothing is at {}; GET /api/v1/openapi.json lists every endpoint", uri.path()))
 }
 
 #[derive(OpenApi)]
