@@ -18,4 +18,5 @@ mod restart;
 mod rules;
 mod sink;
 mod system;
+mod targets;
 mod wire;
