@@ -3,16 +3,19 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
 mod alertmanager;
+mod attribution;
 mod bad_input;
 mod cli;
 mod crash;
 mod deploy_files;
 mod faults;
 mod http_edge;
+mod judgement;
 mod load;
 mod notices;
 mod opentelemetry;
 mod peers;
+mod pipeline;
 mod prometheus;
 mod restart;
 mod rules;
