@@ -1,6 +1,8 @@
 # `make demo` shows Ripcord at work, `make test` proves it. Both install what they lack.
 .PHONY: demo test check bench build
 
+RELEASE = $(or $(CARGO_TARGET_DIR),target)/release
+
 demo:
 	@.ci/setup demo
 	@cargo build --quiet --package ripcord
@@ -18,10 +20,18 @@ check:
 	cargo deny --config .deny.toml check licenses bans sources
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
 
+# A few minutes. Times on a shared machine vary: compare figures of one run.
 bench:
 	cargo build --release --quiet --package benches --package load-tests --package ripcord
-	./target/release/benches
-	./target/release/load-tests latency
+	@echo "== cores alone: per sample, per scrape, per tick; p95 against exact values"
+	@$(RELEASE)/benches
+	@echo "== ripcord serve: remote write in, durable ack"
+	@$(RELEASE)/load-tests ingest --series 10000
+	@$(RELEASE)/load-tests ingest --series 100000
+	@echo "== ripcord serve: state in, decision out"
+	@$(RELEASE)/load-tests latency
+	@$(RELEASE)/load-tests latency --background 100000
+	@$(RELEASE)/load-tests latency --background 500000
 
 build:
 	cargo build --release --package ripcord

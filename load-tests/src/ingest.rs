@@ -1,32 +1,35 @@
 //! Durable remote write: CPU per sample in the server, ack latency seen by the sender.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use clap::Args;
 use hdrhistogram::Histogram;
+use tokio::{sync::Mutex, task::JoinSet};
 
 use crate::{
     remote_write::{WriteRequest, post},
     server::Server,
+    shop,
 };
 
-/// Prometheus' `max_samples_per_send`.
-const SERIES_PER_REQUEST: usize = 2000;
 /// Connections, as Prometheus' shards would hold.
 const CONNECTIONS: usize = 4;
-/// Series of one instance's route: 12 buckets, count, sum, three codes.
-const SERIES_PER_ROUTE: usize = 17;
-const ROUTES: usize = 6;
-const INSTANCES: usize = 5;
+/// The scrape interval in event time. Rounds follow each other faster than that, but windows move as they would.
+const INTERVAL_MS: u64 = 15_000;
+/// Warm samples that a measurement is made of, at least: CPU time is counted in hundredths of a second.
+const WARM_SAMPLES: usize = 4_000_000;
 
 #[derive(Debug, Args)]
 pub(crate) struct IngestArgs {
     /// Series in all; each scrape round sends one sample of each.
     #[arg(long, default_value_t = 100_000)]
     series: usize,
-    /// Scrape rounds, the first of which creates the series.
-    #[arg(long, default_value_t = 20)]
-    rounds: usize,
+    /// Scrape rounds after the first, which creates the series; enough for four million samples by default.
+    #[arg(long)]
+    rounds: Option<usize>,
 }
 
 const CONFIG: &str = r#"
@@ -39,141 +42,82 @@ rollback_triggers:
   response_time: { threshold: 1000ms, percentile: 95, window: 10m, action: immediate_rollback }
 "#;
 
+/// What one sending of everything took.
+#[derive(Default)]
+struct Sent {
+    wall: Duration,
+    acks: Vec<Duration>,
+}
+
 pub(crate) async fn run(arguments: IngestArgs) -> anyhow::Result<()> {
+    let rounds = arguments.rounds.unwrap_or(WARM_SAMPLES.div_ceil(arguments.series)).max(1);
     let server = Server::start(CONFIG, &[]).await?;
     let http = reqwest::Client::new();
+    let began_ms = crate::now_ms()? - INTERVAL_MS * rounds as u64;
+    let requests = Arc::new(Mutex::new(shop::requests(arguments.series, began_ms)));
+
+    let before = server.cpu()?;
+    send_all(&http, &server, &requests, began_ms).await?;
+    server.wait_until_judged(&http).await?;
+    let first = server.cpu()?.saturating_sub(before);
+
+    let (before, mut wall) = (server.cpu()?, Duration::ZERO);
     let mut acks = Histogram::<u64>::new_with_bounds(1, 60_000_000, 3)?;
-    let mut warm_cpu = Duration::ZERO;
-    let (mut warm_samples, mut warm_wall) = (0, Duration::ZERO);
-    for round in 0..arguments.rounds {
-        let requests = scrape_round(arguments.series, round)?;
-        let samples: u64 = requests.iter().map(|(_, samples)| samples).sum();
-        let (before, began) = (server.cpu()?, Instant::now());
-        send_all(&http, &server.url, requests, &mut acks).await?;
-        let wall = began.elapsed();
-        // What was acked is judged a moment later; its cost belongs to the round.
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        let cpu = server.cpu()?.saturating_sub(before);
-        if round == 0 {
-            println!("first round (series created): {:.3} us CPU a sample", micros(cpu, samples));
-        } else {
-            warm_cpu += cpu;
-            warm_samples += samples;
-            warm_wall += wall;
-        }
+    for round in 1..=rounds {
+        let sent = send_all(&http, &server, &requests, began_ms + INTERVAL_MS * round as u64).await?;
+        wall += sent.wall;
+        sent.acks.iter().for_each(|ack| acks.saturating_record(ack.as_micros() as u64));
     }
-    let bytes = server.resident_bytes()?;
-    println!("series: {}, samples: {warm_samples} warm", arguments.series);
-    println!("server CPU: {:.3} us a sample, durable ack", micros(warm_cpu, warm_samples));
-    println!(
-        "rate: {:.0} samples/s (sender on the same cores)",
-        warm_samples as f64 / warm_wall.as_secs_f64()
-    );
+    // What was acked is judged a moment later; its cost belongs here.
+    server.wait_until_judged(&http).await?;
+    let warm = server.cpu()?.saturating_sub(before);
+
+    let (series, samples) = (arguments.series as f64, (arguments.series * rounds) as f64);
+    let bytes = server.resident_bytes()? as f64;
     let at = |quantile| acks.value_at_quantile(quantile) as f64 / 1000.0;
-    println!("ack: p50 {:.1} ms, p99 {:.1} ms", at(0.5), at(0.99));
+    println!("durable remote write, {series} series, {samples} samples in requests of 2,000");
+    println!("  server CPU, user + system     {:8.3} us a sample", warm.as_secs_f64() * 1e6 / samples);
+    println!("  the same, series created      {:8.3} us a sample", first.as_secs_f64() * 1e6 / series);
+    println!("  rate, sender on the same cores {:7.0} samples/s", samples / wall.as_secs_f64());
+    println!("  ack                           {:8.1} ms p50, {:.1} ms p99", at(0.5), at(0.99));
     println!(
-        "memory: {:.0} MiB, {:.0} bytes a series",
-        bytes as f64 / 1_048_576.0,
-        bytes as f64 / arguments.series as f64
+        "  resident                      {:8.0} MiB, {:.0} bytes a series",
+        bytes / 1_048_576.0,
+        bytes / series
     );
     Ok(())
 }
 
-fn micros(cpu: Duration, samples: u64) -> f64 {
-    cpu.as_secs_f64() * 1e6 / samples.max(1) as f64
-}
-
-type Body = (Vec<u8>, u64);
-
+/// Sends every request once, stamped `at_ms`.
 async fn send_all(
     http: &reqwest::Client,
-    url: &str,
-    bodies: Vec<Body>,
-    acks: &mut Histogram<u64>,
-) -> anyhow::Result<()> {
-    let queue = std::sync::Arc::new(tokio::sync::Mutex::new(bodies));
-    let mut senders = tokio::task::JoinSet::new();
+    server: &Server,
+    requests: &Arc<Mutex<Vec<WriteRequest>>>,
+    at_ms: u64,
+) -> anyhow::Result<Sent> {
+    let mut bodies = Vec::new();
+    for request in requests.lock().await.iter_mut().rev() {
+        request.advance(at_ms);
+        bodies.push(request.compressed()?);
+    }
+    let (bodies, began) = (Arc::new(Mutex::new(bodies)), Instant::now());
+    let mut senders = JoinSet::new();
     for _ in 0..CONNECTIONS {
-        let (http, url, queue) = (http.clone(), url.to_owned(), queue.clone());
+        let (http, url, bodies) = (http.clone(), server.url.clone(), Arc::clone(&bodies));
         senders.spawn(async move {
-            let mut times = Vec::new();
+            let mut acks = Vec::new();
             loop {
-                let Some((body, _)) = queue.lock().await.pop() else { return Ok::<_, anyhow::Error>(times) };
+                let Some(body) = bodies.lock().await.pop() else { return Ok::<_, anyhow::Error>(acks) };
                 let began = Instant::now();
                 post(&http, &url, body).await?;
-                times.push(began.elapsed());
+                acks.push(began.elapsed());
             }
         });
     }
-    while let Some(times) = senders.join_next().await {
-        for time in times?? {
-            acks.saturating_record(time.as_micros() as u64);
-        }
+    let mut sent = Sent::default();
+    while let Some(acks) = senders.join_next().await {
+        sent.acks.extend(acks??);
     }
-    Ok(())
-}
-
-/// One sample of each series, cut into requests. Counters grow by what a healthy service would count.
-fn scrape_round(series: usize, round: usize) -> anyhow::Result<Vec<Body>> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() as i64;
-    let per_service = INSTANCES * ROUTES * SERIES_PER_ROUTE;
-    let mut bodies = Vec::new();
-    let mut request = WriteRequest::default();
-    for at in 0..series {
-        let (service, in_service) = (at / per_service, at % per_service);
-        let (instance, in_instance) =
-            (in_service / (ROUTES * SERIES_PER_ROUTE), in_service % (ROUTES * SERIES_PER_ROUTE));
-        push_series(&mut request, service, instance, in_instance, round, now);
-        if request.samples as usize == SERIES_PER_REQUEST || at + 1 == series {
-            bodies.push((request.compressed()?, request.samples));
-            request = WriteRequest::default();
-        }
-    }
-    bodies.reverse();
-    Ok(bodies)
-}
-
-const BOUNDS: [&str; 12] =
-    ["0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10", "+Inf"];
-
-fn push_series(
-    request: &mut WriteRequest,
-    service: usize,
-    instance: usize,
-    in_instance: usize,
-    round: usize,
-    now: i64,
-) {
-    let (route, kind) = (in_instance / SERIES_PER_ROUTE, in_instance % SERIES_PER_ROUTE);
-    let (service, host) = (format!("service-{service}"), format!("10.0.{instance}.1:8080"));
-    let route = format!("/api/v1/route-{route}");
-    let requests = (round * 100) as f64;
-    let (name, extra, value) = match kind {
-        0..12 => (
-            "http_request_duration_seconds_bucket",
-            Some(("le", BOUNDS[kind])),
-            requests * (kind + 1) as f64 / 12.0,
-        ),
-        12 => ("http_request_duration_seconds_count", None, requests),
-        13 => ("http_request_duration_seconds_sum", None, requests * 0.1),
-        14 => ("http_requests_total", Some(("code", "200")), requests),
-        15 => ("http_requests_total", Some(("code", "404")), requests / 50.0),
-        _ => ("http_requests_total", Some(("code", "500")), 0.0),
-    };
-    let mut labels = vec![
-        ("__name__", name),
-        ("cluster", "eu-1"),
-        ("environment", "production"),
-        ("instance", host.as_str()),
-        ("job", "shop"),
-        ("method", "GET"),
-        ("namespace", "shop-production"),
-        ("route", route.as_str()),
-        ("service", service.as_str()),
-        ("team", "payments"),
-        ("version", "2.4.1"),
-    ];
-    labels.extend(extra);
-    labels.sort_unstable();
-    request.push(&labels, value, now);
+    sent.wall = began.elapsed();
+    Ok(sent)
 }

@@ -7,6 +7,9 @@ mod ingest;
 mod latency;
 mod remote_write;
 mod server;
+mod shop;
+
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Parser, Subcommand};
 
@@ -33,4 +36,9 @@ async fn main() -> anyhow::Result<()> {
         Test::Ingest(arguments) => ingest::run(arguments).await,
         Test::Latency(arguments) => latency::run(arguments).await,
     }
+}
+
+/// The wall clock, milliseconds since 1970.
+fn now_ms() -> anyhow::Result<u64> {
+    Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis() as u64)
 }

@@ -51,6 +51,18 @@ impl Server {
         anyhow::bail!("ripcord is not ready after ten seconds")
     }
 
+    /// Waits until everything that was acked has been judged.
+    pub(crate) async fn wait_until_judged(&self, http: &reqwest::Client) -> anyhow::Result<()> {
+        for _ in 0..3000 {
+            let metrics = http.get(format!("{}/metrics", self.url)).send().await?.text().await?;
+            if metrics.lines().any(|line| line == "ripcord_judge_lag_records 0") {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        anyhow::bail!("the judge is behind after thirty seconds")
+    }
+
     /// CPU time of the process so far, user and system (`/proc/PID/stat`, fields 14 and 15).
     pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
