@@ -7,8 +7,11 @@ use crate::pipeline::{SCRAPE_INTERVAL_S, World};
 pub(crate) const ERRORS: &str =
     "rollback_triggers: { error_rate: { threshold: 1%, window: 5m, action: immediate_rollback } }";
 
+/// In which second of the interval a service is scraped, by its number.
+type Offset = fn(i64) -> i64;
+
 /// A shop that has run for five minutes, so many of its services just released, the others not.
-fn shop_of(releases: i64, bystanders: i64, offset_s: fn(i64) -> i64) -> World {
+fn shop_of(releases: i64, bystanders: i64, offset_s: Offset) -> World {
     let mut world = World::new(ERRORS);
     for number in 0..releases + bystanders {
         world.serve(&format!("service-{number}"), "1", |arm| {
@@ -34,7 +37,7 @@ fn replace(world: &mut World, service: &str, old: &str, new: &str) {
 
 #[test]
 fn a_shared_outage_with_ten_fresh_releases_rolls_nothing_back_and_names_the_shared_cause() {
-    let offsets: [(&str, fn(i64) -> i64); 3] = [
+    let offsets: [(&str, Offset); 3] = [
         ("all scraped at once", |_| 0),
         ("spread evenly", |number| number * 7),
         ("in two bunches", |number| (number % 2) * 8 + number / 5),
