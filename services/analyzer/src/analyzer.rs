@@ -88,6 +88,10 @@ impl Analyzer {
     /// [`Self::restore`].
     pub fn replay_event(&mut self, now: Timestamp, position: Position, event: &Event) {
         self.is_replay = true;
+        // What was due came before the event then, too: a deployment is compared with what had settled before it.
+        if self.poll_timeout().is_some_and(|due| due <= now) {
+            self.handle_timeout(now);
+        }
         self.handle_event(now, position, event);
         self.is_replay = false;
     }

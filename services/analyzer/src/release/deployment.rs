@@ -49,6 +49,8 @@ impl Service {
             let release = &self.releases[at].release;
             if release.id.bare() == bare.bare() && release.started_at <= context.now() {
                 self.freeze(at, context);
+                // Silence counts from here where nothing was ever heard.
+                self.releases[at].alive.heard_at.get_or_insert(context.now());
             }
         }
     }
