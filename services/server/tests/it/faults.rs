@@ -60,6 +60,7 @@ async fn a_full_disk_refuses_until_there_is_room_and_loses_nothing_that_was_acke
     let mut acked = 0;
     assert_eq!(ten_lines(&system).await.0, 202);
     acked += 10;
+    until("the lines are judged", async || requests(&system, "logs").await).await;
     let filler = at.join("filler");
     let filled = std::fs::write(&filler, vec![0; 4 << 20]);
     assert!(filled.is_err(), "the disk takes more than it holds");
