@@ -1,5 +1,5 @@
 # `make demo` shows Ripcord at work, `make test` proves it. Both install what they lack.
-.PHONY: demo test check bench build
+.PHONY: demo test sim check bench build
 
 RELEASE = $(or $(CARGO_TARGET_DIR),target)/release
 
@@ -11,6 +11,9 @@ demo:
 test:
 	@.ci/setup test
 	cargo test --workspace --no-fail-fast
+
+sim:
+	SEEDS=$(or $(SEEDS),10000) cargo test --release --package sim every_promise -- --nocapture
 
 check:
 	@.ci/setup check
