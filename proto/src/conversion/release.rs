@@ -136,6 +136,7 @@ impl Noun for Release {
             state: self.state.to_wire(),
             state_since_ms: self.state_since.to_wire(),
             state_reason: self.state_reason.clone(),
+            previous_is_guess: self.previous_is_guess,
         }
     }
 
@@ -146,6 +147,7 @@ impl Noun for Release {
             cluster: wire.cluster,
             version: wire.version,
             previous_version: wire.previous_version,
+            previous_is_guess: wire.previous_is_guess,
             kind: ChangeKind::from_wire(wire.kind, "Release.kind")?,
             change_id: wire.change_id,
             stage: wire.stage,

@@ -194,6 +194,7 @@ fn release() -> Release {
         state: ReleaseState::RollingBack,
         state_since: at(15),
         state_reason: "error_rate > 1%".into(),
+        previous_is_guess: false,
     }
 }
 

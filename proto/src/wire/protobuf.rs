@@ -15,7 +15,7 @@ pub(crate) enum Content {
 pub(crate) struct Broken;
 
 /// The varint at `at`, and where it ends.
-#[inline]
+#[inline(always)]
 pub(crate) fn varint(bytes: &[u8], at: usize, end: usize) -> Result<(u64, usize), Broken> {
     let first = *bytes.get(at).filter(|_| at < end).ok_or(Broken)?;
     if first < 0x80 {
@@ -40,7 +40,7 @@ fn long_varint(bytes: &[u8], at: usize, end: usize) -> Result<(u64, usize), Brok
 }
 
 /// The length-delimited content whose length stands at `at`: its start and end, both within `end`.
-#[inline]
+#[inline(always)]
 pub(crate) fn length(bytes: &[u8], at: usize, end: usize) -> Result<(usize, usize), Broken> {
     let (length, start) = varint(bytes, at, end)?;
     let length = usize::try_from(length).map_err(|_| Broken)?;
@@ -49,6 +49,7 @@ pub(crate) fn length(bytes: &[u8], at: usize, end: usize) -> Result<(usize, usiz
 }
 
 /// The field at `at`: its number, its content, and where the next one begins.
+#[inline]
 pub(crate) fn field(bytes: &[u8], at: usize, end: usize) -> Result<(u64, Content, usize), Broken> {
     let (tag, at) = varint(bytes, at, end)?;
     let number = tag >> 3;

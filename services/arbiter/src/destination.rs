@@ -32,7 +32,8 @@ enum NamedBy {
 /// The release's `previous_version` if given, else the newest version that ended succeeded in its place; the
 /// next older one where that may not be a target. Otherwise why there is none.
 pub(crate) fn choose(releases: &Releases, bad: &BadVersions, record: &Record) -> Result<Destination, String> {
-    let previous = record.release.previous_version.as_deref();
+    let release = &record.release;
+    let previous = release.previous_version.as_deref().filter(|_| !release.previous_is_guess);
     let candidates = previous.into_iter().chain(releases.succeeded_before(record));
     let mut refusals: Vec<String> = Vec::new();
     for candidate in candidates {
@@ -136,12 +137,20 @@ mod tests {
         history: &'static [&'static str],
         bad: &'static [&'static str],
         previous: Option<&'static str>,
+        is_guess: bool,
         floor: Option<&'static str>,
         expected: Result<&'static str, &'static str>,
     }
 
-    const NOTHING: Case =
-        Case { why: "", history: &[], bad: &[], previous: None, floor: None, expected: Err("") };
+    const NOTHING: Case = Case {
+        why: "",
+        history: &[],
+        bad: &[],
+        previous: None,
+        is_guess: false,
+        floor: None,
+        expected: Err(""),
+    };
 
     fn release(text: &str) -> Release {
         let state = if text.contains('!') { ReleaseState::Superseded } else { ReleaseState::Succeeded };
@@ -167,6 +176,14 @@ mod tests {
                 history: &["1.0.0"],
                 previous: Some("1.1.0"),
                 expected: Ok("1.1.0"),
+                ..NOTHING
+            },
+            Case {
+                why: "not one that nobody named and that never succeeded",
+                history: &["1.0.0"],
+                previous: Some("1.1.0"),
+                is_guess: true,
+                expected: Ok("1.0.0"),
                 ..NOTHING
             },
             Case {
@@ -283,6 +300,7 @@ mod tests {
             }
             let subject = Release {
                 previous_version: case.previous.map(str::to_owned),
+                previous_is_guess: case.is_guess,
                 rollback_floor: case.floor.map(str::to_owned),
                 state: ReleaseState::Watching,
                 ..release("2.0.0@sha256:own")

@@ -3,7 +3,8 @@
 use std::{future::Future, pin::Pin};
 
 use model::{
-    CommandId, CommandState, EventId, HaltId, HaltScope, ReleaseId, ReleaseRef, ReleaseState, Timestamp,
+    Batch, CommandId, CommandState, EventId, HaltId, HaltScope, ReleaseId, ReleaseRef, ReleaseState,
+    Timestamp,
 };
 
 /// A future that can be sent to another thread and named in a trait that is used as an object.
@@ -21,6 +22,23 @@ pub trait EventSink: Send + Sync {
     /// Appends one record (`proto::encode_event`), stamped `at` and named `id`. `Ok` means durable: on disk, or
     /// acked by every replica in sync.
     fn append(&self, at: Timestamp, id: &EventId, record: Vec<u8>) -> BoxFuture<'_, Result<(), Unavailable>>;
+
+    /// As [`Self::append`], with what the record's telemetry decodes to: whoever reads the record back in this
+    /// process may be spared decoding it again.
+    fn append_decoded(
+        &self,
+        at: Timestamp,
+        id: &EventId,
+        record: Vec<u8>,
+        _decoded: Batch,
+    ) -> BoxFuture<'_, Result<(), Unavailable>> {
+        self.append(at, id, record)
+    }
+
+    /// A batch whose memory is free to be used again; what it holds is nobody's.
+    fn spare_batch(&self) -> Batch {
+        Batch::default()
+    }
 }
 
 /// A release that exists.

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc};
 use arc_swap::ArcSwap;
 use axum::{body::Body, extract::ConnectInfo};
 use http::{Extensions, HeaderMap};
-use model::{EventBody, HaltScope, Timestamp};
+use model::{Batch, EventBody, HaltScope, Timestamp};
 use prometheus::Registry;
 use proto::{EnvelopeBody, EventEnvelope};
 use telemetry::metrics::MetricsError;
@@ -15,7 +15,7 @@ use crate::{
     body::{self, Budget, Taken},
     limits::Limits,
     metrics::Metrics,
-    ports::{EventSink, KnownRelease, Lookup},
+    ports::{EventSink, KnownRelease, Lookup, Unavailable},
     problem::Problem,
     recent::Recent,
     stamp::{Stamp, Stamper},
@@ -122,12 +122,24 @@ impl Shared {
         source: &str,
         body: EnvelopeBody,
     ) -> Result<(), Problem> {
-        let envelope = EventEnvelope { id: stamp.id.clone(), at: stamp.at, source: source.to_owned(), body };
-        let record = proto::encode_event(&envelope);
-        self.sink.append(stamp.at, &stamp.id, record).await.map_err(|error| {
-            tracing::warn!(%error, "an event was refused because the log cannot write");
-            Problem::from(error)
-        })
+        self.sink.append(stamp.at, &stamp.id, record_of(stamp, source, body)).await.map_err(refused)
+    }
+
+    /// As [`Self::append`], with what the telemetry in `body` decodes to.
+    pub(crate) async fn append_decoded(
+        &self,
+        stamp: &Stamp,
+        source: &str,
+        body: EnvelopeBody,
+        decoded: Batch,
+    ) -> Result<(), Problem> {
+        let record = record_of(stamp, source, body);
+        self.sink.append_decoded(stamp.at, &stamp.id, record, decoded).await.map_err(refused)
+    }
+
+    /// Memory for decoding into.
+    pub(crate) fn spare_batch(&self) -> Batch {
+        self.sink.spare_batch()
     }
 
     pub(crate) async fn append_event(
@@ -138,4 +150,14 @@ impl Shared {
     ) -> Result<(), Problem> {
         self.append(stamp, source, EnvelopeBody::Other(body)).await
     }
+}
+
+fn record_of(stamp: &Stamp, source: &str, body: EnvelopeBody) -> Vec<u8> {
+    let envelope = EventEnvelope { id: stamp.id.clone(), at: stamp.at, source: source.to_owned(), body };
+    proto::encode_event(&envelope)
+}
+
+fn refused(error: Unavailable) -> Problem {
+    tracing::warn!(%error, "an event was refused because the log cannot write");
+    Problem::from(error)
 }

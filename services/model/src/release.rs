@@ -169,6 +169,9 @@ pub struct Release {
     pub cluster: Option<String>,
     pub version: String,
     pub previous_version: Option<String>,
+    /// Nobody named `previous_version` and it never succeeded: it serves for comparing, and a rollback does not go
+    /// there by itself.
+    pub previous_is_guess: bool,
     pub kind: ChangeKind,
     pub change_id: Option<String>,
     pub stage: Option<String>,

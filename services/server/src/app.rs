@@ -33,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     access::{self, OperatorToken},
     config::{self, Config},
+    handover::Handover,
     http,
     ports::{BusSink, ProjectionLookup, Secrets},
     roles::{
@@ -169,6 +170,7 @@ impl App {
 
         let mut roles = Vec::new();
         let (asker, questions) = Asker::pair();
+        let handover = Handover::default();
         let judge = JudgeRole {
             reader: bus.events.reader(restored.next_event),
             judge: restored.judge,
@@ -176,6 +178,7 @@ impl App {
             decisions: bus.decisions.clone(),
             projection: projection.clone(),
             questions,
+            handover: handover.clone(),
             metrics,
             is_clock_behind: false,
             stop: stop_roles.clone(),
@@ -225,7 +228,7 @@ impl App {
         roles.push(("config watch", tokio::spawn(watch_config(Arc::clone(&shared), seen_files))));
 
         let parts = ingest::Parts {
-            sink: Arc::new(BusSink(bus.events.clone())),
+            sink: Arc::new(BusSink { events: bus.events.clone(), handover }),
             lookup: Arc::new(ProjectionLookup(projection.clone())),
             clock: telemetry::clock::now,
             boot_nonce: boot,

@@ -7,6 +7,7 @@ mod cli;
 mod config;
 mod demo;
 mod duration;
+mod handover;
 mod http;
 mod ports;
 mod roles;

@@ -5,19 +5,47 @@ use std::{collections::BTreeMap, sync::PoisonError, sync::RwLock};
 use bus::Topic;
 use console::SharedProjection;
 use ingest::{BoxFuture, EventSink, KnownCommand, KnownRelease, Lookup, Unavailable};
-use model::{CommandId, EventId, HaltId, HaltScope, ReleaseId, Timestamp};
+use model::{Batch, CommandId, EventId, HaltId, HaltScope, ReleaseId, Timestamp};
 use secrecy::SecretString;
 
+use crate::handover::Handover;
+
 /// Ingest's way onto the log.
-pub(crate) struct BusSink(pub(crate) Topic);
+pub(crate) struct BusSink {
+    pub(crate) events: Topic,
+    pub(crate) handover: Handover,
+}
 
 impl EventSink for BusSink {
     fn append(&self, at: Timestamp, _: &EventId, record: Vec<u8>) -> BoxFuture<'_, Result<(), Unavailable>> {
-        let appended = self.0.append(at, record);
+        let appended = self.events.append(at, record);
+        Box::pin(async move { appended.await.map(|_| ()).map_err(unavailable) })
+    }
+
+    fn append_decoded(
+        &self,
+        at: Timestamp,
+        id: &EventId,
+        record: Vec<u8>,
+        decoded: Batch,
+    ) -> BoxFuture<'_, Result<(), Unavailable>> {
+        // Left before the record is appended: the judge may read it before this hears of it.
+        let ticket = self.handover.leave(id, decoded);
+        let appended = self.events.append(at, record);
         Box::pin(async move {
-            appended.await.map(|_| ()).map_err(|error| Unavailable { reason: error.to_string() })
+            appended.await.map_err(unavailable)?;
+            ticket.keep();
+            Ok(())
         })
     }
+
+    fn spare_batch(&self) -> Batch {
+        self.handover.spare()
+    }
+}
+
+fn unavailable(error: bus::AppendError) -> Unavailable {
+    Unavailable { reason: error.to_string() }
 }
 
 /// Ingest's questions, answered from the projection.

@@ -118,6 +118,7 @@ pub(super) fn release() -> BoxedStrategy<Release> {
                 state,
                 state_since,
                 state_reason,
+                previous_is_guess: event.revertible.unwrap_or_default(),
             }
         })
         .boxed()

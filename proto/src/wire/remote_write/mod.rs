@@ -49,6 +49,11 @@ pub fn decompressed_len(body: &[u8]) -> Result<usize, DecodeError> {
 
 /// Decodes a request. Invalid series are left out and listed; what breaks the message breaks the request.
 pub fn decode(body: &[u8]) -> Result<Decoded<Batch>, DecodeError> {
+    decode_reusing(body, Batch::default())
+}
+
+/// As [`decode`], into the memory of `spare`; nothing that it holds is looked at.
+pub fn decode_reusing(body: &[u8], spare: Batch) -> Result<Decoded<Batch>, DecodeError> {
     let declared = decompressed_len(body)?;
     if declared > DECOMPRESSED_BYTES_MAX {
         return Err(DecodeError::TooLarge {
@@ -57,22 +62,21 @@ pub fn decode(body: &[u8]) -> Result<Decoded<Batch>, DecodeError> {
             limit: DECOMPRESSED_BYTES_MAX as u64,
         });
     }
-    let mut bytes = vec![0; declared];
+    let Batch { mut bytes, mut series, mut samples, .. } = spare;
+    series.clear();
+    samples.clear();
+    bytes.resize(declared, 0);
     let written = snap::raw::Decoder::new()
         .decompress(body, &mut bytes)
         .map_err(|error| DecodeError::malformed(format!("the body is no snappy block: {error}")))?;
     bytes.truncate(written);
-    decode_message(bytes)
+    decode_message(bytes, Batch { series, samples, ..Batch::default() })
 }
 
-/// Decodes the message itself, no longer than [`DECOMPRESSED_BYTES_MAX`].
-fn decode_message(mut bytes: Vec<u8>) -> Result<Decoded<Batch>, DecodeError> {
-    let mut walk = Walk {
-        bytes: &bytes,
-        names: series::Names::default(),
-        found: Batch::default(),
-        rejected: Rejected::default(),
-    };
+/// Decodes the message itself, no longer than [`DECOMPRESSED_BYTES_MAX`]; `found` is empty.
+fn decode_message(mut bytes: Vec<u8>, found: Batch) -> Result<Decoded<Batch>, DecodeError> {
+    let mut walk =
+        Walk { bytes: &bytes, names: series::Names::default(), found, rejected: Rejected::default() };
     walk.request()?;
     let Walk { found, rejected, .. } = walk;
     let Batch { bytes: rewritten, mut series, samples, is_whole } = found;

@@ -95,13 +95,17 @@ impl Service {
         let watch = self.effective(context.sources.policy).defaults.watch;
         // A clock that is ahead, or a word that comes a day late, must not move the start out of the windows.
         let started_at = event.occurred_at.unwrap_or(now).clamp(now - watch, now);
-        let previous_version = event.previous_version.clone().or_else(|| self.find_previous(event, context));
+        let known =
+            event.previous_version.clone().or_else(|| self.newest_other(event, &[ReleaseState::Succeeded]));
+        let previous_is_guess = known.is_none();
+        let previous_version = known.or_else(|| self.find_previous(event, context));
         let release = Release {
             id,
             key: self.key.clone(),
             cluster: event.cluster.clone(),
             version: event.version.clone(),
             previous_version,
+            previous_is_guess,
             kind: event.kind,
             revertible: event.revertible.unwrap_or(true),
             started_at,
@@ -242,22 +246,23 @@ impl Service {
         any
     }
 
-    /// Where a rollback would lead: what last succeeded, else what was last deployed and not found bad, else what
-    /// telemetry last showed.
+    /// The version that most likely ran before: what was last deployed and not found bad, else what telemetry last
+    /// showed.
     fn find_previous(&self, event: &DeploymentEvent, context: Context<'_>) -> Option<String> {
-        use ReleaseState::{Progressing, Succeeded, Superseded, Unproven, Watching};
-        let newest = |states: &[ReleaseState]| {
-            let is_other = |it: &&Tracked| {
-                it.release.version != event.version
-                    && it.release.cluster == event.cluster
-                    && it.release.kind == event.kind
-                    && states.contains(&it.state())
-            };
-            self.releases.iter().rev().find(is_other).map(|it| it.release.version.clone())
-        };
-        newest(&[Succeeded])
-            .or_else(|| newest(&[Progressing, Watching, Unproven, Superseded]))
+        use ReleaseState::{Progressing, Superseded, Unproven, Watching};
+        self.newest_other(event, &[Progressing, Watching, Unproven, Superseded])
             .or_else(|| self.seen_before(event, context))
+    }
+
+    /// The newest other version of the same place and kind whose release is in one of `states`.
+    fn newest_other(&self, event: &DeploymentEvent, states: &[ReleaseState]) -> Option<String> {
+        let is_other = |it: &&Tracked| {
+            it.release.version != event.version
+                && it.release.cluster == event.cluster
+                && it.release.kind == event.kind
+                && states.contains(&it.state())
+        };
+        self.releases.iter().rev().find(is_other).map(|it| it.release.version.clone())
     }
 
     fn seen_before(&self, event: &DeploymentEvent, context: Context<'_>) -> Option<String> {

@@ -126,6 +126,7 @@ impl Tracked {
     pub(crate) fn take_details(&mut self, event: &DeploymentEvent) {
         let release = &mut self.release;
         replace(&mut release.previous_version, &event.previous_version);
+        release.previous_is_guess &= event.previous_version.is_none();
         replace(&mut release.change_id, &event.change_id);
         replace(&mut release.stage, &event.stage);
         replace(&mut release.artifact, &event.artifact);

@@ -83,7 +83,8 @@ impl HistogramCount {
 
     /// How many observations are above `limit_seconds`: interpolated inside the bucket that holds it, rounded
     /// down. What is above the highest finite bound cannot be proved to be above a higher limit and is not
-    /// counted there, in agreement with [`Self::quantile`].
+    /// counted there, in agreement with [`Self::quantile`]. Nor is what lies in the lowest bucket: from nothing to
+    /// its bound is too far to interpolate (an SDK's default of `le=5` would make every request slow).
     pub fn count_above(&self, limit_seconds: f64) -> u64 {
         let Some(&(_, all)) = self.knots.last() else { return 0 };
         let found = self.knots.iter().position(|knot| knot.0 >= limit_seconds);
@@ -91,12 +92,15 @@ impl HistogramCount {
         if upper.is_infinite() {
             return 0;
         }
-        let first = (upper.min(0.0), 0.0);
-        let (lower, below) = found.and_then(|at| at.checked_sub(1)).map_or(first, |at| self.knots[at]);
+        let whole = |count: f64| (count.max(0.0) + 1e-9).floor() as u64;
+        let Some((lower, below)) = found.and_then(|at| at.checked_sub(1)).map(|at| self.knots[at]) else {
+            let is_below_all = limit_seconds <= upper.min(0.0);
+            return whole(if is_below_all { all } else { all - below_upper });
+        };
         let share = if upper > lower { (limit_seconds - lower) / (upper - lower) } else { 1.0 };
         let not_above = below + (below_upper - below) * share.clamp(0.0, 1.0);
         // A count that is whole save for rounding is meant whole.
-        ((all - not_above).max(0.0) + 1e-9).floor() as u64
+        whole(all - not_above)
     }
 
     /// How far a quantile may be off: a source's bucket, or (recorded durations) at most 0.8 % of the value.
@@ -207,6 +211,7 @@ mod tests {
             (0.0, 100, "all"),
             (1.0, 10, "the last finite bound"),
             (2.0, 0, "beyond it nothing is proved"),
+            (0.05, 90, "in the lowest bucket nothing is proved either"),
         ] {
             assert_eq!(histogram.count_above(limit), above, "{why}");
         }

@@ -61,17 +61,15 @@ async fn take(ingest: &Shared, head: &Head, body: axum::body::Body) -> Result<()
         return Err(Problem::too_large("decompressed bytes", declared, ingest.limits.remote_write_bytes_max));
     }
     let taken = taken.holding(ingest.budget.take(declared)?);
-    let (stamp, bytes) = (ingest.stamp(), taken.bytes.clone());
-    let judged = body::offload(bytes.len(), move || {
-        let decoded = remote_write::decode(&bytes)?;
-        Ok::<_, Problem>((decoded.body.samples.len(), decoded.body.series.len(), decoded.rejected))
-    });
-    let (samples, series, rejected) = judged.await??;
+    let (stamp, bytes, spare) = (ingest.stamp(), taken.bytes.clone(), ingest.spare_batch());
+    let decoded = body::offload(bytes.len(), move || remote_write::decode_reusing(&bytes, spare)).await??;
+    let (batch, rejected) = (decoded.body, decoded.rejected);
+    let (samples, series) = (batch.samples.len(), batch.series.len());
     ingest.metrics.reject("series", &rejected);
     if samples > 0 {
         let encoding = TelemetryEncoding::RemoteWriteV1Snappy;
         let body = EnvelopeBody::Telemetry { encoding, body: taken.bytes.clone() };
-        ingest.append(&stamp, &caller.actor.name, body).await?;
+        ingest.append_decoded(&stamp, &caller.actor.name, body, batch).await?;
         ingest.metrics.accept("samples", samples);
     }
     if rejected.is_empty() { Ok(()) } else { Err(partial(&rejected, series, samples)) }

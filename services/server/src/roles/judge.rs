@@ -16,6 +16,8 @@ use proto::{EnvelopeBody, EventEnvelope};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use crate::handover::Handover;
+
 /// Questions that wait for the judge; more than this at once and the asker is told to come back.
 const MAX_QUESTIONS: usize = 64;
 
@@ -127,6 +129,7 @@ pub(crate) struct JudgeRole {
     pub(crate) decisions: Topic,
     pub(crate) projection: SharedProjection,
     pub(crate) questions: mpsc::Receiver<Question>,
+    pub(crate) handover: Handover,
     pub(crate) metrics: JudgeMetrics,
     /// Whether the newest stamp was behind the latest one.
     pub(crate) is_clock_behind: bool,
@@ -205,7 +208,7 @@ impl JudgeRole {
                 "records of the log are gone"
             );
         }
-        let Some(event) = read_event(&record, &self.metrics.poison) else { return };
+        let Some(event) = self.read(&record) else { return };
         self.watch_clock(event.at);
         let kind = kind_of(&event.body);
         let span = tracing::debug_span!("judge", kind, position = record.position.0);
@@ -213,8 +216,26 @@ impl JudgeRole {
         let decisions = span.in_scope(|| self.judge.judge(record.position, &event));
         self.metrics.seconds.with_label_values(&[kind]).observe(watch.elapsed().as_secs_f64());
         self.metrics.records.with_label_values(&[kind]).inc();
+        let Event { id, body, .. } = event;
+        if let EventBody::Telemetry(batch) = body {
+            self.handover.give_back(batch);
+        }
         if !decisions.is_empty() || self.judge.is_progress_due() {
-            self.decide(event.id, record.position, decisions).await;
+            self.decide(id, record.position, decisions).await;
+        }
+    }
+
+    /// The record's event; telemetry that ingest decoded in this process is not decoded again.
+    fn read(&self, record: &bus::Record) -> Option<Event> {
+        let envelope = read_envelope(record, &self.metrics.poison)?;
+        match self.handover.take(&envelope.id) {
+            Some(batch) => Some(Event {
+                id: envelope.id,
+                at: envelope.at,
+                source: envelope.source,
+                body: EventBody::Telemetry(batch),
+            }),
+            None => unpack(envelope, record.position, &self.metrics.poison),
         }
     }
 
@@ -276,31 +297,30 @@ impl JudgeRole {
 /// Reads a record of the events log; one that cannot be read is counted and skipped, for it would stop all
 /// services for one sender's fault.
 pub(crate) fn read_event(record: &bus::Record, poison: &IntCounterVec) -> Option<Event> {
-    let skip = |reason: &str, error: &dyn std::fmt::Display| {
-        poison.with_label_values(&[reason]).inc();
-        tracing::error!(position = record.position.0, %error, "a record cannot be read and is skipped");
-    };
-    let envelope = match proto::decode_event(&record.payload) {
-        Ok(envelope) => envelope,
-        Err(error) => {
-            skip("envelope", &error);
-            return None;
-        }
-    };
+    unpack(read_envelope(record, poison)?, record.position, poison)
+}
+
+fn read_envelope(record: &bus::Record, poison: &IntCounterVec) -> Option<EventEnvelope> {
+    proto::decode_event_shared(record.payload.clone())
+        .map_err(|error| skip(record.position, "envelope", &error, poison))
+        .ok()
+}
+
+/// Decodes what the envelope holds.
+fn unpack(envelope: EventEnvelope, position: Position, poison: &IntCounterVec) -> Option<Event> {
     let EventEnvelope { id, at, source, body } = envelope;
     let body = match body {
         EnvelopeBody::Other(body) => body,
-        EnvelopeBody::Telemetry { encoding, body } => {
-            match proto::wire::decode_telemetry(encoding, &body, at) {
-                Ok(body) => body,
-                Err(error) => {
-                    skip("telemetry", &error);
-                    return None;
-                }
-            }
-        }
+        EnvelopeBody::Telemetry { encoding, body } => proto::wire::decode_telemetry(encoding, &body, at)
+            .map_err(|error| skip(position, "telemetry", &error, poison))
+            .ok()?,
     };
     Some(Event { id, at, source, body })
+}
+
+fn skip(position: Position, reason: &str, error: &dyn std::fmt::Display, poison: &IntCounterVec) {
+    poison.with_label_values(&[reason]).inc();
+    tracing::error!(position = position.0, %error, "a record cannot be read and is skipped");
 }
 
 fn kind_of(body: &EventBody) -> &'static str {
