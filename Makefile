@@ -10,7 +10,7 @@ demo:
 
 test:
 	@.ci/setup test
-	cargo test --workspace --no-fail-fast
+	PATH="$(CURDIR)/target/python/bin:$$PATH" cargo test --workspace --no-fail-fast
 
 sim:
 	SEEDS=$(or $(SEEDS),10000) cargo test --release --package sim every_promise -- --nocapture
