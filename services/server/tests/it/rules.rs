@@ -183,3 +183,46 @@ async fn raw_request_events_need_no_metric_definition() {
     let p95 = version["latency_seconds"]["p95"].as_f64().unwrap();
     assert!((p95 - 0.0125).abs() < 0.0125 * 0.02, "{p95}");
 }
+
+#[tokio::test]
+async fn a_conversion_rate_that_drops_by_a_fifth_prepares_the_rollback_and_asks() {
+    let sink = Sink::start().await;
+    let config = CONFIG
+        .replace("TARGET", &sink.url)
+        .replace("\ndefaults:", "\n  conversion_rate: { ratio: { good: checkout_completed_total, total: checkout_started_total } }\ndefaults:")
+        .replace(
+            "  error_rate: { threshold: 1%, window: 5m, action: immediate_rollback }",
+            "  business_metrics: { conversion_rate_drop: 10%, window: 15m, action: alert_and_prepare_rollback }",
+        );
+    let system = System::start_with_files(&config, &[("webhook.secret", SECRET)]).await;
+    let shop = |version: &'static str, started: f64, completed: f64, at: i64| {
+        let labels = |name: &'static str| {
+            let instance = if version == "1" { "a" } else { "b" };
+            [("__name__", name), ("environment", "production"), ("instance", instance), ("job", "shop")]
+                .into_iter()
+                .chain([("service", "checkout"), ("version", version)])
+                .collect::<Vec<_>>()
+        };
+        let write = Write::default().series(&labels("checkout_started_total"), started, at);
+        write.series(&labels("checkout_completed_total"), completed, at)
+    };
+    let now = now_ms();
+    for (at, share) in [(12_000, 0.0), (10_000, 0.5), (8000, 1.0)] {
+        assert_eq!(shop("1", 20_000.0 * share, 12_000.0 * share, now - at).send(&system).await.0, 204);
+    }
+    until("the old version's rate", async || {
+        let values = system.get("/api/v1/services/checkout/metrics?environment=production&window=15m").await;
+        values["versions"][0]["metrics"]["conversion_rate"].as_f64().filter(|rate| (rate - 0.6).abs() < 0.01)
+    })
+    .await;
+    let release = system.release("checkout", "2", Some("1")).await;
+    for (at, share) in [(2000, 0.0), (1000, 0.5), (0, 1.0)] {
+        assert_eq!(shop("2", 20_000.0 * share, 9600.0 * share, now_ms() - at).send(&system).await.0, 204);
+    }
+    system.until_state(&release, "rollback_prepared").await;
+    let detail = system.get(&format!("/api/v1/releases/{release}")).await;
+    let reason = &detail["commands"][0]["reasons"][0];
+    assert_eq!(reason["condition"], "conversion_rate < baseline * 0.9", "{detail}");
+    assert_eq!(reason["evidence"][0]["value"], 0.48, "{reason}");
+    assert!(sink.received().is_empty());
+}
