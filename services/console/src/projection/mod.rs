@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use model::{
     Actor, Command, CommandId, CommandState, Decision, DecisionRecord, Delivery, Finding, Halt, HaltId,
-    Position, Proposal, Release, ReleaseId, ReleaseState, ServiceKey, Timestamp, proposal::FindingKind,
+    Proposal, Release, ReleaseId, ReleaseState, ServiceKey, Timestamp, proposal::FindingKind,
 };
 
 pub use release_view::{ReleaseView, TimelineEntry, Verdict};
@@ -56,8 +56,6 @@ type BadVersionKey = (ServiceKey, Option<String>, String);
 /// Everything people see, rebuilt from the decisions log.
 #[derive(Debug, Default)]
 pub struct Projection {
-    /// How far the log has been applied; the position of the event that caused the last record.
-    pub applied: Option<Position>,
     releases: BTreeMap<ReleaseId, ReleaseView>,
     /// Order in which releases were opened, oldest first.
     order: VecDeque<ReleaseId>,
@@ -72,7 +70,6 @@ pub struct Projection {
 impl Projection {
     /// Applies one record; records come in log order.
     pub fn apply(&mut self, record: &DecisionRecord) {
-        self.applied = Some(record.position);
         for decision in &record.decisions {
             self.apply_decision(record.at, decision);
         }
