@@ -55,24 +55,38 @@ impl Default for TopicConfig {
     }
 }
 
-/// Where the log is and how large it may become.
+/// Where the log is.
 #[derive(Clone, Debug)]
-pub struct BusConfig {
+pub enum BusConfig {
+    /// On this machine's disk.
+    Embedded(EmbeddedConfig),
+}
+
+/// Where the log is on this machine and how large it may become.
+#[derive(Clone, Debug)]
+pub struct EmbeddedConfig {
     /// The data directory; made if it is not there.
     pub dir: PathBuf,
     pub events: TopicConfig,
     pub decisions: TopicConfig,
+    pub dead_letters: TopicConfig,
 }
 
-impl BusConfig {
-    /// The log in `dir` with its default limits: 8 GiB or 7 days of events, 4 GiB of decisions. Decisions have
-    /// no age: halts, bad versions and open commands are rebuilt from them at every start.
+impl EmbeddedConfig {
+    /// The log in `dir` with its default limits: 8 GiB or 7 days of events, 4 GiB of decisions, 1 GiB or 30 days
+    /// of dead letters. Decisions have no age: halts, bad versions and open commands are rebuilt from them at
+    /// every start.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         let gib = 1024 * MIB as u64;
         let limited = |bytes_max, age_max| TopicConfig {
             retention: Retention { bytes_max: Some(bytes_max), age_max },
             ..TopicConfig::default()
         };
-        Self { dir: dir.into(), events: limited(8 * gib, Some(7 * DAY)), decisions: limited(4 * gib, None) }
+        Self {
+            dir: dir.into(),
+            events: limited(8 * gib, Some(7 * DAY)),
+            decisions: limited(4 * gib, None),
+            dead_letters: limited(gib, Some(30 * DAY)),
+        }
     }
 }

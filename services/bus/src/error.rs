@@ -84,3 +84,8 @@ impl From<io::Error> for ReadError {
         Self::Unavailable(Arc::new(source))
     }
 }
+
+/// A snapshot could not be written or read. Retryable; nothing is lost but time.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the snapshot cannot be stored or read")]
+pub struct SnapshotError(#[source] pub(crate) Arc<io::Error>);

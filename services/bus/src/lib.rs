@@ -14,32 +14,24 @@
 
 mod bus;
 mod config;
-mod cursor;
-mod data_directory;
+mod embedded;
 mod error;
-mod frame;
-mod frame_reader;
-mod log;
-mod queue;
+mod membership;
 mod reader;
-mod recovery;
-mod segment;
-mod shared;
+mod record;
+mod snapshots;
 mod statistics;
-mod storage;
-mod tail;
 mod topic;
-mod watermark;
-mod writer;
 
-#[cfg(test)]
-mod tests;
-
-pub use bus::{Bus, open};
+pub use bus::{Bus, Share, open};
 pub use config::{
-    BusConfig, QUEUE_BYTES_MAX, RECORD_BYTES_MAX, Retention, SEGMENT_BYTES, TAIL_BYTES_MAX, TopicConfig,
+    BusConfig, EmbeddedConfig, QUEUE_BYTES_MAX, RECORD_BYTES_MAX, Retention, SEGMENT_BYTES, TAIL_BYTES_MAX,
+    TopicConfig,
 };
-pub use error::{AppendError, OpenError, ReadError};
-pub use reader::{Reader, Record};
+pub use error::{AppendError, OpenError, ReadError, SnapshotError};
+pub use membership::{Change, Membership, Revoked};
+pub use reader::Reader;
+pub use record::{Bounds, Headers, NewRecord, Record};
+pub use snapshots::Snapshots;
 pub use statistics::Statistics;
 pub use topic::{Append, Topic};

@@ -1,119 +1,96 @@
-//! One ordered log of records.
+//! One topic, whichever backend keeps it.
 
 use std::{
     pin::Pin,
-    sync::{Arc, atomic::Ordering},
     task::{Context, Poll},
 };
 
-use bytes::Bytes;
-use model::{Position, Timestamp};
-use tokio::sync::oneshot;
+use model::{Partition, Position, Timestamp};
 
-use crate::{AppendError, RECORD_BYTES_MAX, ReadError, Reader, Statistics, queue::Pending, shared::Shared};
+use crate::{AppendError, Bounds, NewRecord, ReadError, Reader, Statistics, embedded};
 
 /// A handle to one topic; clones are the same topic. When the last one goes, what was appended is still
 /// written, without anybody waiting for it; [`Topic::close`] waits.
 #[derive(Clone, Debug)]
-pub struct Topic {
-    handle: Arc<Handle>,
+pub struct Topic(Backend);
+
+#[derive(Clone, Debug)]
+enum Backend {
+    /// One partition.
+    Embedded(embedded::Topic),
 }
 
-#[derive(Debug)]
-struct Handle {
-    shared: Arc<Shared>,
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        self.shared.queue.close();
+impl From<embedded::Topic> for Topic {
+    fn from(topic: embedded::Topic) -> Self {
+        Self(Backend::Embedded(topic))
     }
 }
 
 impl Topic {
-    pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { handle: Arc::new(Handle { shared }) }
+    /// How many orders of records there are, numbered from 0.
+    pub fn partitions(&self) -> u32 {
+        match &self.0 {
+            Backend::Embedded(_) => 1,
+        }
     }
 
-    /// Appends `record`; resolves to its position once it is durable.
+    /// Appends `record` to a partition; resolves to its position once it is durable.
     ///
     /// The place in the order is taken by the call, not by the first poll: two calls after one another stand
-    /// on the log in that order. Dropping the future does not take the record back. `at` is the record's stamp,
-    /// by which retention counts and [`Topic::position_at`] finds; it should not go back on one topic.
-    pub fn append(&self, at: Timestamp, record: impl Into<Bytes>) -> Append {
-        match self.enqueue(at, record.into()) {
-            Ok(answer) => Append(Waiting::ForAnswer(answer)),
-            Err(error) => Append(Waiting::Refused(Some(error))),
+    /// on the partition in that order. Dropping the future does not take the record back.
+    pub fn append(&self, partition: Partition, record: NewRecord) -> Append {
+        debug_assert!(partition.0 < self.partitions(), "{partition} of {}", self.partitions());
+        match &self.0 {
+            Backend::Embedded(topic) => Append(Appending::Embedded(topic.append(&record))),
         }
     }
 
-    fn enqueue(&self, at: Timestamp, payload: Bytes) -> Result<AnswerReceiver, AppendError> {
-        let shared = &self.handle.shared;
-        if payload.len() > RECORD_BYTES_MAX {
-            return Err(AppendError::TooLarge { bytes: payload.len() });
+    /// A reader of one partition that begins at `from`, or at the oldest record that is left if `from` is gone
+    /// (the first record's `missing_before` says how far that is), or waits for `from` if it is not there yet.
+    pub fn reader(&self, _partition: Partition, from: Position) -> Reader {
+        match &self.0 {
+            Backend::Embedded(topic) => Reader::from(topic.reader(from)),
         }
-        let (answer, receiver) = oneshot::channel();
-        let pushed = shared.queue.push(Pending { at, payload, answer });
-        if matches!(pushed, Err(AppendError::Overloaded { .. })) {
-            shared.overloaded.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What can be read of a partition now.
+    pub async fn bounds(&self, _partition: Partition) -> Result<Bounds, ReadError> {
+        match &self.0 {
+            Backend::Embedded(topic) => Ok(topic.bounds()),
         }
-        pushed.map(|()| receiver)
     }
 
-    /// A reader that begins at `from`, or at the oldest record that is left if `from` is gone (the first
-    /// record's `missing_before` says how far that is), or waits for `from` if it is not there yet.
-    pub fn reader(&self, from: Position) -> Reader {
-        Reader::new(self.handle.shared.clone(), from)
-    }
-
-    /// The oldest position that may be read; [`Topic::next_position`] if there is nothing to read.
-    pub fn first_position(&self) -> Position {
-        Position(self.handle.shared.state().log.first())
-    }
-
-    /// One after the newest durable record. The next record gets this position, or a higher one where
-    /// positions were lost.
-    pub fn next_position(&self) -> Position {
-        Position(self.handle.shared.state().log.next())
-    }
-
-    /// The position of the first record stamped `at` or later; [`Topic::next_position`] if there is none.
-    pub async fn position_at(&self, at: Timestamp) -> Result<Position, ReadError> {
-        let base = self.handle.shared.state().log.first_segment_reaching(at);
-        let mut reader = self.reader(Position(base));
-        while let Some(record) = reader.next_durable().await? {
-            if record.at >= at {
-                return Ok(record.position);
-            }
+    /// The position of a partition's first record stamped `at` or later; `next` of its bounds if there is none.
+    pub async fn position_at(&self, _partition: Partition, at: Timestamp) -> Result<Position, ReadError> {
+        match &self.0 {
+            Backend::Embedded(topic) => topic.position_at(at).await,
         }
-        Ok(reader.position())
     }
 
+    /// What the topic tells about itself.
     pub fn statistics(&self) -> Statistics {
-        self.handle.shared.statistics()
+        match &self.0 {
+            Backend::Embedded(topic) => topic.statistics(),
+        }
     }
 
     /// Takes no more records, and resolves when every record already taken is durable or its append has
     /// failed. Readers get what is left, then [`ReadError::Closed`].
     pub async fn close(&self) {
-        self.handle.shared.queue.close();
-        let mut durable = self.handle.shared.durable.subscribe();
-        // Fails only if the sender is gone, and this handle holds it.
-        drop(durable.wait_for(|durable| durable.is_closed).await);
+        match &self.0 {
+            Backend::Embedded(topic) => topic.close().await,
+        }
     }
 }
-
-type AnswerReceiver = oneshot::Receiver<Result<Position, AppendError>>;
 
 /// An append under way; see [`Topic::append`].
 #[derive(Debug)]
 #[must_use = "a record is durable only once this has resolved to `Ok`"]
-pub struct Append(Waiting);
+pub struct Append(Appending);
 
 #[derive(Debug)]
-enum Waiting {
-    ForAnswer(AnswerReceiver),
-    Refused(Option<AppendError>),
+enum Appending {
+    Embedded(embedded::Append),
 }
 
 impl Future for Append {
@@ -121,11 +98,7 @@ impl Future for Append {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.0 {
-            Waiting::ForAnswer(answer) => Pin::new(answer)
-                .poll(context)
-                // The writer is gone without an answer.
-                .map(|answer| answer.unwrap_or(Err(AppendError::Closed))),
-            Waiting::Refused(error) => Poll::Ready(Err(error.take().unwrap_or(AppendError::Closed))),
+            Appending::Embedded(append) => Pin::new(append).poll(context),
         }
     }
 }

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use crate::ServiceKey;
+
 macro_rules! string_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -58,11 +60,37 @@ string_id!(
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position(pub u64);
 
+/// One of the orders into which the events are split: those of one service in one environment stand in one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Partition(pub u32);
+
+impl Partition {
+    /// Where what concerns no service, or all of them, stands.
+    pub const HOME: Self = Self(0);
+
+    /// Where the events of a service stand among `count` partitions. Never changes: who begins with a number of
+    /// partitions stays with it.
+    pub fn of(key: &ServiceKey, count: u32) -> Self {
+        let hash = stable_hash_number(&[&key.service, &key.environment]);
+        Self((hash % u128::from(count.max(1))) as u32)
+    }
+}
+
+impl fmt::Display for Partition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// A stable hash of `parts` as 20 hexadecimal digits (80 bits).
 ///
 /// FNV-1a, 128 bit, over each part's length and bytes: lengths keep `("ab","c")` and `("a","bc")` apart.
 /// Not a defence against forged collisions: who can publish events can name releases anyway.
 pub fn stable_hash(parts: &[&str]) -> String {
+    format!("{:032x}", stable_hash_number(parts))[..20].to_owned()
+}
+
+fn stable_hash_number(parts: &[&str]) -> u128 {
     const OFFSET: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
     const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
     let mut hash = OFFSET;
@@ -75,7 +103,7 @@ pub fn stable_hash(parts: &[&str]) -> String {
         feed(&(part.len() as u64).to_le_bytes());
         feed(part.as_bytes());
     }
-    format!("{hash:032x}")[..20].to_owned()
+    hash
 }
 
 impl ReleaseId {
@@ -133,6 +161,17 @@ mod tests {
         assert_ne!(stable_hash(&["ab", "c"]), stable_hash(&["a", "bc"]));
         assert_ne!(stable_hash(&["a"]), stable_hash(&["a", ""]));
         assert_eq!(stable_hash(&["checkout", "production"]).len(), 20);
+    }
+
+    #[test]
+    fn a_service_stays_in_its_partition_and_services_spread_over_all() {
+        let key = |n: u32| ServiceKey::new(format!("service-{n}"), "production");
+        let mut seen = [0; 24];
+        (0..2400).for_each(|n| seen[Partition::of(&key(n), 24).0 as usize] += 1);
+        assert!(seen.iter().all(|count| (60..150).contains(count)), "{seen:?}");
+        assert_eq!(Partition::of(&ServiceKey::new("checkout", "production"), 24), Partition(17));
+        assert_eq!(Partition::of(&key(1), 1), Partition::HOME);
+        assert_eq!(Partition::of(&key(1), 0), Partition::HOME, "there is no topic without partitions");
     }
 
     #[test]

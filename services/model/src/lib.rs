@@ -27,7 +27,7 @@ pub use alert::Alert;
 pub use command::{Command, CommandMode, CommandState, CommandVerb};
 pub use decision::{Decision, DecisionRecord};
 pub use event::{Event, EventBody, PolicyLoad};
-pub use id::{CommandId, EventId, HaltId, NoticeId, Position, ReleaseId, SendId};
+pub use id::{CommandId, EventId, HaltId, NoticeId, Partition, Position, ReleaseId, SendId};
 pub use label::{LabelBytes, Labels};
 pub use notice::{Notice, NoticeKind, NoticeStatus, Severity};
 pub use outcome::{Delivery, DeliveryResult, Outcome, OutcomeStatus};

@@ -4,7 +4,7 @@ use std::{io, sync::Arc};
 
 use bytes::Bytes;
 
-use crate::{
+use crate::embedded::{
     frame_reader::{Frame, FrameReader, Scanned},
     shared::Shared,
 };

@@ -14,7 +14,7 @@ async fn a_record_is_neither_acknowledged_nor_visible_before_its_sync() {
     disk.await_held_sync();
     assert!(is_pending(&mut under_way).await);
     assert_eq!(reader.try_next().unwrap(), None);
-    assert_eq!(topic.next_position(), Position(1));
+    assert_eq!(topic.bounds().next, Position(1));
     assert!(topic.statistics().queue_bytes > 0);
     assert_eq!(texts(&read(&open(&disk.after_power_cut(0), small()))).first(), Some(&"before"));
 

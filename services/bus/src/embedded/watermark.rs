@@ -4,7 +4,7 @@
 
 use std::{io, path::Path};
 
-use crate::storage::Storage;
+use crate::embedded::storage::Storage;
 
 const FILE: &str = "newest";
 const FILE_NEW: &str = "newest.new";

@@ -6,7 +6,7 @@
 
 use model::Timestamp;
 
-use crate::{RECORD_BYTES_MAX, data_directory::FORMAT_VERSION};
+use crate::embedded::{RECORD_BYTES_MAX, data_directory::FORMAT_VERSION};
 
 /// Bytes in front of every payload.
 pub(crate) const HEADER_BYTES: usize = 24;

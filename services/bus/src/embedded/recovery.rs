@@ -9,7 +9,7 @@ use std::{
     path::Path,
 };
 
-use crate::{
+use crate::embedded::{
     OpenError, SEGMENT_BYTES,
     frame::{FrameFormat, HEADER_BYTES},
     frame_reader::{FrameReader, Scanned},

@@ -7,13 +7,13 @@ use std::{
     path::Path,
 };
 
-use crate::{
+use crate::embedded::{
     OpenError,
     storage::{PRIVATE_FILE_MODE, create_private_directory},
 };
 
 /// Changes with everything that an older ripcord would read wrongly.
-pub(crate) const FORMAT_VERSION: u32 = 1;
+pub(crate) const FORMAT_VERSION: u32 = 2;
 
 const LOCK_FILE: &str = "lock";
 const FORMAT_FILE: &str = "format";
@@ -96,18 +96,18 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(FORMAT_FILE);
         drop(open(dir.path()).unwrap());
-        for damaged in ["", "ripcord-log 2 00000000\n", "ripcord-log", "\u{0}\u{0}\u{0}"] {
+        for damaged in ["", "ripcord-log 3 00000000\n", "ripcord-log", "\u{0}\u{0}\u{0}"] {
             fs::write(&path, damaged).unwrap();
             drop(open(dir.path()).unwrap());
             assert_eq!(fs::read_to_string(&path).unwrap(), format_text(FORMAT_VERSION), "{damaged:?}");
         }
-        fs::write(&path, format_text(2)).unwrap();
+        fs::write(&path, format_text(3)).unwrap();
         let refused = open(dir.path()).unwrap_err();
         assert!(!refused.is_retryable());
         assert_eq!(
             refused.to_string(),
             format!(
-                "the log in {} has format 2 and this ripcord reads format 1: start the version that wrote \
+                "the log in {} has format 3 and this ripcord reads format 2: start the version that wrote \
                  it, or name another data directory",
                 dir.path().display()
             )

@@ -5,7 +5,7 @@ use std::{io, ops::RangeInclusive};
 use bytes::Bytes;
 use model::Timestamp;
 
-use crate::{
+use crate::embedded::{
     frame::{FrameFormat, HEADER_BYTES, Header},
     storage::StoredFile,
 };

@@ -9,7 +9,8 @@ fn name(n: u64) -> String {
 }
 
 /// Bytes of a frame that holds a [`name`].
-const FRAME_BYTES: usize = crate::frame::HEADER_BYTES + 18;
+const FRAME_BYTES: usize = crate::embedded::frame::HEADER_BYTES + EMPTY_KEY_AND_HEADERS_BYTES + 18;
+const EMPTY_KEY_AND_HEADERS_BYTES: usize = 6;
 const RECORDS: u64 = 22;
 const PER_SEGMENT: u64 = 4;
 
@@ -145,7 +146,7 @@ async fn positions_that_somebody_may_have_seen_are_not_given_again() {
         assert_eq!(texts(&read(&topic)).pop(), Some("new"));
     }
     let disk = written().await;
-    disk.damage(&segment_path(20), |bytes| bytes[30] ^= 1);
+    disk.damage(&segment_path(20), |bytes| bytes[36] ^= 1);
     let (topic, _) = reopen(&disk);
     assert_eq!(
         append(&topic, "new").await.unwrap(),
@@ -161,7 +162,7 @@ async fn damage_found_while_running_is_counted_once_and_costs_no_later_record() 
     for text in ["a", "b", "c"] {
         append(&topic, text).await.unwrap();
     }
-    disk.damage(&segment_path(0), |bytes| bytes[30] ^= 1);
+    disk.damage(&segment_path(0), |bytes| bytes[36] ^= 1);
     for _ in 0..3 {
         assert_eq!(texts(&read(&topic)), ["a"]);
     }
@@ -179,7 +180,7 @@ async fn records_still_in_memory_are_read_though_their_file_is_damaged() {
     for text in ["a", "b", "c", "d"] {
         append(&topic, text).await.unwrap();
     }
-    disk.damage(&segment_path(0), |bytes| bytes[30] ^= 1);
+    disk.damage(&segment_path(0), |bytes| bytes[36] ^= 1);
     let records = read(&topic);
     assert_eq!((texts(&records), records[1].missing_before), (vec!["a", "c", "d"], 1));
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::frame_reader::Frame;
+use crate::embedded::frame_reader::Frame;
 
 /// What a record costs beside its payload, about: the entry itself and the payload's own bookkeeping.
 const OVERHEAD_BYTES: usize = 128;

@@ -102,7 +102,7 @@ impl Run {
             let n: u32 = text.split(' ').next().unwrap().parse().unwrap();
             assert!(n < self.appended);
         }
-        let first = self.topic.first_position().0;
+        let first = self.topic.bounds().first.0;
         let stepped_over: u64 = records.iter().map(|record| record.missing_before).sum();
         let end = records.last().map_or(first, |record| record.position.0 + 1);
         assert_eq!(stepped_over + records.len() as u64, end, "every position is accounted for");

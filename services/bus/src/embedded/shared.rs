@@ -12,7 +12,7 @@ use std::{
 use model::Position;
 use tokio::sync::watch;
 
-use crate::{
+use crate::embedded::{
     Statistics, TopicConfig,
     frame::FrameFormat,
     log::Log,

@@ -12,8 +12,8 @@ use std::{
 
 use model::{Position, Timestamp};
 
-use crate::{
-    Append, AppendError, OpenError, Record, Topic, TopicConfig, bus::open_topic, segment,
+use crate::embedded::{
+    Append, AppendError, NewRecord, OpenError, Record, Topic, TopicConfig, open::open_topic, segment,
     storage::memory::Memory,
 };
 
@@ -39,7 +39,7 @@ fn open(disk: &Memory, config: TopicConfig) -> Topic {
 }
 
 fn append(topic: &Topic, text: &str) -> Append {
-    topic.append(Timestamp::from_millis(0), text.to_owned())
+    topic.append(&NewRecord::new(Timestamp::from_millis(0), text.to_owned()))
 }
 
 /// Whether the append is under way still, polled once.

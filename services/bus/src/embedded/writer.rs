@@ -16,7 +16,7 @@ use std::{
 
 use model::Position;
 
-use crate::{
+use crate::embedded::{
     AppendError,
     frame::HEADER_BYTES,
     frame_reader::{Frame, FrameReader},

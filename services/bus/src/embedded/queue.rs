@@ -6,7 +6,7 @@ use bytes::Bytes;
 use model::{Position, Timestamp};
 use tokio::sync::oneshot;
 
-use crate::{AppendError, frame::HEADER_BYTES};
+use crate::embedded::{AppendError, frame::HEADER_BYTES};
 
 /// What a waiting record costs beside its payload, about: the entry, its answer's channel and its header.
 const OVERHEAD_BYTES: usize = HEADER_BYTES + 128;

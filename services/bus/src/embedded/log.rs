@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{Retention, frame_reader::Frame, segment::Segment, tail::Tail};
+use crate::embedded::{Retention, frame_reader::Frame, segment::Segment, tail::Tail};
 
 /// Where a record is to be had.
 #[derive(Debug)]

@@ -1,0 +1,38 @@
+//! Where the state of a partition's judge is kept between two starts: one value a partition, the newest counts.
+//! A snapshot only saves time; without one everything is rebuilt from the topics.
+
+use bytes::Bytes;
+use model::Partition;
+
+use crate::{SnapshotError, embedded};
+
+/// Snapshots of all partitions of the events topic.
+#[derive(Clone, Debug)]
+pub struct Snapshots(Backend);
+
+#[derive(Clone, Debug)]
+enum Backend {
+    Embedded(embedded::Snapshots),
+}
+
+impl From<embedded::Snapshots> for Snapshots {
+    fn from(snapshots: embedded::Snapshots) -> Self {
+        Self(Backend::Embedded(snapshots))
+    }
+}
+
+impl Snapshots {
+    /// Replaces the partition's snapshot; the old one stands until the new one is durable and whole.
+    pub async fn save(&self, partition: Partition, snapshot: Bytes) -> Result<(), SnapshotError> {
+        match &self.0 {
+            Backend::Embedded(snapshots) => snapshots.save(partition, snapshot).await,
+        }
+    }
+
+    /// The newest whole snapshot; `None` if there is none, or it is damaged.
+    pub async fn load(&self, partition: Partition) -> Result<Option<Bytes>, SnapshotError> {
+        match &self.0 {
+            Backend::Embedded(snapshots) => snapshots.load(partition).await,
+        }
+    }
+}
