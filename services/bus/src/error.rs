@@ -36,6 +36,15 @@ impl OpenError {
     pub fn is_retryable(&self) -> bool {
         !matches!(self, Self::Format { .. })
     }
+
+    /// Whether somebody has to put something right first; a log in use or a full disk passes by itself.
+    pub fn is_for_the_operator(&self) -> bool {
+        match self {
+            Self::Locked { .. } => false,
+            Self::Format { .. } => true,
+            Self::Io { source, .. } => source.kind() != io::ErrorKind::StorageFull,
+        }
+    }
 }
 
 /// The record is not on the log, or nobody can say that it is: the sender must not be told that it is.

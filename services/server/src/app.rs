@@ -8,21 +8,20 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
 use actuators::Actuators;
 use anyhow::Context as _;
+use arbiter::Chair;
 use arc_swap::ArcSwap;
-use bus::{Bus, BusConfig};
+use bus::{Bus, Share};
 use console::SharedProjection;
 use ingest::{Auth, Ingest};
 use model::{EventBody, PolicyLoad};
 use prometheus::Registry;
 use receivers::Receivers;
-use router::Router;
 use tokio::{
     net::TcpListener,
     sync::{Notify, watch},
@@ -35,13 +34,22 @@ use crate::{
     config::{self, Config},
     handover::Handover,
     http,
+    placing::Placing,
     ports::{BusSink, ProjectionLookup, Secrets},
+    readiness::Readiness,
+    role::Roles,
     roles::{
         act::ActRole,
+        analyze::AnalyzeRole,
+        arbitrate::{ArbiterMetrics, ArbitrateRole},
+        ask::Asker,
+        follow::Followed,
         halt_file,
-        judge::{Asker, EventWriter, JudgeMetrics, JudgeRole},
-        notify::NotifyRole,
-        replay, tick,
+        keep::KeepMetrics,
+        notify::{NotifyRole, Teller},
+        records::Poison,
+        tick,
+        writer::EventWriter,
     },
     statistics::LogGauges,
 };
@@ -96,18 +104,30 @@ pub(crate) struct App {
     stop_ingest: CancellationToken,
     stop_roles: CancellationToken,
     http: JoinHandle<()>,
-    roles: Vec<(&'static str, JoinHandle<()>)>,
+    running: Running,
     bus: Bus,
+}
+
+/// What runs, by name, in flow order.
+#[derive(Default)]
+struct Running(Vec<(&'static str, JoinHandle<()>)>);
+
+impl Running {
+    fn spawn(&mut self, name: &'static str, role: impl Future<Output = ()> + Send + 'static) {
+        self.0.push((name, tokio::spawn(role)));
+    }
 }
 
 /// What a reload swaps.
 struct Shared {
     config_path: Option<PathBuf>,
+    roles: Roles,
     auth: Arc<ArcSwap<Auth>>,
     operator: OperatorToken,
     secrets: Arc<Secrets>,
     receivers: Arc<ArcSwap<Receivers>>,
     routing: watch::Sender<Arc<router::Config>>,
+    placing: Arc<Placing>,
     writer: EventWriter,
     /// The policy in force. Held during a whole reload: the one that read the files last has the last word.
     policy: tokio::sync::Mutex<Option<PolicyLoad>>,
@@ -115,18 +135,17 @@ struct Shared {
     files: Mutex<Vec<PathBuf>>,
     /// Somebody asked for a reload; a storm of signals is one.
     reload_wanted: Notify,
-    ready: AtomicBool,
-    /// Whether the last tick could be written.
-    writable: Arc<AtomicBool>,
+    readiness: Readiness,
     stop: CancellationToken,
 }
 
 impl App {
     /// Starts everything; returns once it listens. A long straight function on purpose: the order is the point.
-    pub(crate) async fn start(config: Config) -> Result<Self, StartError> {
+    pub(crate) async fn start(config: Config, roles: Roles) -> Result<Self, StartError> {
+        roles.check(&config.bus).map_err(StartError::Config)?;
         let data_dir = config.server.data_dir.clone();
         let seen_files = fingerprint(&config.files);
-        let bus = bus::open(BusConfig::new(&data_dir)).map_err(not_opened)?;
+        let bus = bus::open(config.bus.clone()).await.map_err(not_opened)?;
         let listener = TcpListener::bind(config.server.listen).await.map_err(|error| {
             StartError::Config(format!("server.listen {}: {error}", config.server.listen))
         })?;
@@ -136,15 +155,25 @@ impl App {
         let auth = Arc::new(ArcSwap::from_pointee(auth));
 
         let registry = Registry::new();
-        let metrics = JudgeMetrics::register(&registry)?;
         let gauges = LogGauges::register(&registry)?;
+        let (stop_ingest, stop_roles) = (CancellationToken::new(), CancellationToken::new());
+        let mut running = Running::default();
+        let readiness = Readiness::default();
+        readiness.set("process", Err("starting or stopping".to_owned()));
+
+        // What people see and what roles ask, up to date before anything else begins.
+        let poison = Poison::register(&registry, bus.dead_letters.clone())?;
         let projection = SharedProjection::default();
-        let longest = config.policy.windows().into_values().flatten().max().unwrap_or_default();
-        let restored = replay::restore(&bus, &projection, longest, metrics.poison()).await?;
+        let (decisions, shown) = (bus.decisions.clone(), projection.clone());
+        let (followed, follow) =
+            Followed::new(decisions, shown, poison.clone(), stop_roles.clone()).await?;
+        let mut last_to_stop = Running::default();
+        last_to_stop.spawn("follow", follow.run());
+        followed.catch_up().await.context("the decisions log cannot be read")?;
 
         let boot = access::random_hex().context("no randomness")?;
-        let writer = EventWriter::new(bus.events.clone(), &boot);
-        let (stop_ingest, stop_roles) = (CancellationToken::new(), CancellationToken::new());
+        let placing = Arc::new(Placing::new(bus.events.clone(), &config.policy.identity));
+        let writer = EventWriter::new(Arc::clone(&placing), &boot);
         let secrets = Arc::new(Secrets::new(config.secrets.clone()));
         let actuators = Actuators::new(Arc::clone(&secrets) as Arc<_>, &registry, telemetry::clock::now)
             .context("actuators")?;
@@ -154,104 +183,121 @@ impl App {
         let (routing, routing_changes) = watch::channel(Arc::new(config.routing.clone()));
         let shared = Arc::new(Shared {
             config_path: config.path.clone(),
+            roles,
             auth: Arc::clone(&auth),
             operator: operator.clone(),
             secrets,
             receivers: Arc::clone(&receivers),
             routing,
+            placing: Arc::clone(&placing),
             writer: writer.clone(),
-            policy: tokio::sync::Mutex::new(restored.policy.clone()),
+            policy: tokio::sync::Mutex::new(followed.policy()),
             files: Mutex::new(config.files.clone()),
             reload_wanted: Notify::new(),
-            ready: AtomicBool::new(false),
-            writable: Arc::new(AtomicBool::new(true)),
+            readiness: readiness.clone(),
             stop: stop_roles.clone(),
         });
 
-        let mut roles = Vec::new();
-        let (asker, questions) = Asker::pair();
-        let handover = Handover::default();
-        let judge = JudgeRole {
-            reader: bus.events.reader(restored.next_event),
-            judge: restored.judge,
-            events: bus.events.clone(),
-            decisions: bus.decisions.clone(),
-            projection: projection.clone(),
-            questions,
-            handover: handover.clone(),
-            metrics,
-            is_clock_behind: false,
-            stop: stop_roles.clone(),
-        };
-        let runtime = tokio::runtime::Handle::current();
-        roles.push(("analyze", tokio::task::spawn_blocking(move || runtime.block_on(judge.run()))));
-        let act = ActRole {
-            decisions: bus.decisions.clone(),
-            from: restored.decisions_end,
-            projection: projection.clone(),
-            actuators: Arc::new(actuators),
-            writer: writer.clone(),
-            halt_file: data_dir.join(halt_file::FILE_NAME),
-            stop: stop_roles.clone(),
-        };
-        roles.push(("act", tokio::spawn(act.run())));
-        let notify = NotifyRole {
-            router: Router::new(config.routing.clone()),
-            decisions: bus.decisions.clone(),
-            live_from: restored.decisions_end,
-            receivers,
-            routing: routing_changes,
-            writer: writer.clone(),
-            told: None,
-            stop: stop_roles.clone(),
-        };
-        roles.push(("notify", tokio::spawn(notify.run())));
-        let loaded = shared.load_policy(&mut *shared.policy.lock().await, &config.policy_load, "start").await;
-        if let Err(error) = loaded {
-            tracing::error!(%error, "the policy cannot be written; trying again");
-            shared.writable.store(false, Ordering::Release);
-            let later = Arc::clone(&shared).load_policy_later(restored.policy, config.policy_load);
-            roles.push(("policy", tokio::spawn(later)));
+        let (asker, handover) = (Asker::default(), Handover::default());
+        if roles.ingest {
+            let restored = followed.policy();
+            let loaded =
+                shared.load_policy(&mut *shared.policy.lock().await, &config.policy_load, "start").await;
+            if let Err(error) = loaded {
+                tracing::error!(%error, "the policy cannot be written; trying again");
+                readiness.set("log", Err("the log cannot write".to_owned()));
+                running.spawn("policy", Arc::clone(&shared).load_policy_later(restored, config.policy_load));
+            }
+            running.spawn("tick", tick::run(writer.clone(), readiness.clone(), stop_roles.clone()));
         }
-        roles.push((
-            "tick",
-            tokio::spawn(tick::run(writer.clone(), Arc::clone(&shared.writable), stop_roles.clone())),
-        ));
-        let shown = projection.clone();
-        let watch_file = halt_file::run(
-            data_dir.join(halt_file::FILE_NAME),
-            writer,
-            move |id| shown.read().halt(id).is_some(),
-            stop_roles.clone(),
-        );
-        roles.push(("halt file", tokio::spawn(watch_file)));
-        roles.push(("config watch", tokio::spawn(watch_config(Arc::clone(&shared), seen_files))));
+        if roles.analyze {
+            let analyze = AnalyzeRole {
+                membership: bus.join("analyze", Share::Events),
+                bus: bus.clone(),
+                followed: followed.clone(),
+                longest_window: config.policy.windows().into_values().flatten().max().unwrap_or_default(),
+                asker: asker.clone(),
+                handover: handover.clone(),
+                metrics: KeepMetrics::register(&registry)?,
+                poison: poison.clone(),
+                readiness: readiness.clone(),
+                stop: stop_roles.clone(),
+            };
+            running.spawn("analyze", analyze.run());
+            let arbitrate = ArbitrateRole {
+                chair: Chair::new(boot.clone()),
+                decisions: bus.decisions.clone(),
+                membership: bus.join("arbiter", Share::Decisions),
+                metrics: ArbiterMetrics::register(&registry)?,
+                poison: poison.clone(),
+                stop: stop_roles.clone(),
+            };
+            running.spawn("arbiter", arbitrate.run());
+        }
+        if roles.act {
+            let act = ActRole {
+                decisions: bus.decisions.clone(),
+                partitions: bus.events.partitions(),
+                membership: bus.join("act", Share::Events),
+                followed: followed.clone(),
+                actuators: Arc::new(actuators),
+                writer: writer.clone(),
+                halt_file: data_dir.join(halt_file::FILE_NAME),
+                stop: stop_roles.clone(),
+            };
+            running.spawn("act", act.run());
+            let shown = projection.clone();
+            let watch_file = halt_file::run(
+                data_dir.join(halt_file::FILE_NAME),
+                writer.clone(),
+                move |id| shown.read().halt(id).is_some(),
+                stop_roles.clone(),
+            );
+            running.spawn("halt file", watch_file);
+        }
+        if roles.notify {
+            let teller = Teller {
+                decisions: bus.decisions.clone(),
+                receivers,
+                routing: routing_changes,
+                writer,
+                stop: stop_roles.clone(),
+            };
+            let notify = NotifyRole { membership: bus.join("notify", Share::Decisions), teller };
+            running.spawn("notify", notify.run());
+        }
+        running.spawn("config watch", watch_config(Arc::clone(&shared), seen_files));
+        running.0.append(&mut last_to_stop.0);
 
-        let parts = ingest::Parts {
-            sink: Arc::new(BusSink { events: bus.events.clone(), handover }),
-            lookup: Arc::new(ProjectionLookup(projection.clone())),
-            clock: telemetry::clock::now,
-            boot_nonce: boot,
-            auth: Arc::clone(&auth),
-            limits: config.server.limits.clone(),
-        };
-        let ingest = Ingest::try_new(parts, &registry).context("ingest")?;
         let console = console::Console {
-            projection,
+            projection: projection.clone(),
             values: Arc::new(asker),
             authorize: access::view_guard(Arc::clone(&auth)),
-            readiness: readiness(&shared),
-            registry,
+            readiness: Arc::new(move || readiness.check()),
+            registry: registry.clone(),
             before_scrape: gauges.refresher(&bus),
             openapi_json: openapi().into(),
         };
-        let api = ingest::router(ingest)
-            .merge(console::router(console))
+        let mut api = console::operations(console.clone())
             .merge(access::reload_route(Arc::clone(&auth), reloader(&shared)));
+        if roles.console {
+            api = api.merge(console::router(console));
+        }
+        if roles.ingest {
+            let parts = ingest::Parts {
+                sink: Arc::new(BusSink { placing, handover }),
+                lookup: Arc::new(ProjectionLookup(projection)),
+                clock: telemetry::clock::now,
+                boot_nonce: boot,
+                auth,
+                limits: config.server.limits.clone(),
+            };
+            api = api.merge(ingest::router(Ingest::try_new(parts, &registry).context("ingest")?));
+        }
         let http = tokio::spawn(http::serve(listener, http::with_problems(api), stop_ingest.clone()));
-        shared.ready.store(true, Ordering::Release);
-        tracing::info!(%address, data_dir = %data_dir.display(), version = env!("CARGO_PKG_VERSION"), "ready");
-        Ok(Self { address, operator, shared, stop_ingest, stop_roles, http, roles, bus })
+        shared.readiness.set("process", Ok(()));
+        tracing::info!(%address, data_dir = %data_dir.display(), %roles, version = env!("CARGO_PKG_VERSION"), "ready");
+        Ok(Self { address, operator, shared, stop_ingest, stop_roles, http, running, bus })
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -270,19 +316,25 @@ impl App {
 
     /// Stops in flow order: no new requests, then the roles, then the log.
     pub(crate) async fn stop(self) {
-        self.shared.ready.store(false, Ordering::Release);
-        let Self { stop_ingest, stop_roles, http, roles, bus, .. } = self;
+        self.shared.readiness.set("process", Err("starting or stopping".to_owned()));
+        let Self { stop_ingest, stop_roles, http, running, bus, .. } = self;
+        let unfinished = Mutex::new("http");
+        let at = |name| *unfinished.lock().unwrap_or_else(PoisonError::into_inner) = name;
         let stopping = async {
             stop_ingest.cancel();
             warn_if_failed("http", http.await);
             stop_roles.cancel();
-            for (name, role) in roles {
+            for (name, role) in running.0 {
+                at(name);
                 warn_if_failed(name, role.await);
             }
+            at("log");
             bus.close().await;
         };
         if tokio::time::timeout(STOP_DEADLINE, stopping).await.is_err() {
+            let unfinished = *unfinished.lock().unwrap_or_else(PoisonError::into_inner);
             tracing::warn!(
+                unfinished,
                 "not everything stopped in time; what is unfinished is taken up at the next start"
             );
         }
@@ -298,7 +350,10 @@ impl Shared {
         let receivers = Receivers::reconfigure(&self.receivers.load(), config.receivers.clone())
             .map_err(ReloadError::config)?;
         // First what may fail: all of the file is in force afterwards, or nothing of it.
-        self.load_policy(&mut in_force, &config.policy_load, origin).await?;
+        if self.roles.ingest {
+            self.load_policy(&mut in_force, &config.policy_load, origin).await?;
+        }
+        self.placing.reconfigure(&config.policy.identity);
         self.auth.store(Arc::new(auth));
         self.secrets.replace(config.secrets.clone());
         self.receivers.store(Arc::new(receivers));
@@ -342,16 +397,6 @@ impl Shared {
         let files = self.files.lock().unwrap_or_else(PoisonError::into_inner).clone();
         fingerprint(&files)
     }
-}
-
-fn readiness(shared: &Arc<Shared>) -> console::Readiness {
-    let shared = Arc::clone(shared);
-    Arc::new(move || {
-        if !shared.ready.load(Ordering::Acquire) {
-            return Err("starting or stopping".to_owned());
-        }
-        if shared.writable.load(Ordering::Acquire) { Ok(()) } else { Err("the log cannot write".to_owned()) }
-    })
 }
 
 fn reloader(shared: &Arc<Shared>) -> access::Reload {
@@ -401,12 +446,7 @@ fn fingerprint(files: &[PathBuf]) -> Fingerprint {
 
 /// A log in use or a full disk passes; everything else is for the operator to put right.
 fn not_opened(error: bus::OpenError) -> StartError {
-    let is_full = |source: &io::Error| source.kind() == io::ErrorKind::StorageFull;
-    match &error {
-        bus::OpenError::Locked { .. } => StartError::Other(error.into()),
-        bus::OpenError::Io { source, .. } if is_full(source) => StartError::Other(error.into()),
-        bus::OpenError::Format { .. } | bus::OpenError::Io { .. } => StartError::Config(chain(&error)),
-    }
+    if error.is_for_the_operator() { StartError::Config(chain(&error)) } else { StartError::Other(error.into()) }
 }
 
 fn openapi() -> String {

@@ -1,39 +1,42 @@
 //! What the edges need of the rest, implemented over the log and the projection.
 
-use std::{collections::BTreeMap, sync::PoisonError, sync::RwLock};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+};
 
-use bus::Topic;
 use console::SharedProjection;
 use ingest::{BoxFuture, EventSink, KnownCommand, KnownRelease, Lookup, Unavailable};
-use model::{Batch, CommandId, EventId, HaltId, HaltScope, ReleaseId, Timestamp};
+use model::{Batch, CommandId, HaltId, HaltScope, ReleaseId};
+use proto::EventEnvelope;
 use secrecy::SecretString;
 
-use crate::handover::Handover;
+use crate::{handover::Handover, placing::Placing};
 
 /// Ingest's way onto the log.
 pub(crate) struct BusSink {
-    pub(crate) events: Topic,
+    pub(crate) placing: Arc<Placing>,
     pub(crate) handover: Handover,
 }
 
 impl EventSink for BusSink {
-    fn append(&self, at: Timestamp, _: &EventId, record: Vec<u8>) -> BoxFuture<'_, Result<(), Unavailable>> {
-        let appended = self.events.append(at, record);
-        Box::pin(async move { appended.await.map(|_| ()).map_err(unavailable) })
-    }
-
-    fn append_decoded(
+    fn append(
         &self,
-        at: Timestamp,
-        id: &EventId,
-        record: Vec<u8>,
-        decoded: Batch,
+        envelope: EventEnvelope,
+        decoded: Option<Batch>,
     ) -> BoxFuture<'_, Result<(), Unavailable>> {
-        // Left before the record is appended: the judge may read it before this hears of it.
-        let ticket = self.handover.leave(id, decoded);
-        let appended = self.events.append(at, record);
         Box::pin(async move {
-            appended.await.map_err(unavailable)?;
+            let Some(decoded) = decoded else {
+                return self.placing.append(envelope, None).await.map_err(unavailable);
+            };
+            if self.placing.partitions() > 1 {
+                let appended = self.placing.append(envelope, Some(&decoded)).await;
+                self.handover.give_back(decoded);
+                return appended.map_err(unavailable);
+            }
+            // Left before the record is appended: the judge may read it before this hears of it.
+            let ticket = self.handover.leave(&envelope.id, decoded);
+            self.placing.append(envelope, None).await.map_err(unavailable)?;
             ticket.keep();
             Ok(())
         })

@@ -49,9 +49,19 @@ pub struct Console {
     pub openapi_json: Arc<str>,
 }
 
-/// The routes of the read API and of operations.
+/// The routes of operations: health, readiness, metrics, the OpenAPI document. Every process has them.
+pub fn operations(console: Console) -> Router {
+    Router::new()
+        .route("/-/healthy", get(operations::healthy))
+        .route("/-/ready", get(operations::ready))
+        .route("/metrics", get(operations::metrics))
+        .route("/api/v1/openapi.json", get(operations::openapi))
+        .with_state(console)
+}
+
+/// The routes of the read API.
 pub fn router(console: Console) -> Router {
-    let guarded = Router::new()
+    Router::new()
         .route("/api/v1/releases", get(releases::list))
         .route("/api/v1/releases/{id}", get(releases::one))
         .route("/api/v1/releases/{id}/verdict", get(releases::verdict))
@@ -63,13 +73,7 @@ pub fn router(console: Console) -> Router {
         .route("/api/v1/audit", get(lists::audit))
         .route("/api/v1/halts", get(lists::halts))
         .route("/api/v1/versions/bad", get(lists::bad_versions))
-        .layer(axum::middleware::from_fn_with_state(console.clone(), operations::guard));
-    Router::new()
-        .route("/-/healthy", get(operations::healthy))
-        .route("/-/ready", get(operations::ready))
-        .route("/metrics", get(operations::metrics))
-        .route("/api/v1/openapi.json", get(operations::openapi))
-        .merge(guarded)
+        .layer(axum::middleware::from_fn_with_state(console.clone(), operations::guard))
         .with_state(console)
 }
 

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use model::{
     Actor, Command, CommandId, CommandState, Decision, DecisionRecord, Delivery, Finding, Halt, HaltId,
-    Proposal, Release, ReleaseId, ReleaseState, ServiceKey, Timestamp, proposal::FindingKind,
+    Position, Proposal, Release, ReleaseId, ReleaseState, ServiceKey, Standing, Timestamp,
+    proposal::FindingKind,
 };
 
 pub use release_view::{ReleaseView, TimelineEntry, Verdict};
@@ -56,6 +57,8 @@ type BadVersionKey = (ServiceKey, Option<String>, String);
 /// Everything people see, rebuilt from the decisions log.
 #[derive(Debug, Default)]
 pub struct Projection {
+    standing: Standing,
+    next: Position,
     releases: BTreeMap<ReleaseId, ReleaseView>,
     /// Order in which releases were opened, oldest first.
     order: VecDeque<ReleaseId>,
@@ -68,11 +71,24 @@ pub struct Projection {
 }
 
 impl Projection {
-    /// Applies one record; records come in log order.
-    pub fn apply(&mut self, record: &DecisionRecord) {
-        for decision in &record.decisions {
-            self.apply_decision(record.at, decision);
+    /// Applies the record at `at`; records come in log order. Whether it counts.
+    pub fn apply(&mut self, at: Position, record: &DecisionRecord) -> bool {
+        self.next = Position(at.0 + 1);
+        let counts = self.standing.admit(at, record);
+        if counts {
+            record.decisions.iter().for_each(|decision| self.apply_decision(record.at, decision));
         }
+        counts
+    }
+
+    /// Which records counted so far.
+    pub fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    /// The first record that was not applied.
+    pub fn next(&self) -> Position {
+        self.next
     }
 
     fn apply_decision(&mut self, at: Timestamp, decision: &Decision) {

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use model::DecisionRecord;
+use model::{DecisionRecord, Position};
 use tokio::sync::watch;
 
 use super::Projection;
@@ -21,10 +21,13 @@ impl Default for SharedProjection {
 }
 
 impl SharedProjection {
-    /// Applies one record and wakes whoever waits.
-    pub fn apply(&self, record: &DecisionRecord) {
-        self.inner.write().unwrap_or_else(PoisonError::into_inner).apply(record);
-        self.version.send_modify(|version| *version += 1);
+    /// Applies the record at `at` and wakes whoever waits; whether the record counts.
+    pub fn apply(&self, at: Position, record: &DecisionRecord) -> bool {
+        let counts = self.inner.write().unwrap_or_else(PoisonError::into_inner).apply(at, record);
+        if counts {
+            self.version.send_modify(|version| *version += 1);
+        }
+        counts
     }
 
     /// Reads; hold the guard shortly and never across an await.

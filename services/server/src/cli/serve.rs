@@ -8,7 +8,11 @@ use telemetry::{LogFormat, Telemetry, TelemetryConfig};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::output;
-use crate::{app::App, config};
+use crate::{
+    app::App,
+    config,
+    role::{Role, Roles},
+};
 
 /// A configuration that is not accepted (`EX_CONFIG` of sysexits.h).
 pub(super) const EXIT_CONFIG: u8 = 78;
@@ -21,6 +25,9 @@ pub(super) struct ServeArgs {
     /// Where the log is kept, instead of `server.data_dir`.
     #[arg(long, env = "RIPCORD_DATA_DIR")]
     data_dir: Option<PathBuf>,
+    /// Which parts to run here, where the log is on Kafka; all of them, if none is named.
+    #[arg(long, value_enum, value_delimiter = ',', env = "RIPCORD_ROLES")]
+    roles: Vec<Role>,
     /// Log lines as text or JSON.
     #[arg(long, value_enum, default_value_t)]
     log_format: Format,
@@ -48,7 +55,7 @@ pub(super) fn run(args: ServeArgs) -> ExitCode {
         }
     };
     if let Some(data_dir) = &args.data_dir {
-        config.server.data_dir.clone_from(data_dir);
+        config.move_data_dir(data_dir);
     }
     match serve(&args, config) {
         Ok(code) => code,
@@ -74,19 +81,19 @@ fn serve(args: &ServeArgs, config: config::Config) -> anyhow::Result<ExitCode> {
         tracing::warn!("{warning}");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let served = runtime.block_on(until_stopped(config));
+    let served = runtime.block_on(until_stopped(config, Roles::of(&args.roles)));
     // What did not stop in time must not keep the process from ending.
     runtime.shutdown_background();
     telemetry.shutdown();
     served
 }
 
-async fn until_stopped(config: config::Config) -> anyhow::Result<ExitCode> {
+async fn until_stopped(config: config::Config, roles: Roles) -> anyhow::Result<ExitCode> {
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be handled")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be handled")?;
     let mut hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be handled")?;
     let started = tokio::select! {
-        started = App::start(config) => started,
+        started = App::start(config, roles) => started,
         _ = terminate.recv() => return Ok(ExitCode::SUCCESS),
         _ = interrupt.recv() => return Ok(ExitCode::SUCCESS),
     };

@@ -19,6 +19,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use bus::BusConfig;
 use model::PolicyLoad;
 use policy::{
     Diagnostic, Diagnostics, Level, Policy,
@@ -36,6 +37,7 @@ pub(crate) struct Config {
     pub(crate) files: Vec<PathBuf>,
     pub(crate) server: ServerConfig,
     pub(crate) hooks: Hooks,
+    pub(crate) bus: BusConfig,
     pub(crate) policy: Policy,
     pub(crate) policy_load: PolicyLoad,
     pub(crate) routing: ::router::Config,
@@ -46,6 +48,14 @@ pub(crate) struct Config {
 }
 
 impl Config {
+    /// Keeps the data somewhere else than the file says.
+    pub(crate) fn move_data_dir(&mut self, data_dir: &Path) {
+        self.server.data_dir = data_dir.to_owned();
+        match &mut self.bus {
+            BusConfig::Embedded(embedded) => data_dir.clone_into(&mut embedded.dir),
+        }
+    }
+
     /// What is accepted but should be looked at.
     pub(crate) fn warnings(&self) -> impl Iterator<Item = &Diagnostic> {
         self.warnings.iter()
@@ -124,7 +134,7 @@ fn read_into(path: Option<&Path>, last: Option<&PolicyLoad>, diagnostics: &Diagn
     let mut top = Reader::open(&node, "the file", diagnostics)?;
     let server = server::read_server(&mut top, &mut files);
     let hooks = server::read_hooks(&mut top, &mut files);
-    server::read_bus(&mut top);
+    let bus = server::read_bus(&mut top, &server);
     server::expect_tokens_off_loopback(&server, &node, diagnostics);
     let compiled = policy_texts::compile(&mut top, &name, &text, &mut files, last);
     let routed = routing::read(&mut top, &mut files, compiled.is_none());
@@ -135,6 +145,7 @@ fn read_into(path: Option<&Path>, last: Option<&PolicyLoad>, diagnostics: &Diagn
         files: files.seen(),
         server,
         hooks,
+        bus,
         policy,
         policy_load,
         routing,

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use bus::{BusConfig, EmbeddedConfig};
 use ingest::{Limits, Role};
 use policy::{
     Diagnostics,
@@ -195,8 +196,10 @@ pub(super) fn read_hooks(top: &mut Reader<'_, '_>, files: &mut Files) -> Hooks {
     config
 }
 
-pub(super) fn read_bus(top: &mut Reader<'_, '_>) {
-    let Some(mut bus) = top.mapping("bus") else { return };
+/// `bus`: where the log is.
+pub(super) fn read_bus(top: &mut Reader<'_, '_>, server: &ServerConfig) -> BusConfig {
+    let embedded = BusConfig::Embedded(EmbeddedConfig::new(&server.data_dir));
+    let Some(mut bus) = top.mapping("bus") else { return embedded };
     let kind = bus.choice("kind", &[("embedded", false), ("kafka", true)]);
     if kind == Some(true)
         && let Some(node) = bus.get("kind")
@@ -208,6 +211,7 @@ pub(super) fn read_bus(top: &mut Reader<'_, '_>) {
         }
     }
     bus.finish();
+    embedded
 }
 
 /// An open door is only tolerated where nobody but this machine can reach it.

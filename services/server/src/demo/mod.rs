@@ -58,7 +58,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
 
     let config =
         config::load(Some(&folder.join("ripcord.yml"))).map_err(|errors| anyhow::anyhow!("{errors}"))?;
-    let app = App::start(config).await.context("Ripcord did not start")?;
+    let app = App::start(config, crate::role::Roles::ALL).await.context("Ripcord did not start")?;
     let url = format!("http://{}", app.address());
     let client = Client::with_token(&url, Some(app.operator_token().to_owned()))?;
     let deployer = Deployer::start(deployer_listener, Arc::clone(&shop), client.clone(), stop.clone());

@@ -1,15 +1,22 @@
 //! act: commands in state `Ready` are executed, what came of them goes back as events.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
 
 use actuators::{Actuators, Gate, Refusal};
-use bus::{Reader, Topic};
+use bus::{Change, Membership, Topic};
 use console::SharedProjection;
-use model::{Command, CommandId, CommandMode, CommandState, Decision, EventBody, Position};
+use model::{
+    Command, CommandId, CommandMode, CommandState, Decision, EventBody, Partition, Position, Standing,
+};
 use tokio::{sync::Semaphore, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::judge::EventWriter;
+use super::{follow::Followed, records::read_decision, writer::EventWriter};
 
 /// Commands executed at once; each may wait for a slow target, and the storm guard bounds how many there are.
 const MAX_CONCURRENT: usize = 32;
@@ -18,16 +25,28 @@ const MAX_CONCURRENT: usize = 32;
 /// forgotten here can no longer be told again there.
 const MAX_SEEN: usize = 10_000;
 
-/// The loop around the actuators.
+/// Pause before a log that cannot be read is asked again.
+const RETRY_PAUSE: Duration = Duration::from_millis(500);
+
+/// The loop around the actuators. Commands are shared among processes as events are: by service and environment.
 pub(crate) struct ActRole {
     pub(crate) decisions: Topic,
-    /// Where the decisions log ended at start: what stands before it is looked up in the projection.
-    pub(crate) from: Position,
-    pub(crate) projection: SharedProjection,
+    /// How many partitions the events have.
+    pub(crate) partitions: u32,
+    pub(crate) membership: Membership,
+    pub(crate) followed: Followed,
     pub(crate) actuators: Arc<Actuators>,
     pub(crate) writer: EventWriter,
     pub(crate) halt_file: PathBuf,
     pub(crate) stop: CancellationToken,
+}
+
+/// Commands under way, and whose are this process's.
+struct Work {
+    own: BTreeSet<Partition>,
+    permits: Arc<Semaphore>,
+    running: JoinSet<()>,
+    seen: Seen,
 }
 
 /// The newest intent of each command that was started.
@@ -99,33 +118,93 @@ impl Gate for LiveGate {
 
 impl ActRole {
     /// Runs until told to stop, then waits for what is in flight.
-    pub(crate) async fn run(self) {
-        let mut reader = self.decisions.reader(self.from);
-        let permits = Arc::new(Semaphore::new(MAX_CONCURRENT));
-        let mut running = JoinSet::new();
-        let mut seen = Seen::default();
-        let unfinished: Vec<Command> = self.unfinished();
-        for command in unfinished {
-            self.start(command, &permits, &mut running, &mut seen);
-        }
+    pub(crate) async fn run(mut self) {
+        let mut work = Work {
+            own: BTreeSet::new(),
+            permits: Arc::new(Semaphore::new(MAX_CONCURRENT)),
+            running: JoinSet::new(),
+            seen: Seen::default(),
+        };
+        // What stands on the log before is over, or is found unfinished when its partition is assigned.
+        let (mut standing, from) = self.followed_so_far();
+        let mut reader = self.decisions.reader(Partition::HOME, from);
         loop {
             tokio::select! {
+                biased;
                 () = self.stop.cancelled() => break,
-                Some(_) = running.join_next(), if !running.is_empty() => {}
-                commands = next_ready(&mut reader) => {
-                    for command in commands {
-                        self.start(command, &permits, &mut running, &mut seen);
+                change = self.membership.next() => self.change(change, &mut work).await,
+                Some(_) = work.running.join_next(), if !work.running.is_empty() => {}
+                record = reader.next() => match record {
+                    Ok(record) => self.take(&record, &mut standing, &mut work),
+                    Err(error) => {
+                        tracing::error!(%error, "the decisions log cannot be read");
+                        tokio::time::sleep(RETRY_PAUSE).await;
                     }
-                }
+                },
             }
         }
-        while running.join_next().await.is_some() {}
+        while work.running.join_next().await.is_some() {}
+        self.membership.leave().await;
     }
 
-    /// Commands that were ready when the process last ended and whose outcome nobody recorded: executed again
-    /// under the same id.
+    fn followed_so_far(&self) -> (Standing, Position) {
+        let projection = self.followed.projection.read();
+        (projection.standing().clone(), projection.next())
+    }
+
+    async fn change(&self, change: Option<Change>, work: &mut Work) {
+        match change {
+            Some(Change::Assigned(partitions)) => {
+                work.own.extend(partitions);
+                // Whatever was decided before is in the projection then, and what came of it.
+                if let Err(error) = self.followed.catch_up().await {
+                    tracing::error!(%error, "the decisions log cannot be read");
+                }
+                for command in self.unfinished() {
+                    self.start(command, work);
+                }
+            }
+            Some(Change::Revoked(revoked)) => {
+                work.own.retain(|partition| !revoked.partitions.contains(partition));
+                // What is under way ends here: its id makes a repeat by the next owner harmless.
+                drop(revoked);
+            }
+            None => {
+                tracing::error!("shut out of the actuators' group: another process runs under this one's name");
+                work.own.clear();
+                self.stop.cancelled().await;
+            }
+        }
+    }
+
+    fn take(&self, record: &bus::Record, standing: &mut Standing, work: &mut Work) {
+        // One that cannot be read was told and counted by whoever follows the log.
+        let Ok(decision) = read_decision(record) else { return };
+        if !standing.admit(record.position, &decision) {
+            return;
+        }
+        for decision in decision.decisions {
+            if let Decision::Command(command) = decision
+                && command.state == CommandState::Ready
+                && self.is_current(&command)
+            {
+                self.start(*command, work);
+            }
+        }
+    }
+
+    /// Whether the intent still stands: the process that had the partition before may have carried it out.
+    fn is_current(&self, command: &Command) -> bool {
+        let projection = self.followed.projection.read();
+        projection.command(&command.id).is_none_or(|known| {
+            known.fencing < command.fencing
+                || known.fencing == command.fencing && known.state == CommandState::Ready
+        })
+    }
+
+    /// Commands that are ready and whose outcome nobody recorded: executed again under the same id.
     fn unfinished(&self) -> Vec<Command> {
-        let projection = self.projection.read();
+        let projection = self.followed.projection.read();
         let views = projection.releases();
         views
             .flat_map(|view| projection.commands_of(view).cloned().collect::<Vec<_>>())
@@ -133,37 +212,22 @@ impl ActRole {
             .collect()
     }
 
-    fn start(&self, command: Command, permits: &Arc<Semaphore>, running: &mut JoinSet<()>, seen: &mut Seen) {
-        if !seen.is_new(&command.id, command.fencing) {
+    fn start(&self, command: Command, work: &mut Work) {
+        let is_own = work.own.contains(&Partition::of(&command.release.key, self.partitions));
+        if !is_own || !work.seen.is_new(&command.id, command.fencing) {
             return;
         }
-        let gate = LiveGate { projection: self.projection.clone(), halt_file: self.halt_file.clone() };
+        let projection = self.followed.projection.clone();
+        let gate = LiveGate { projection, halt_file: self.halt_file.clone() };
         let (actuators, writer) = (Arc::clone(&self.actuators), self.writer.clone());
-        let (permits, stop) = (Arc::clone(permits), self.stop.clone());
-        running.spawn(async move {
+        let (permits, stop) = (Arc::clone(&work.permits), self.stop.clone());
+        work.running.spawn(async move {
             let Ok(_permit) = permits.acquire_owned().await else { return };
             for outcome in actuators.execute(&command, &gate).await {
                 writer.append_surely("act", EventBody::Outcome(Box::new(outcome)), &stop).await;
             }
         });
     }
-}
-
-async fn next_ready(reader: &mut Reader) -> Vec<Command> {
-    let record = match reader.next().await {
-        Ok(record) => record,
-        Err(error) => {
-            tracing::error!(%error, "the decisions log cannot be read");
-            tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-            return Vec::new();
-        }
-    };
-    let Ok(record) = proto::decode_decision(&record.payload) else { return Vec::new() };
-    let ready = |decision| match decision {
-        Decision::Command(command) if command.state == CommandState::Ready => Some(*command),
-        _ => None,
-    };
-    record.decisions.into_iter().filter_map(ready).collect()
 }
 
 #[cfg(test)]

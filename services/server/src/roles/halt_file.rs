@@ -7,7 +7,7 @@ use model::{Actor, EventBody, Halt, HaltId, HaltScope, Timestamp, Verb, VerbKind
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use super::judge::EventWriter;
+use super::writer::EventWriter;
 
 const PERIOD: Duration = Duration::from_secs(1);
 

@@ -1,8 +1,14 @@
-//! The roles of the process: each a loop of its own around a pure core or an edge, joined only by the log.
+//! What runs: one loop a file around each pure core, and the readers and writers they share.
 
 pub(crate) mod act;
+pub(crate) mod analyze;
+pub(crate) mod arbitrate;
+pub(crate) mod ask;
+pub(crate) mod follow;
 pub(crate) mod halt_file;
-pub(crate) mod judge;
+pub(crate) mod keep;
 pub(crate) mod notify;
-pub(crate) mod replay;
+pub(crate) mod records;
+mod restore;
 pub(crate) mod tick;
+pub(crate) mod writer;

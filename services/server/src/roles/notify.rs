@@ -7,17 +7,19 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use bus::{Reader, Topic};
-use model::{Decision, DecisionRecord, Delivery, EventBody, Notice, Position, Proposal, Send, Timestamp};
+use bus::{Change, Membership, Reader, Topic};
+use model::{
+    Decision, Delivery, EventBody, Notice, Partition, Position, Proposal, Send, Standing, Timestamp,
+};
 use receivers::Receivers;
 use router::Router;
 use tokio::{
     sync::{Semaphore, watch},
-    task::JoinSet,
+    task::{JoinHandle, JoinSet},
 };
 use tokio_util::sync::CancellationToken;
 
-use super::judge::EventWriter;
+use super::{records::read_decision, writer::EventWriter};
 
 /// Messages under way at once.
 const MAX_CONCURRENT: usize = 32;
@@ -29,19 +31,95 @@ const MAX_QUEUED_PER_THREAD: usize = 256;
 /// Longest sleep between looks at the router's timer; keeps a wall clock that jumps from stopping it.
 const MAX_SLEEP: Duration = Duration::from_secs(1);
 
-/// The loop around the router.
+/// One process at a time tells; the others stand by.
 pub(crate) struct NotifyRole {
-    pub(crate) router: Router,
+    pub(crate) membership: Membership,
+    pub(crate) teller: Teller,
+}
+
+/// What telling needs.
+#[derive(Clone)]
+pub(crate) struct Teller {
     pub(crate) decisions: Topic,
-    /// Where the decisions log ended at start.
-    pub(crate) live_from: Position,
     pub(crate) receivers: Arc<ArcSwap<Receivers>>,
     /// A new routing configuration after a reload.
     pub(crate) routing: watch::Receiver<Arc<router::Config>>,
     pub(crate) writer: EventWriter,
-    /// The event whose decisions were told last.
-    pub(crate) told: Option<Position>,
     pub(crate) stop: CancellationToken,
+}
+
+/// The loop around the router, while it is this process that tells.
+struct Telling {
+    teller: Teller,
+    router: Router,
+    standing: Standing,
+    /// Where the decisions log ended when this process began to tell.
+    live_from: Position,
+}
+
+impl NotifyRole {
+    /// Runs until told to stop.
+    pub(crate) async fn run(mut self) {
+        let mut telling: Option<(CancellationToken, JoinHandle<()>)> = None;
+        loop {
+            let change = tokio::select! {
+                () = self.teller.stop.cancelled() => break,
+                change = self.membership.next() => change,
+            };
+            match change {
+                Some(Change::Assigned(partitions)) if !partitions.is_empty() => {
+                    let stop = self.teller.stop.child_token();
+                    let teller = Teller { stop: stop.clone(), ..self.teller.clone() };
+                    telling = Some((stop, tokio::spawn(teller.tell())));
+                }
+                Some(Change::Assigned(_)) => {}
+                Some(Change::Revoked(revoked)) => {
+                    end(telling.take()).await;
+                    drop(revoked);
+                }
+                None => {
+                    tracing::error!("shut out of the notifiers' group: another process runs under this one's name");
+                    end(telling.take()).await;
+                    self.teller.stop.cancelled().await;
+                }
+            }
+        }
+        end(telling).await;
+        self.membership.leave().await;
+    }
+}
+
+async fn end(telling: Option<(CancellationToken, JoinHandle<()>)>) {
+    let Some((stop, task)) = telling else { return };
+    stop.cancel();
+    if let Err(error) = task.await {
+        tracing::error!(%error, "telling ended badly");
+    }
+}
+
+impl Teller {
+    /// Tells until told to stop.
+    async fn tell(mut self) {
+        let bounds = loop {
+            match self.decisions.bounds(Partition::HOME).await {
+                Ok(bounds) => break bounds,
+                Err(error) => tracing::error!(%error, "the decisions log cannot be read"),
+            }
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = tokio::time::sleep(MAX_SLEEP) => {}
+            }
+        };
+        let config = router::Config::clone(&self.routing.borrow_and_update());
+        let reader = self.decisions.reader(Partition::HOME, bounds.first);
+        let telling = Telling {
+            router: Router::new(config),
+            standing: Standing::default(),
+            live_from: bounds.next,
+            teller: self,
+        };
+        telling.run(reader).await;
+    }
 }
 
 /// What one thread of messages is told apart by: its order is kept, others overtake it.
@@ -55,15 +133,14 @@ struct Threads {
     permits: Arc<Semaphore>,
 }
 
-impl NotifyRole {
+impl Telling {
     /// Replays what the log tells, re-sends what has no result, then runs until told to stop.
-    pub(crate) async fn run(mut self) {
+    async fn run(mut self, mut reader: Reader) {
         let mut threads = Threads {
             waiting: BTreeMap::new(),
             running: JoinSet::new(),
             permits: Arc::new(Semaphore::new(MAX_CONCURRENT)),
         };
-        let mut reader = self.decisions.reader(self.decisions.first_position());
         self.replay(&mut reader).await;
         for send in self.router.unfinished() {
             self.dispatch(send, &mut threads);
@@ -71,19 +148,19 @@ impl NotifyRole {
         loop {
             let sleep = self.until_timeout();
             tokio::select! {
-                () = self.stop.cancelled() => break,
+                () = self.teller.stop.cancelled() => break,
                 Some(done) = threads.running.join_next(), if !threads.running.is_empty() => match done {
                     Ok((key, thread)) => self.go_on(key, thread, &mut threads),
                     Err(error) => tracing::error!(%error, "a delivery ended without a result"),
                 },
-                changed = self.routing.changed() => {
+                changed = self.teller.routing.changed() => {
                     if changed.is_ok() {
-                        let config = router::Config::clone(&self.routing.borrow_and_update());
+                        let config = router::Config::clone(&self.teller.routing.borrow_and_update());
                         self.router.reload(config, telemetry::clock::now());
                     }
                 }
                 record = reader.next() => match record {
-                    Ok(record) => self.take(&record.payload, telemetry::clock::now()),
+                    Ok(record) => self.take(&record, telemetry::clock::now()),
                     Err(error) => {
                         tracing::error!(%error, "the decisions log cannot be read");
                         tokio::time::sleep(MAX_SLEEP).await;
@@ -100,13 +177,14 @@ impl NotifyRole {
     }
 
     async fn replay(&mut self, reader: &mut Reader) {
-        while reader.position() < self.live_from {
-            match reader.next().await {
-                Ok(record) => {
-                    let now =
-                        if record.position < self.live_from { record.at } else { telemetry::clock::now() };
-                    self.take(&record.payload, now);
-                }
+        loop {
+            let record = tokio::select! {
+                () = self.teller.stop.cancelled() => return,
+                record = reader.next_before(self.live_from) => record,
+            };
+            match record {
+                Ok(Some(record)) => self.take(&record, record.at),
+                Ok(None) => return,
                 Err(error) if error.is_retryable() => {
                     tracing::error!(%error, "the decisions log cannot be read; telling waits until it can");
                     tokio::time::sleep(MAX_SLEEP).await;
@@ -118,19 +196,12 @@ impl NotifyRole {
         }
     }
 
-    fn take(&mut self, payload: &[u8], now: Timestamp) {
-        let DecisionRecord { decisions, position, .. } = match proto::decode_decision(payload) {
-            Ok(record) => record,
-            Err(error) => {
-                tracing::error!(%error, "a decision record cannot be read; nobody is told of it");
-                return;
-            }
+    fn take(&mut self, record: &bus::Record, now: Timestamp) {
+        let decisions = match read_decision(record) {
+            Ok(decision) if self.standing.admit(record.position, &decision) => decision.decisions,
+            // Void, or told by whoever follows the log.
+            Ok(_) | Err(_) => return,
         };
-        // After a failed write the same record may stand there twice.
-        if self.told >= Some(position) {
-            return;
-        }
-        self.told = Some(position);
         if self.router.poll_timeout().is_some_and(|due| due <= now) {
             self.router.handle_timeout(now);
         }
@@ -178,8 +249,8 @@ impl NotifyRole {
     }
 
     fn deliver(&self, key: ThreadKey, send: Send, threads: &mut Threads) {
-        let (receivers, writer) = (self.receivers.load_full(), self.writer.clone());
-        let (permits, stop) = (Arc::clone(&threads.permits), self.stop.clone());
+        let (receivers, writer) = (self.teller.receivers.load_full(), self.teller.writer.clone());
+        let (permits, stop) = (Arc::clone(&threads.permits), self.teller.stop.clone());
         threads.running.spawn(async move {
             let Ok(_permit) = permits.acquire_owned().await else { return (key, None) };
             let delivery: Delivery = receivers.deliver(&send).await;

@@ -1,24 +1,18 @@
 //! Time as a record: one `Tick` a second, so that silence reaches the cores through the log.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 
-use model::EventBody;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use super::judge::EventWriter;
+use super::writer::EventWriter;
+use crate::readiness::Readiness;
 
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// Appends ticks until told to stop; `writable` says whether the last one could be written. A tick that cannot be written is not made up for: time stands still for
-/// the cores while the log does.
-pub(crate) async fn run(writer: EventWriter, writable: Arc<AtomicBool>, stop: CancellationToken) {
+/// Appends ticks until told to stop, and says whether the last one could be written. A tick that cannot be
+/// written is not made up for: time stands still for the cores while the log does.
+pub(crate) async fn run(writer: EventWriter, readiness: Readiness, stop: CancellationToken) {
     let mut interval = tokio::time::interval(PERIOD);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -26,10 +20,10 @@ pub(crate) async fn run(writer: EventWriter, writable: Arc<AtomicBool>, stop: Ca
             () = stop.cancelled() => return,
             _ = interval.tick() => {}
         }
-        let written = writer.append("tick", EventBody::Tick).await;
-        writable.store(written.is_ok(), Ordering::Release);
-        if let Err(error) = written {
+        let written = writer.append_ticks().await;
+        if let Err(error) = &written {
             tracing::warn!(%error, "a tick cannot be written");
         }
+        readiness.set("log", written.map_err(|_| "the log cannot write".to_owned()));
     }
 }

@@ -1,0 +1,213 @@
+//! arbitrate: the decisions log through the arbiter, its answers back onto the log. Every process that analyzes
+//! keeps an arbiter up to date; the one that the group names claims the chair and answers.
+
+use std::time::Duration;
+
+use arbiter::Chair;
+use bus::{Change, Membership, NewRecord, Topic};
+use model::{Decision, DecisionRecord, Partition, Position, Timestamp};
+use prometheus::{IntCounterVec, IntGauge, Registry};
+use tokio_util::sync::CancellationToken;
+
+use super::records::{Poison, read_decision};
+
+/// Pause before a log that cannot be written or read is tried again.
+const RETRY_PAUSE: Duration = Duration::from_millis(500);
+
+/// Longest sleep between looks at the arbiter's timer; keeps a wall clock that jumps from stopping it.
+const MAX_SLEEP: Duration = Duration::from_secs(1);
+
+/// A clock record that was not read back by then is appended again.
+const CLOCK_AGAIN_AFTER: Duration = Duration::from_secs(5);
+
+/// What the arbiter says about itself.
+#[derive(Clone, Debug)]
+pub(crate) struct ArbiterMetrics {
+    decisions: IntCounterVec,
+    is_deciding: IntGauge,
+}
+
+impl ArbiterMetrics {
+    pub(crate) fn register(registry: &Registry) -> anyhow::Result<Self> {
+        use telemetry::metrics::{counter, gauge};
+        Ok(Self {
+            decisions: counter(
+                registry,
+                "ripcord_decisions_total",
+                "Commands, notices and other decisions made here.",
+                &["kind"],
+            )?,
+            is_deciding: gauge(
+                registry,
+                "ripcord_arbiter_is_deciding",
+                "1 in the one process whose arbiter decides.",
+            )?,
+        })
+    }
+}
+
+/// The loop around the [`Chair`].
+pub(crate) struct ArbitrateRole {
+    pub(crate) chair: Chair,
+    pub(crate) decisions: Topic,
+    pub(crate) membership: Membership,
+    pub(crate) metrics: ArbiterMetrics,
+    pub(crate) poison: Poison,
+    pub(crate) stop: CancellationToken,
+}
+
+/// Whether this process may append answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seat {
+    /// Another process decides, or none.
+    Standby,
+    /// The group names this one.
+    Active,
+}
+
+/// For which moment a clock record was appended last, and when.
+#[derive(Clone, Copy, Debug, Default)]
+struct ClockSent(Option<(Timestamp, Timestamp)>);
+
+impl ClockSent {
+    /// The record is read back within moments; one that is not was void, as another process had claimed.
+    fn is_on_its_way(self, due: Timestamp, now: Timestamp) -> bool {
+        self.0.is_some_and(|(for_due, at)| for_due == due && now.since(at) < CLOCK_AGAIN_AFTER)
+    }
+}
+
+impl ArbitrateRole {
+    /// Runs until told to stop.
+    pub(crate) async fn run(mut self) {
+        let Ok(first) = self.first_position().await else { return };
+        let mut reader = self.decisions.reader(Partition::HOME, first);
+        let mut seat = Seat::Standby;
+        let mut clock = ClockSent::default();
+        loop {
+            tokio::task::consume_budget().await;
+            let wait = self.until_timeout(&clock);
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => break,
+                change = self.membership.next() => seat = self.change(change).await,
+                record = reader.next() => match record {
+                    Ok(record) => self.take(&record),
+                    Err(error) => {
+                        tracing::error!(%error, "the decisions log cannot be read");
+                        tokio::time::sleep(RETRY_PAUSE).await;
+                    }
+                },
+                () = tokio::time::sleep(wait), if seat == Seat::Active => {
+                    self.bring_clock(&mut clock).await;
+                }
+            }
+            if seat == Seat::Active {
+                self.answer().await;
+            }
+            self.metrics.is_deciding.set(i64::from(seat == Seat::Active && self.chair.is_deciding()));
+        }
+        self.membership.leave().await;
+    }
+
+    async fn first_position(&self) -> Result<Position, ()> {
+        loop {
+            match self.decisions.bounds(Partition::HOME).await {
+                Ok(bounds) => return Ok(bounds.first),
+                Err(error) => tracing::error!(%error, "the decisions log cannot be read"),
+            }
+            tokio::select! {
+                () = self.stop.cancelled() => return Err(()),
+                () = tokio::time::sleep(RETRY_PAUSE) => {}
+            }
+        }
+    }
+
+    async fn change(&mut self, change: Option<Change>) -> Seat {
+        match change {
+            Some(Change::Assigned(partitions)) if partitions.is_empty() => Seat::Standby,
+            Some(Change::Assigned(_)) => {
+                tracing::info!("this process's arbiter decides from here on");
+                let claim = self.chair.claim(telemetry::clock::now());
+                self.append(claim).await;
+                Seat::Active
+            }
+            Some(Change::Revoked(revoked)) => {
+                tracing::info!("another process's arbiter decides from here on");
+                drop(revoked);
+                Seat::Standby
+            }
+            None => {
+                tracing::error!("shut out of the arbiters' group: another process runs under this one's name");
+                self.stop.cancelled().await;
+                Seat::Standby
+            }
+        }
+    }
+
+    fn take(&mut self, record: &bus::Record) {
+        match read_decision(record) {
+            Ok(decision) => self.chair.take(record.position, &decision),
+            Err(why) => self.poison.note("decisions", Partition::HOME, record, &why),
+        }
+    }
+
+    /// Appends what is to be said, once everything that stands on the log is known: an answer that another
+    /// process gave may be among it.
+    async fn answer(&mut self) {
+        while let Some(answer) = self.chair.poll_answer() {
+            for decision in &answer.decisions {
+                self.metrics.decisions.with_label_values(&[decision_kind(decision)]).inc();
+            }
+            self.append(answer).await;
+        }
+    }
+
+    fn until_timeout(&self, clock: &ClockSent) -> Duration {
+        let now = telemetry::clock::now();
+        let due = self.chair.poll_timeout().filter(|due| !clock.is_on_its_way(*due, now));
+        due.map_or(MAX_SLEEP, |due| due.since(now).min(MAX_SLEEP))
+    }
+
+    /// Brings the time that has come to the log, once.
+    async fn bring_clock(&mut self, sent: &mut ClockSent) {
+        let now = telemetry::clock::now();
+        let due = self.chair.poll_timeout().filter(|due| *due <= now && !sent.is_on_its_way(*due, now));
+        if let (Some(due), Some(clock)) = (due, self.chair.clock(now)) {
+            self.append(clock).await;
+            *sent = ClockSent(Some((due, now)));
+        }
+    }
+
+    /// Appends until it is durable or the process stops; in this loop, so that the order is kept.
+    async fn append(&self, record: DecisionRecord) {
+        let bytes = proto::encode_decision(&record);
+        loop {
+            let append = NewRecord::new(record.at, bytes.clone());
+            match self.decisions.append(Partition::HOME, append).await {
+                Ok(_) => return,
+                Err(error) if !error.is_retryable() => {
+                    tracing::error!(%error, cause = %record.cause, "a decision can never be written and is given up");
+                    return;
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a decision cannot be written; deciding waits until it can");
+                }
+            }
+            tokio::select! {
+                () = self.stop.cancelled() => return,
+                () = tokio::time::sleep(RETRY_PAUSE) => {}
+            }
+        }
+    }
+}
+
+fn decision_kind(decision: &Decision) -> &'static str {
+    match decision {
+        Decision::Proposal(_) => "proposal",
+        Decision::Command(_) => "command",
+        Decision::Notice(_) => "notice",
+        Decision::Halt { .. } => "halt",
+        Decision::BadVersion { .. } => "bad_version",
+        Decision::Audit { .. } => "audit",
+    }
+}

@@ -1,0 +1,113 @@
+//! follow: the decisions log, from its start to whatever comes, into the projection that this process shows and
+//! asks. Every process has one; it can be thrown away and is, at every start.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use anyhow::Context as _;
+use bus::Topic;
+use console::SharedProjection;
+use model::{Decision, DecisionRecord, Partition, PolicyLoad, Position, Proposal};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::records::{Poison, read_decision};
+
+/// Pause before a log that cannot be read is asked again.
+const RETRY_PAUSE: Duration = Duration::from_millis(500);
+
+/// The decisions log as this process knows it; clones share everything.
+#[derive(Clone, Debug)]
+pub(crate) struct Followed {
+    pub(crate) projection: SharedProjection,
+    decisions: Topic,
+    /// Everything before this position was applied.
+    applied: watch::Receiver<Position>,
+    policy: Arc<Mutex<Option<PolicyLoad>>>,
+}
+
+/// The loop that keeps [`Followed`] up to date.
+pub(crate) struct FollowRole {
+    followed: Followed,
+    applied: watch::Sender<Position>,
+    from: Position,
+    poison: Poison,
+    stop: CancellationToken,
+}
+
+impl Followed {
+    /// Nothing applied yet, and the loop that will.
+    pub(crate) async fn new(
+        decisions: Topic,
+        projection: SharedProjection,
+        poison: Poison,
+        stop: CancellationToken,
+    ) -> anyhow::Result<(Self, FollowRole)> {
+        let bounds = decisions.bounds(Partition::HOME).await.context("the decisions log cannot be read")?;
+        let (sender, applied) = watch::channel(bounds.first);
+        let followed = Self { projection, decisions, applied, policy: Arc::default() };
+        let role = FollowRole { followed: followed.clone(), applied: sender, from: bounds.first, poison, stop };
+        Ok((followed, role))
+    }
+
+    /// Waits until everything that stands on the log now was applied; returns where that is.
+    pub(crate) async fn catch_up(&self) -> Result<Position, bus::ReadError> {
+        let end = self.decisions.bounds(Partition::HOME).await?.next;
+        let mut applied = self.applied.clone();
+        // Fails only when the loop has ended: the process is stopping.
+        applied.wait_for(|applied| *applied >= end).await.map_err(|_| bus::ReadError::Closed)?;
+        Ok(end)
+    }
+
+    /// The newest policy on the log that compiles.
+    pub(crate) fn policy(&self) -> Option<PolicyLoad> {
+        self.policy.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note_policy(&self, record: &DecisionRecord) {
+        for decision in &record.decisions {
+            if let Decision::Proposal(Proposal::PolicyLoad(load)) = decision
+                && policy::compile(load).0.is_some()
+            {
+                *self.policy.lock().unwrap_or_else(PoisonError::into_inner) = Some((**load).clone());
+            }
+        }
+    }
+}
+
+impl FollowRole {
+    /// Runs until told to stop.
+    pub(crate) async fn run(self) {
+        let mut reader = self.followed.decisions.reader(Partition::HOME, self.from);
+        loop {
+            // Thousands of records are applied in one go; the server's other tasks get their turn in between.
+            tokio::task::consume_budget().await;
+            let record = tokio::select! {
+                () = self.stop.cancelled() => return,
+                record = reader.next() => record,
+            };
+            match record {
+                Ok(record) => self.take(&record),
+                Err(error) => {
+                    tracing::error!(%error, "the decisions log cannot be read");
+                    tokio::time::sleep(RETRY_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn take(&self, record: &bus::Record) {
+        self.poison.note_missing("decisions", Partition::HOME, record);
+        match read_decision(record) {
+            Ok(decision) => {
+                if self.followed.projection.apply(record.position, &decision) {
+                    self.followed.note_policy(&decision);
+                }
+            }
+            Err(why) => self.poison.note("decisions", Partition::HOME, record, &why),
+        }
+        self.applied.send_replace(Position(record.position.0 + 1));
+    }
+}

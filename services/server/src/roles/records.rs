@@ -1,0 +1,101 @@
+//! Records of the events log, read back. One that nobody can read is counted, kept as a dead letter and skipped:
+//! it would stop all services for one sender's fault.
+
+use bus::{NewRecord, Topic};
+use model::{Event, Partition};
+use prometheus::{IntCounterVec, Registry};
+use proto::{EnvelopeBody, EventEnvelope};
+
+use crate::handover::Handover;
+
+/// What is told about records that cannot be read.
+#[derive(Clone, Debug)]
+pub(crate) struct Poison {
+    count: IntCounterVec,
+    dead_letters: Topic,
+}
+
+/// Why a record cannot be read.
+#[derive(Clone, Debug)]
+pub(crate) struct Unreadable {
+    reason: &'static str,
+    detail: String,
+}
+
+impl Poison {
+    pub(crate) fn register(registry: &Registry, dead_letters: Topic) -> anyhow::Result<Self> {
+        let help = "Records that could not be read and were skipped.";
+        let count =
+            telemetry::metrics::counter(registry, "ripcord_poison_records_total", help, &["topic", "reason"])?;
+        Ok(Self { count, dead_letters })
+    }
+
+    /// Counts and tells; for records that stay where they are, as those of the decisions log.
+    pub(crate) fn note(&self, topic: &str, partition: Partition, record: &bus::Record, why: &Unreadable) {
+        self.count.with_label_values(&[topic, why.reason]).inc();
+        let (position, detail) = (record.position.0, &why.detail);
+        tracing::error!(topic, %partition, position, detail, "a record cannot be read and is skipped");
+    }
+
+    /// Counts records that are gone without anybody having read them.
+    pub(crate) fn note_missing(&self, topic: &str, partition: Partition, record: &bus::Record) {
+        if record.missing_before > 0 {
+            self.count.with_label_values(&[topic, "missing"]).inc_by(record.missing_before);
+            let (records, before) = (record.missing_before, record.position.0);
+            tracing::error!(topic, %partition, records, before, "records of the log are gone");
+        }
+    }
+
+    /// Counts, tells, and keeps the record's bytes with where it came from and why it is here. Waits for nothing:
+    /// where dead letters cannot be written, the record still stands on its own log until retention takes it.
+    pub(crate) fn bury(&self, topic: &str, partition: Partition, record: &bus::Record, why: &Unreadable) {
+        self.note(topic, partition, record, why);
+        let letter = NewRecord::new(record.at, record.payload.clone())
+            .keyed(record.key.clone())
+            .with_header("ripcord-original-topic", topic.to_owned())
+            .with_header("ripcord-original-partition", partition.to_string())
+            .with_header("ripcord-original-position", record.position.0.to_string())
+            .with_header("ripcord-error", why.reason)
+            .with_header("ripcord-error-detail", why.detail.clone())
+            .with_header("ripcord-version", env!("CARGO_PKG_VERSION"));
+        let buried = self.dead_letters.append(Partition::HOME, letter);
+        tokio::spawn(async move {
+            if let Err(error) = buried.await {
+                tracing::error!(%error, "a dead letter cannot be written");
+            }
+        });
+    }
+}
+
+/// The record's event; telemetry that ingest decoded in this process is not decoded again.
+pub(crate) fn read_event(record: &bus::Record, handover: &Handover) -> Result<Event, Unreadable> {
+    let envelope = proto::decode_event_shared(record.payload.clone())
+        .map_err(|error| Unreadable { reason: "envelope", detail: error.to_string() })?;
+    match handover.take(&envelope.id) {
+        Some(batch) => Ok(Event {
+            id: envelope.id,
+            at: envelope.at,
+            source: envelope.source,
+            is_copy: envelope.is_copy,
+            body: model::EventBody::Telemetry(batch),
+        }),
+        None => unpack(envelope),
+    }
+}
+
+/// Decodes what the envelope holds.
+fn unpack(envelope: EventEnvelope) -> Result<Event, Unreadable> {
+    let EventEnvelope { id, at, source, is_copy, body } = envelope;
+    let body = match body {
+        EnvelopeBody::Other(body) => body,
+        EnvelopeBody::Telemetry { encoding, body } => proto::wire::decode_telemetry(encoding, &body, at)
+            .map_err(|error| Unreadable { reason: "telemetry", detail: error.to_string() })?,
+    };
+    Ok(Event { id, at, source, is_copy, body })
+}
+
+/// The record of the decisions log.
+pub(crate) fn read_decision(record: &bus::Record) -> Result<model::DecisionRecord, Unreadable> {
+    proto::decode_decision(&record.payload)
+        .map_err(|error| Unreadable { reason: "decision", detail: error.to_string() })
+}
