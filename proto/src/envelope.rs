@@ -35,6 +35,8 @@ pub struct EventEnvelope {
     pub at: Timestamp,
     /// Name of the token or hook it came by.
     pub source: String,
+    /// A copy for another partition: what it would pass through is passed through elsewhere.
+    pub is_copy: bool,
     pub body: EnvelopeBody,
 }
 
@@ -61,6 +63,7 @@ pub fn encode_event(envelope: &EventEnvelope) -> Vec<u8> {
         at_ms: envelope.at.as_millis(),
         source: envelope.source.clone(),
         body: Some(body),
+        is_copy: envelope.is_copy,
     };
     record.encode_to_vec()
 }
@@ -87,6 +90,7 @@ fn from_record(record: v1::EventRecord) -> Result<EventEnvelope, DecodeError> {
         id: EventId::from_text(record.id),
         at: Timestamp::from_millis(record.at_ms),
         source: record.source,
+        is_copy: record.is_copy,
         body,
     })
 }

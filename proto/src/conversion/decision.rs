@@ -1,6 +1,6 @@
 //! Decisions and the record that holds them.
 
-use model::{Decision, DecisionRecord, EventId, Position, Timestamp};
+use model::{Decision, DecisionRecord, EventId, Origin, Partition, Position, Timestamp};
 
 use super::{Noun, read, read_all, required, write_all};
 use crate::{DecodeError, v1};
@@ -78,6 +78,8 @@ impl Noun for DecisionRecord {
             position: self.position.0,
             at_ms: self.at.to_wire(),
             decisions: write_all(&self.decisions),
+            partition: self.partition.0,
+            origin: write_origin(&self.origin),
         }
     }
 
@@ -87,6 +89,33 @@ impl Noun for DecisionRecord {
             position: Position(wire.position),
             at: Timestamp::from_millis(wire.at_ms),
             decisions: read_all(wire.decisions)?,
+            partition: Partition(wire.partition),
+            origin: read_origin(wire.origin),
         })
+    }
+}
+
+/// An analyzer is written as nothing: its records keep the bytes that they had when nobody else wrote any.
+fn write_origin(origin: &Origin) -> Option<v1::decision_record::Origin> {
+    use v1::decision_record::Origin as Arm;
+    match origin {
+        Origin::Analyzer => None,
+        Origin::Arbiter { epoch, answers } => {
+            Some(Arm::Arbiter(v1::Arbiter { epoch: *epoch, answers: answers.0 }))
+        }
+        Origin::Claim { instance } => Some(Arm::Claim(v1::Claim { instance: instance.clone() })),
+        Origin::Clock { epoch } => Some(Arm::Clock(v1::Clock { epoch: *epoch })),
+    }
+}
+
+fn read_origin(wire: Option<v1::decision_record::Origin>) -> Origin {
+    use v1::decision_record::Origin as Arm;
+    match wire {
+        None | Some(Arm::Analyzer(v1::Analyzer {})) => Origin::Analyzer,
+        Some(Arm::Arbiter(arbiter)) => {
+            Origin::Arbiter { epoch: arbiter.epoch, answers: Position(arbiter.answers) }
+        }
+        Some(Arm::Claim(claim)) => Origin::Claim { instance: claim.instance },
+        Some(Arm::Clock(clock)) => Origin::Clock { epoch: clock.epoch },
     }
 }

@@ -1,4 +1,4 @@
-//! Bytes written by the first version of the format. They are on people's disks: they are never written anew,
+//! Bytes written by each version of the format. They are on people's disks: they are never written anew,
 //! only added to.
 
 use super::samples;

@@ -43,6 +43,7 @@ fn no_bit_of_a_number_is_lost() {
             id: EventId::from_text("evt_1"),
             at: Timestamp::from_millis(1),
             source: String::new(),
+            is_copy: false,
             body: EnvelopeBody::Other(EventBody::Telemetry(batch)),
         };
         let EnvelopeBody::Other(EventBody::Telemetry(read)) =
@@ -60,6 +61,7 @@ fn a_shared_telemetry_body_is_not_copied() {
         id: EventId::from_text("evt_1"),
         at: Timestamp::from_millis(1),
         source: "prometheus".into(),
+        is_copy: false,
         body: EnvelopeBody::Telemetry {
             encoding: crate::TelemetryEncoding::RemoteWriteV1Snappy,
             body: Bytes::from_static(b"snappy"),

@@ -42,9 +42,12 @@ pub(super) fn events() -> Vec<(&'static str, EventEnvelope)> {
         id: EventId::from_text("evt_1"),
         at: at(1_795_428_000_123),
         source: "prometheus".into(),
+        is_copy: false,
         body,
     };
-    bodies.into_iter().map(|(name, body)| (name, envelope(body))).collect()
+    let copy = EnvelopeBody::Other(EventBody::PolicyLoad(Box::new(policy_load())));
+    let copy = ("event_copy", EventEnvelope { is_copy: true, ..envelope(copy) });
+    bodies.into_iter().map(|(name, body)| (name, envelope(body))).chain([copy]).collect()
 }
 
 /// Each kind of decision under the name of its bytes, one a record.
@@ -91,11 +94,21 @@ pub(super) fn decisions() -> Vec<(&'static str, DecisionRecord)> {
     let ended =
         Proposal::BreachEnded { key: key(), release: Some(release_ref()), trigger: "error_rate".into() };
     let record = |decision| DecisionRecord {
+        origin: Origin::Analyzer,
         cause: id(),
+        partition: Partition::HOME,
         position: Position(42),
         at: at(1_795_428_000_123),
         decisions: vec![decision],
     };
+    let by = |origin, decision| DecisionRecord { origin, partition: Partition(7), ..record(decision) };
+    let halt = |is_active| Decision::Halt { halt: halt(), is_active };
+    let written = [
+        ("record_analyzer", by(Origin::Analyzer, halt(true))),
+        ("record_arbiter", by(Origin::Arbiter { epoch: 3, answers: Position(41) }, halt(true))),
+        ("record_claim", by(Origin::Claim { instance: "ripcord-0".into() }, halt(false))),
+        ("record_clock", by(Origin::Clock { epoch: 3 }, halt(false))),
+    ];
     [
         ("decision_release", proposal(Proposal::Release(Box::new(release())))),
         ("decision_limit", proposal(Proposal::Limit(limit))),
@@ -113,12 +126,14 @@ pub(super) fn decisions() -> Vec<(&'static str, DecisionRecord)> {
         ("decision_policy_load", proposal(Proposal::PolicyLoad(Box::new(policy_load())))),
         ("decision_command", Decision::Command(Box::new(command()))),
         ("decision_notice", Decision::Notice(Box::new(notice()))),
-        ("decision_halt", Decision::Halt { halt: halt(), is_active: true }),
+        ("decision_halt", halt(true)),
         ("decision_bad_version", bad),
         ("decision_audit", audit),
     ]
     .map(|(name, decision)| (name, record(decision)))
-    .into()
+    .into_iter()
+    .chain(written)
+    .collect()
 }
 
 fn at(millis: i64) -> Timestamp {

@@ -1,6 +1,6 @@
 //! What stands on the decisions log.
 
-use crate::{Command, EventId, Halt, Notice, Position, Proposal, Timestamp};
+use crate::{Command, EventId, Halt, Notice, Partition, Position, Proposal, Timestamp};
 
 /// One line of the decisions log, in the one total order.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,11 +34,32 @@ pub enum Decision {
     },
 }
 
+/// Who wrote a record of the decisions log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Origin {
+    /// The analyzer of the record's partition: its proposals.
+    #[default]
+    Analyzer,
+    /// The arbiter: what it made of one record of the decisions log.
+    Arbiter {
+        /// Grows with each arbiter that takes over; what one of a lower epoch still writes does not count.
+        epoch: u64,
+        /// Where the record that it answers stands on the decisions log.
+        answers: Position,
+    },
+    /// A process says that it is the arbiter from here on.
+    Claim { instance: String },
+    /// The arbiter says that time has come, so that what it decides by time is a function of the log.
+    Clock { epoch: u64 },
+}
+
 /// Everything that one event led to: appended as one record, so that it is on the log whole or not at all.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DecisionRecord {
-    /// The event that caused it and where it stands on the events log.
+    pub origin: Origin,
+    /// The event that caused it and where it stands on the events log: in which partition, and where there.
     pub cause: EventId,
+    pub partition: Partition,
     pub position: Position,
     /// The event's stamp.
     pub at: Timestamp,

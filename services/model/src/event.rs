@@ -35,5 +35,7 @@ pub struct Event {
     pub at: Timestamp,
     /// Name of the token or hook it came by.
     pub source: String,
+    /// Stands in another partition too, which is the one that passes it through.
+    pub is_copy: bool,
     pub body: EventBody,
 }

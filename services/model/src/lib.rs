@@ -25,7 +25,7 @@ pub mod verb;
 
 pub use alert::Alert;
 pub use command::{Command, CommandMode, CommandState, CommandVerb};
-pub use decision::{Decision, DecisionRecord};
+pub use decision::{Decision, DecisionRecord, Origin};
 pub use event::{Event, EventBody, PolicyLoad};
 pub use id::{CommandId, EventId, HaltId, NoticeId, Partition, Position, ReleaseId, SendId};
 pub use label::{LabelBytes, Labels};

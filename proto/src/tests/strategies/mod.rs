@@ -22,20 +22,38 @@ pub(super) fn envelope() -> BoxedStrategy<EventEnvelope> {
             .prop_map(|(encoding, body)| EnvelopeBody::Telemetry { encoding, body: Bytes::from(body) }),
         event_body().prop_map(EnvelopeBody::Other),
     ];
-    (text(), timestamp(), text(), body)
-        .prop_map(|(id, at, source, body)| EventEnvelope { id: EventId::from_text(id), at, source, body })
+    (text(), timestamp(), text(), any::<bool>(), body)
+        .prop_map(|(id, at, source, is_copy, body)| EventEnvelope {
+            id: EventId::from_text(id),
+            at,
+            source,
+            is_copy,
+            body,
+        })
         .boxed()
 }
 
 pub(super) fn decision_record() -> BoxedStrategy<DecisionRecord> {
-    (text(), any::<u64>(), timestamp(), vec(decision(), 0..4))
-        .prop_map(|(cause, position, at, decisions)| DecisionRecord {
+    (origin(), text(), any::<u32>(), any::<u64>(), timestamp(), vec(decision(), 0..4))
+        .prop_map(|(origin, cause, partition, position, at, decisions)| DecisionRecord {
+            origin,
             cause: EventId::from_text(cause),
+            partition: Partition(partition),
             position: Position(position),
             at,
             decisions,
         })
         .boxed()
+}
+
+fn origin() -> impl Strategy<Value = Origin> {
+    prop_oneof![
+        Just(Origin::Analyzer),
+        (any::<u64>(), any::<u64>())
+            .prop_map(|(epoch, answers)| Origin::Arbiter { epoch, answers: Position(answers) }),
+        text().prop_map(|instance| Origin::Claim { instance }),
+        any::<u64>().prop_map(|epoch| Origin::Clock { epoch }),
+    ]
 }
 
 fn encoding() -> impl Strategy<Value = TelemetryEncoding> {

@@ -67,6 +67,7 @@ fn events_of_a_clock_that_goes_back_count_as_the_latest() {
         id: EventId::from_text(id),
         at: at(0),
         source: String::new(),
+        is_copy: false,
         body: EventBody::Tick,
     };
     analyzer.handle_event(at(100), Position(1), &tick("a"));

@@ -250,6 +250,7 @@ impl Shop {
             id: EventId::from_text(format!("evt_{}", position.0)),
             at: now,
             source: "test".into(),
+            is_copy: false,
             body,
         };
         if self.analyzer.poll_timeout().is_some_and(|due| due <= now) {
