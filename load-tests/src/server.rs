@@ -55,7 +55,7 @@ impl Server {
     pub(crate) async fn wait_until_judged(&self, http: &reqwest::Client) -> anyhow::Result<()> {
         for _ in 0..3000 {
             let metrics = http.get(format!("{}/metrics", self.url)).send().await?.text().await?;
-            if metrics.lines().any(|line| line == "ripcord_judge_lag_records 0") {
+            if metrics.lines().any(|line| line == "ripcord_judge_lag_records{partition=\"0\"} 0") {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(10)).await;

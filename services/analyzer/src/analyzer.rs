@@ -79,6 +79,7 @@ impl Analyzer {
         self.now = self.now.max(now);
         self.cause.clone_from(&event.id);
         self.position = position;
+        self.outbox.begin(event.is_copy);
         self.take(event);
         self.advance();
     }

@@ -21,6 +21,7 @@
 mod analyzer;
 mod counters;
 mod judge;
+mod keeper;
 mod outbox;
 mod release;
 mod restore;
@@ -33,6 +34,7 @@ mod watch;
 
 pub use analyzer::{Analyzer, SERVICES_MAX};
 pub use counters::Counters;
+pub use keeper::Keeper;
 
 #[cfg(test)]
 mod tests;

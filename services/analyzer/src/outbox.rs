@@ -20,10 +20,20 @@ enum Rank {
 pub(crate) struct Outbox {
     of_event: Vec<(Rank, ServiceKey, Proposal)>,
     ready: VecDeque<Proposal>,
+    /// The event is a copy: what passes through does so in another partition.
+    is_copy: bool,
 }
 
 impl Outbox {
+    /// Begins an event.
+    pub(crate) fn begin(&mut self, is_copy: bool) {
+        self.is_copy = is_copy;
+    }
+
     pub(crate) fn pass(&mut self, proposal: Proposal) {
+        if self.is_copy {
+            return;
+        }
         self.of_event.push((Rank::PassedThrough, ServiceKey::default(), proposal));
     }
 

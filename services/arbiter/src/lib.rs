@@ -15,6 +15,7 @@ mod arbiter;
 mod bad;
 mod bounds;
 mod breaches;
+mod chair;
 mod commands;
 mod destination;
 mod exceedances;
@@ -41,3 +42,4 @@ mod wording;
 
 pub use arbiter::Arbiter;
 pub use bad::BadVersion;
+pub use chair::Chair;

@@ -60,6 +60,13 @@ impl Topic {
         }
     }
 
+    /// One after the newest durable record of a partition, where that is known without asking anybody.
+    pub fn known_next(&self, _partition: Partition) -> Option<Position> {
+        match &self.0 {
+            Backend::Embedded(topic) => Some(topic.bounds().next),
+        }
+    }
+
     /// The position of a partition's first record stamped `at` or later; `next` of its bounds if there is none.
     pub async fn position_at(&self, _partition: Partition, at: Timestamp) -> Result<Position, ReadError> {
         match &self.0 {

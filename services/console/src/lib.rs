@@ -10,5 +10,5 @@ pub mod api;
 pub mod json;
 pub mod projection;
 
-pub use api::{Authorize, Console, Readiness, Values, openapi, router};
+pub use api::{Authorize, Console, Readiness, Values, openapi, operations, router};
 pub use projection::{Projection, ReleaseView, SharedProjection, TimelineEntry, Verdict};

@@ -56,7 +56,11 @@ fn console(projection: &SharedProjection) -> Console {
 
 async fn get(projection: &SharedProjection, path: &str) -> (StatusCode, Value) {
     let request = Request::get(path).body(Body::empty()).unwrap();
-    let answer = console::router(console(projection)).oneshot(request).await.unwrap();
+    let answer = console::operations(console(projection))
+        .merge(console::router(console(projection)))
+        .oneshot(request)
+        .await
+        .unwrap();
     let status = answer.status();
     let body = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();
     (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
@@ -119,12 +123,15 @@ fn command(release: &Release, state: CommandState) -> Command {
 
 fn apply(projection: &SharedProjection, at: i64, decisions: Vec<Decision>) {
     let at = Timestamp::from_millis(at);
-    projection.apply(&DecisionRecord {
+    let next = projection.read().next();
+    let record = DecisionRecord {
         cause: EventId::from_text("evt_1"),
-        position: Position(1),
+        position: Position(next.0 + 1),
         at,
         decisions,
-    });
+        ..DecisionRecord::default()
+    };
+    assert!(projection.apply(next, &record));
 }
 
 fn opened(release: &Release) -> Decision {

@@ -2,10 +2,8 @@
 
 use std::{future::Future, pin::Pin};
 
-use model::{
-    Batch, CommandId, CommandState, EventId, HaltId, HaltScope, ReleaseId, ReleaseRef, ReleaseState,
-    Timestamp,
-};
+use model::{Batch, CommandId, CommandState, HaltId, HaltScope, ReleaseId, ReleaseRef, ReleaseState};
+use proto::EventEnvelope;
 
 /// A future that can be sent to another thread and named in a trait that is used as an object.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -19,21 +17,14 @@ pub struct Unavailable {
 
 /// Where events go.
 pub trait EventSink: Send + Sync {
-    /// Appends one record (`proto::encode_event`), stamped `at` and named `id`. `Ok` means durable: on disk, or
-    /// acked by every replica in sync.
-    fn append(&self, at: Timestamp, id: &EventId, record: Vec<u8>) -> BoxFuture<'_, Result<(), Unavailable>>;
-
-    /// As [`Self::append`], with what the record's telemetry decodes to: whoever reads the record back in this
-    /// process may be spared decoding it again.
-    fn append_decoded(
+    /// Appends one event, in slices where the log keeps services apart. `decoded`: what its telemetry decodes to,
+    /// so that nobody in this process need decode it again. `Ok` means durable: on disk, or acked by every
+    /// replica in sync.
+    fn append(
         &self,
-        at: Timestamp,
-        id: &EventId,
-        record: Vec<u8>,
-        _decoded: Batch,
-    ) -> BoxFuture<'_, Result<(), Unavailable>> {
-        self.append(at, id, record)
-    }
+        envelope: EventEnvelope,
+        decoded: Option<Batch>,
+    ) -> BoxFuture<'_, Result<(), Unavailable>>;
 
     /// A batch whose memory is free to be used again; what it holds is nobody's.
     fn spare_batch(&self) -> Batch {

@@ -122,7 +122,7 @@ impl Shared {
         source: &str,
         body: EnvelopeBody,
     ) -> Result<(), Problem> {
-        self.sink.append(stamp.at, &stamp.id, record_of(stamp, source, body)).await.map_err(refused)
+        self.sink.append(envelope_of(stamp, source, body), None).await.map_err(refused)
     }
 
     /// As [`Self::append`], with what the telemetry in `body` decodes to.
@@ -133,8 +133,7 @@ impl Shared {
         body: EnvelopeBody,
         decoded: Batch,
     ) -> Result<(), Problem> {
-        let record = record_of(stamp, source, body);
-        self.sink.append_decoded(stamp.at, &stamp.id, record, decoded).await.map_err(refused)
+        self.sink.append(envelope_of(stamp, source, body), Some(decoded)).await.map_err(refused)
     }
 
     /// Memory for decoding into.
@@ -152,9 +151,8 @@ impl Shared {
     }
 }
 
-fn record_of(stamp: &Stamp, source: &str, body: EnvelopeBody) -> Vec<u8> {
-    let envelope = EventEnvelope { id: stamp.id.clone(), at: stamp.at, source: source.to_owned(), body };
-    proto::encode_event(&envelope)
+fn envelope_of(stamp: &Stamp, source: &str, body: EnvelopeBody) -> EventEnvelope {
+    EventEnvelope { id: stamp.id.clone(), at: stamp.at, source: source.to_owned(), is_copy: false, body }
 }
 
 fn refused(error: Unavailable) -> Problem {

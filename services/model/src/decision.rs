@@ -54,7 +54,7 @@ pub enum Origin {
 }
 
 /// Everything that one event led to: appended as one record, so that it is on the log whole or not at all.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DecisionRecord {
     pub origin: Origin,
     /// The event that caused it and where it stands on the events log: in which partition, and where there.

@@ -169,7 +169,7 @@ mod tests {
         let mut seen = [0; 24];
         (0..2400).for_each(|n| seen[Partition::of(&key(n), 24).0 as usize] += 1);
         assert!(seen.iter().all(|count| (60..150).contains(count)), "{seen:?}");
-        assert_eq!(Partition::of(&ServiceKey::new("checkout", "production"), 24), Partition(17));
+        assert_eq!(Partition::of(&ServiceKey::new("checkout", "production"), 24), Partition(4));
         assert_eq!(Partition::of(&key(1), 1), Partition::HOME);
         assert_eq!(Partition::of(&key(1), 0), Partition::HOME, "there is no topic without partitions");
     }

@@ -17,6 +17,7 @@ pub mod reason;
 pub mod release;
 pub mod send;
 pub mod service;
+mod standing;
 pub mod target;
 pub mod telemetry;
 pub mod time;
@@ -38,6 +39,7 @@ pub use release::{
 };
 pub use send::{Send, SendReason};
 pub use service::ServiceKey;
+pub use standing::Standing;
 pub use target::Target;
 pub use telemetry::{Batch, RequestEvent, Sample, Series, SeriesKind};
 pub use time::Timestamp;

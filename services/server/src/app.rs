@@ -2,13 +2,10 @@
 //! same order under one deadline.
 
 use std::{
-    io,
     net::SocketAddr,
     os::unix::fs::MetadataExt as _,
     path::PathBuf,
-    sync::{
-        Arc, Mutex, PoisonError,
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -165,8 +162,7 @@ impl App {
         let poison = Poison::register(&registry, bus.dead_letters.clone())?;
         let projection = SharedProjection::default();
         let (decisions, shown) = (bus.decisions.clone(), projection.clone());
-        let (followed, follow) =
-            Followed::new(decisions, shown, poison.clone(), stop_roles.clone()).await?;
+        let (followed, follow) = Followed::new(decisions, shown, poison.clone(), stop_roles.clone()).await?;
         let mut last_to_stop = Running::default();
         last_to_stop.spawn("follow", follow.run());
         followed.catch_up().await.context("the decisions log cannot be read")?;
@@ -446,7 +442,11 @@ fn fingerprint(files: &[PathBuf]) -> Fingerprint {
 
 /// A log in use or a full disk passes; everything else is for the operator to put right.
 fn not_opened(error: bus::OpenError) -> StartError {
-    if error.is_for_the_operator() { StartError::Config(chain(&error)) } else { StartError::Other(error.into()) }
+    if error.is_for_the_operator() {
+        StartError::Config(chain(&error))
+    } else {
+        StartError::Other(error.into())
+    }
 }
 
 fn openapi() -> String {

@@ -15,9 +15,7 @@ use std::{
 use arc_swap::ArcSwap;
 use axum::{Router, body::Body, extract::ConnectInfo, http::Request};
 use http_body_util::BodyExt as _;
-use model::{
-    CommandId, EventId, HaltId, HaltScope, ReleaseId, ReleaseRef, ReleaseState, ServiceKey, Timestamp,
-};
+use model::{CommandId, HaltId, HaltScope, ReleaseId, ReleaseRef, ReleaseState, ServiceKey, Timestamp};
 use prometheus::Registry;
 use proto::{EnvelopeBody, EventEnvelope};
 use secrecy::SecretString;
@@ -36,9 +34,13 @@ struct Recorder {
 }
 
 impl EventSink for Recorder {
-    fn append(&self, at: Timestamp, id: &EventId, record: Vec<u8>) -> BoxFuture<'_, Result<(), Unavailable>> {
-        let envelope = proto::decode_event(&record).unwrap();
-        assert_eq!((envelope.at, &envelope.id), (at, id));
+    fn append(
+        &self,
+        envelope: EventEnvelope,
+        _: Option<model::Batch>,
+    ) -> BoxFuture<'_, Result<(), Unavailable>> {
+        // What cannot be read back must not get onto the log.
+        let envelope = proto::decode_event(&proto::encode_event(&envelope)).unwrap();
         Box::pin(async move {
             if *self.is_down.lock().unwrap() {
                 return Err(Unavailable { reason: "no space left on device".to_owned() });

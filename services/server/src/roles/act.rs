@@ -170,7 +170,9 @@ impl ActRole {
                 drop(revoked);
             }
             None => {
-                tracing::error!("shut out of the actuators' group: another process runs under this one's name");
+                tracing::error!(
+                    "shut out of the actuators' group: another process runs under this one's name"
+                );
                 work.own.clear();
                 self.stop.cancelled().await;
             }

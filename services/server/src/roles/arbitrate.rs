@@ -137,7 +137,9 @@ impl ArbitrateRole {
                 Seat::Standby
             }
             None => {
-                tracing::error!("shut out of the arbiters' group: another process runs under this one's name");
+                tracing::error!(
+                    "shut out of the arbiters' group: another process runs under this one's name"
+                );
                 self.stop.cancelled().await;
                 Seat::Standby
             }

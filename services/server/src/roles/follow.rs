@@ -48,7 +48,8 @@ impl Followed {
         let bounds = decisions.bounds(Partition::HOME).await.context("the decisions log cannot be read")?;
         let (sender, applied) = watch::channel(bounds.first);
         let followed = Self { projection, decisions, applied, policy: Arc::default() };
-        let role = FollowRole { followed: followed.clone(), applied: sender, from: bounds.first, poison, stop };
+        let role =
+            FollowRole { followed: followed.clone(), applied: sender, from: bounds.first, poison, stop };
         Ok((followed, role))
     }
 

@@ -185,6 +185,7 @@ impl Judge {
                 Some(question) = self.questions.recv() => self.answer(question),
                 _ = look.tick() => {
                     self.watch_time(name);
+                    self.note_lag();
                     self.save_if_due().await;
                 }
                 record = self.reader.next() => match record {
@@ -221,6 +222,9 @@ impl Judge {
     /// `false`: told to stop before what it led to was written.
     async fn take(&mut self, record: bus::Record) -> bool {
         let (partition, position) = (self.task.partition, record.position);
+        if let Some(next) = self.task.bus.events.known_next(partition) {
+            set_lag(&self.task.metrics.lag_records, partition, self.reader.position(), next);
+        }
         self.task.poison.note_missing("events", partition, &record);
         match read_event(&record, &self.task.handover) {
             Ok(event) => {
@@ -337,6 +341,21 @@ impl Judge {
         }
         self.stands_still = stands_still;
     }
+
+    /// How many events wait.
+    fn note_lag(&self) {
+        let (events, partition) = (self.task.bus.events.clone(), self.task.partition);
+        if let Some(next) = events.known_next(partition) {
+            return set_lag(&self.task.metrics.lag_records, partition, self.reader.position(), next);
+        }
+        let (taken, gauges) = (self.reader.position(), self.task.metrics.lag_records.clone());
+        // Beside the judging: the answer takes a journey.
+        tokio::spawn(async move {
+            if let Ok(bounds) = events.bounds(partition).await {
+                set_lag(&gauges, partition, taken, bounds.next);
+            }
+        });
+    }
 }
 
 // === snapshots ===
@@ -398,6 +417,11 @@ impl Judge {
             self.snapshot.holds = Some(taken);
         }
     }
+}
+
+fn set_lag(gauges: &IntGaugeVec, partition: Partition, taken: Position, next: Position) {
+    let lag = i64::try_from(next.0.saturating_sub(taken.0)).unwrap_or(i64::MAX);
+    gauges.with_label_values(&[&partition.to_string()]).set(lag);
 }
 
 fn kind_of(body: &EventBody) -> &'static str {

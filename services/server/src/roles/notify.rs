@@ -78,7 +78,9 @@ impl NotifyRole {
                     drop(revoked);
                 }
                 None => {
-                    tracing::error!("shut out of the notifiers' group: another process runs under this one's name");
+                    tracing::error!(
+                        "shut out of the notifiers' group: another process runs under this one's name"
+                    );
                     end(telling.take()).await;
                     self.teller.stop.cancelled().await;
                 }

@@ -25,8 +25,12 @@ pub(crate) struct Unreadable {
 impl Poison {
     pub(crate) fn register(registry: &Registry, dead_letters: Topic) -> anyhow::Result<Self> {
         let help = "Records that could not be read and were skipped.";
-        let count =
-            telemetry::metrics::counter(registry, "ripcord_poison_records_total", help, &["topic", "reason"])?;
+        let count = telemetry::metrics::counter(
+            registry,
+            "ripcord_poison_records_total",
+            help,
+            &["topic", "reason"],
+        )?;
         Ok(Self { count, dead_letters })
     }
 

@@ -7,8 +7,8 @@ use analyzer::{Analyzer, Keeper};
 use anyhow::Context as _;
 use bus::{Bounds, Bus};
 use model::{
-    Decision, DecisionRecord, Event, EventBody, EventId, Partition, PolicyLoad, Position, Proposal, ReleaseId,
-    Standing, Timestamp,
+    Decision, DecisionRecord, Event, EventBody, EventId, Partition, PolicyLoad, Position, Proposal,
+    ReleaseId, Standing, Timestamp,
 };
 
 use super::{
@@ -172,7 +172,8 @@ impl Past {
         }
         let oldest = self.watched.values().min().copied().unwrap_or(self.now).min(self.now);
         let from = oldest - longest_window.saturating_mul(2);
-        let position = bus.events.position_at(partition, from).await.context("the events log cannot be read")?;
+        let position =
+            bus.events.position_at(partition, from).await.context("the events log cannot be read")?;
         Ok(position.max(bounds.first))
     }
 }

@@ -32,6 +32,7 @@ async fn a_breach_that_is_held_when_the_process_dies_is_acted_on_once_after_the_
     system.kill_and_restart().await;
 
     system.until_state(&bad, "rolling_back").await;
+    until("the request arrives", async || (!sink.received().is_empty()).then_some(())).await;
     assert_eq!(sink.received().len(), 1);
     assert_eq!(sink.commands_for("checkout")[0]["to_version"], "2.4.0");
     assert_eq!(system.state(&healthy).await, "watching");

@@ -150,7 +150,7 @@ policies: [ {{ match: {{ environment: production }}, target: {{ exec: {{ argv: [
     pub(crate) fn send(&mut self, body: EventBody) {
         let now = self.now();
         let id = EventId::from_text(format!("evt_{}", self.position));
-        let event = Event { id, at: now, source: "test".into(), body };
+        let event = Event { id, at: now, source: "test".into(), is_copy: false, body };
         if self.arbiter.poll_timeout().is_some_and(|due| due <= now) {
             self.arbiter.handle_timeout(now);
             self.take_decisions();
