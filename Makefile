@@ -1,5 +1,5 @@
 # `make demo` shows Ripcord at work, `make test` proves it. Both install what they lack.
-.PHONY: demo test sim check bench build
+.PHONY: demo test sim check bench bench-stores build
 
 RELEASE = $(or $(CARGO_TARGET_DIR),target)/release
 
@@ -35,6 +35,11 @@ bench:
 	@$(RELEASE)/load-tests latency
 	@$(RELEASE)/load-tests latency --background 100000
 	@$(RELEASE)/load-tests latency --background 500000
+
+# Which store for the log: ours, a plain file, raft-engine, fjall, redb, SQLite. Not part of the workspace.
+bench-stores:
+	cargo run --release --quiet --locked --manifest-path load-tests/stores/Cargo.toml --target-dir target/stores -- \
+		--dir target/stores/data $(if $(ROUNDS),--rounds $(ROUNDS))
 
 build:
 	cargo build --release --package ripcord

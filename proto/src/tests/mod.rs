@@ -2,6 +2,7 @@
 
 mod golden;
 mod hostile;
+mod previous;
 mod round_trip;
 mod samples;
 mod strategies;
