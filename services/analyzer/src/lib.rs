@@ -25,6 +25,7 @@ mod outbox;
 mod release;
 mod restore;
 mod service;
+mod snapshot;
 pub mod statistics;
 pub mod store;
 mod text;
@@ -33,6 +34,7 @@ mod watch;
 
 pub use analyzer::{Analyzer, SERVICES_MAX};
 pub use counters::Counters;
+pub use snapshot::SnapshotError;
 
 #[cfg(test)]
 mod tests;
