@@ -32,18 +32,20 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// function of the events it was handed.
 #[derive(Debug)]
 pub struct Analyzer {
-    now: Timestamp,
+    pub(crate) now: Timestamp,
     pub(crate) policy: Policy,
+    /// What `policy` was compiled from; `None` before the first load.
+    pub(crate) load: Option<PolicyLoad>,
     pub(crate) store: Store,
     pub(crate) services: BTreeMap<ServiceKey, Service>,
-    alerts: Alerts,
-    outbox: Outbox,
-    cause: EventId,
-    position: Position,
-    is_replay: bool,
+    pub(crate) alerts: Alerts,
+    pub(crate) outbox: Outbox,
+    pub(crate) cause: EventId,
+    pub(crate) position: Position,
+    pub(crate) is_replay: bool,
     /// Not after the next moment at which time alone changes something.
-    due: Option<Timestamp>,
-    counters: Counters,
+    pub(crate) due: Option<Timestamp>,
+    pub(crate) counters: Counters,
 }
 
 impl Default for Analyzer {
@@ -62,6 +64,7 @@ impl Analyzer {
         Self {
             now: Timestamp::MIN,
             policy,
+            load: None,
             store,
             services: BTreeMap::new(),
             alerts: Alerts::default(),
@@ -126,6 +129,16 @@ impl Analyzer {
     /// The policy in force.
     pub fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// What the policy in force was loaded from; `None` while it is the default.
+    pub fn policy_load(&self) -> Option<&PolicyLoad> {
+        self.load.as_ref()
+    }
+
+    /// Where the record taken last stands on the log.
+    pub fn position(&self) -> Position {
+        self.position
     }
 
     /// Every release remembered, by service, oldest first.
@@ -216,6 +229,7 @@ impl Analyzer {
         };
         self.store.configure(&policy);
         self.policy = policy;
+        self.load = Some(load.clone());
         self.services.values_mut().for_each(Service::forget_policy);
         self.due = Some(self.now);
     }

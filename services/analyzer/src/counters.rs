@@ -1,7 +1,9 @@
 //! What the judging half counts about itself.
 
+use serde::{Deserialize, Serialize};
+
 /// How much was judged, and what was not taken. The store counts its own: [`crate::store::Counters`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
     /// Services remembered now.
     pub services: u64,

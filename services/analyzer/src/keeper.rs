@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use model::{Decision, DecisionRecord, Event, Origin, Partition, Position, Timestamp};
 
-use crate::Analyzer;
+use crate::{Analyzer, SnapshotError};
 
 /// How long the decisions log may be silent about a partition, by the events' stamps, before it notes how far was
 /// judged: what came before need not be judged again at the next start, however long nothing was proposed.
 const NOTE_PROGRESS_AFTER: Duration = Duration::from_secs(60);
+
+/// The first bytes of every snapshot.
+const MAGIC: [u8; 8] = *b"RIPCORDK";
 
 /// An analyzer and how far it is.
 #[derive(Debug)]
@@ -73,20 +76,31 @@ impl Keeper {
         self.now
     }
 
-    /// The state after the event at `taken`.
+    /// The state after the event at `taken`, as bytes: magic, position, both times (all little-endian, 64 bit),
+    /// then the analyzer.
     pub fn snapshot(&self, taken: Position) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        bytes.extend_from_slice(&taken.0.to_le_bytes());
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend(taken.0.to_le_bytes());
+        bytes.extend(self.now.as_millis().to_le_bytes());
+        bytes.extend(self.noted_at.as_millis().to_le_bytes());
+        bytes.extend(self.analyzer.snapshot());
         bytes
     }
 
-    /// A keeper in the state of a snapshot, and the last event that it has taken.
+    /// The keeper of whom the snapshot was taken, and the last event that it had taken. What it says of events up
+    /// to `decided` stands on the log already.
     pub fn from_snapshot(
         partition: Partition,
         bytes: &[u8],
         decided: Option<Position>,
-    ) -> Result<(Self, Position), String> {
-        let _ = (partition, bytes, decided);
-        Err("temporary".to_owned())
+    ) -> Result<(Self, Position), SnapshotError> {
+        let bytes = bytes.strip_prefix(&MAGIC).ok_or(SnapshotError::NotASnapshot)?;
+        let (taken, bytes) = bytes.split_first_chunk().ok_or(SnapshotError::Damaged)?;
+        let (now, bytes) = bytes.split_first_chunk().ok_or(SnapshotError::Damaged)?;
+        let (noted_at, bytes) = bytes.split_first_chunk().ok_or(SnapshotError::Damaged)?;
+        let analyzer = Analyzer::from_snapshot(bytes)?;
+        let time = |bytes: &[u8; 8]| Timestamp::from_millis(i64::from_le_bytes(*bytes));
+        let keeper = Self::new(partition, analyzer, time(now), time(noted_at), decided);
+        Ok((keeper, Position(u64::from_le_bytes(*taken))))
     }
 }

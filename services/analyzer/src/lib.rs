@@ -26,6 +26,7 @@ mod outbox;
 mod release;
 mod restore;
 mod service;
+mod snapshot;
 pub mod statistics;
 pub mod store;
 mod text;
@@ -35,6 +36,7 @@ mod watch;
 pub use analyzer::{Analyzer, SERVICES_MAX};
 pub use counters::Counters;
 pub use keeper::Keeper;
+pub use snapshot::SnapshotError;
 
 #[cfg(test)]
 mod tests;

@@ -76,6 +76,11 @@ impl Outbox {
         self.of_event.clear();
     }
 
+    /// Whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.of_event.is_empty() && self.ready.is_empty()
+    }
+
     pub(crate) fn take(&mut self) -> Option<Proposal> {
         self.ready.pop_front()
     }

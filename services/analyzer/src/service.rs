@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use model::{EventId, Position, ServiceKey, Timestamp};
 use policy::{EffectivePolicy, Policy};
+use serde::{Deserialize, Serialize};
 
 use crate::{judge::subject::Sources, release::tracked::Tracked, watch::own::OwnTrigger};
 
@@ -33,7 +34,7 @@ pub(crate) enum Scope {
 }
 
 /// A service and its releases, the newest last.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Service {
     pub(crate) key: ServiceKey,
     pub(crate) releases: Vec<Tracked>,
@@ -43,6 +44,7 @@ pub(crate) struct Service {
     pub(crate) last_look_at: Option<Timestamp>,
     /// Since when the service as a whole may be judged: what came before was a bad release's.
     pub(crate) quiet_since: Option<Timestamp>,
+    #[serde(skip)]
     effective: Option<Arc<EffectivePolicy>>,
 }
 

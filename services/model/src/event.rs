@@ -1,10 +1,12 @@
 //! What comes in.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Alert, Batch, Delivery, DeploymentEvent, EventId, Outcome, RequestEvent, Timestamp, Verb};
 
 /// The text of every policy file in force from here on; pure cores compile it, so that the policy at a record
 /// is a function of the log.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyLoad {
     /// File name and the policy sections of its text, in order of precedence; the first is the main file.
     pub files: Vec<(String, String)>,

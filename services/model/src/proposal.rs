@@ -1,5 +1,7 @@
 //! What the analyzer emits: findings about one service at a time, and what it would do about them.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Alert, Delivery, EventId, Outcome, PolicyLoad, Reason, Release, ReleaseRef, ServiceKey, Verb};
 
 /// What a trigger asks for when its condition is broken.
@@ -68,7 +70,7 @@ pub struct LimitState {
 }
 
 /// Something about the data itself that a person should know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum FindingKind {
     /// Nothing came in for a watched service, and its sender is silent altogether.
     SenderSilent,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{EventId, Position, ServiceKey, Timestamp};
 
 /// Which test let the bare comparison count.
@@ -15,7 +17,7 @@ pub enum Test {
 }
 
 /// How far the measured value may be off through the way it was recorded.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ErrorBound {
     /// Exact up to slot alignment.
     #[default]

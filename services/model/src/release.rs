@@ -2,10 +2,12 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use serde::{Deserialize, Serialize};
+
 use crate::{ReleaseId, ServiceKey, Timestamp};
 
 /// What is going out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ChangeKind {
     #[default]
     Code,
@@ -30,7 +32,7 @@ pub enum DeploymentStatus {
 }
 
 /// What was built: the content by which a version is told from another of the same name.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Artifact {
     /// As sent, e.g. a package URL `pkg:oci/shop@sha256%3A…` or an image reference.
     pub reference: String,
@@ -39,7 +41,7 @@ pub struct Artifact {
 }
 
 /// Who is told and asked.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Owner {
     pub team: Option<String>,
     pub slack: Option<String>,
@@ -77,7 +79,7 @@ pub struct DeploymentEvent {
 }
 
 /// Where a release is in its life (DESIGN, section 3).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ReleaseState {
     /// Announced (`status: started`), not out yet.
     #[default]
@@ -162,7 +164,7 @@ impl fmt::Display for ReleaseState {
 }
 
 /// One version of one service going out in one environment.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Release {
     pub id: ReleaseId,
     pub key: ServiceKey,

@@ -3,6 +3,7 @@
 mod selector;
 
 use promql_parser::label::Matcher;
+use serde::{Deserialize, Serialize};
 
 pub use selector::SelectorError;
 
@@ -18,7 +19,7 @@ pub struct Selector {
 }
 
 /// Which side of a ratio the first selector counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RatioKind {
     /// `bad / total`: more is worse.
     Bad,

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use model::{Owner, Target, proposal::Action};
+use serde::{Deserialize, Serialize};
 
 use crate::{Expression, MetricDefinition, Selector, TimeInterval};
 
@@ -21,7 +22,7 @@ pub struct Identity {
 }
 
 /// A name of the identity; what [`Join`] takes and [`StaticIdentity`] sets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum IdentityField {
     Service,
     Environment,

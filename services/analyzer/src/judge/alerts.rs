@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use model::{Alert, Labels, ServiceKey, Timestamp};
 use policy::Identity;
+use serde::{Deserialize, Serialize};
 
 /// How many firing alerts are remembered. Ten for each of a thousand services, far more than anyone can act on;
 /// beyond it the one heard of longest ago is forgotten, which can only make `alert()` false.
 pub(crate) const ALERTS_MAX: usize = 10_000;
 
 /// One firing alert.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Firing {
     name: String,
     who: Affected,
@@ -21,7 +22,7 @@ struct Firing {
 }
 
 /// Whom an alert is about.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Affected {
     pub(crate) service: String,
     /// `None`: its labels name none, so any.
@@ -35,7 +36,7 @@ impl Affected {
 }
 
 /// Remembers firing alerts by service and the fingerprint of their labels.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Alerts {
     firing: BTreeMap<(String, u64), Firing>,
     /// Grows with every alert heard, so that the one heard of longest ago is known.

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use model::{ServiceKey, Timestamp};
 use policy::{Expression, Policy, Trigger};
+use serde::{Deserialize, Serialize};
 
 use super::signal::Signal;
 use crate::store::{Ask, Store, Versions};
@@ -13,7 +14,7 @@ use crate::store::{Ask, Store, Versions};
 /// Frozen, because the store forgets: changing what a release is compared with in mid-watch would void the
 /// comparison (STATISTICS 5.2). They are what ran before and not the release's: the previous version where
 /// telemetry names it, else every other version, else the telemetry that carries no version.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Frozen {
     signals: BTreeMap<(String, Duration), Signal>,
 }

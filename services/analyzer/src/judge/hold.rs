@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use model::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::truth::Truth;
 
@@ -11,7 +12,7 @@ use super::truth::Truth;
 pub(crate) const LOOK_GAP_MAX: Duration = Duration::from_secs(120);
 
 /// Where a trigger stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Phase {
     #[default]
     Inactive,

@@ -2,11 +2,12 @@
 
 use model::Timestamp;
 use policy::{MetricSource, Policy};
+use serde::{Deserialize, Serialize};
 
 use crate::store::{Ask, GaugeValue, HistogramCount, RatioCount, Store, ThroughputValue};
 
 /// What the store answered.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Signal {
     Ratio(RatioCount),
     Histogram(HistogramCount),

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::{ChangeKind, DeploymentEvent, Finding, FindingKind, Owner, Release, ReleaseState, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     judge::{baseline::Frozen, hold::Phase},
@@ -10,7 +11,7 @@ use crate::{
 };
 
 /// One trigger of one release (or service).
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct TriggerState {
     pub(crate) phase: Phase,
     /// The condition it was judged by: another one starts its stretch anew.
@@ -21,7 +22,7 @@ pub(crate) struct TriggerState {
 }
 
 /// A release under the analyzer's eyes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Tracked {
     pub(crate) release: Release,
     pub(crate) triggers: BTreeMap<String, TriggerState>,
@@ -46,7 +47,7 @@ pub(crate) struct Tracked {
 }
 
 /// When data last came in, by the clock of ingest: a sender whose own clock is off is not silent.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Alive {
     /// Newest sample of the release, event time.
     pub(crate) newest: Option<Timestamp>,

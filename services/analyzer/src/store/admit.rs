@@ -78,7 +78,7 @@ impl Store {
 
     /// The series' labels, parsed anew.
     pub(super) fn labels_of(&self, id: u32) -> Labels {
-        LabelBytes::parse(self.table.labels_of(id)).map(Labels::from_pairs).unwrap_or_default()
+        self.table.parsed_labels_of(id)
     }
 
     /// Finds out whose a series is and what it counts for.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use model::{ServiceKey, Timestamp};
 use policy::RatioKind;
+use serde::{Deserialize, Serialize};
 
 /// One question to the windows.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +44,7 @@ impl Versions<'_> {
 }
 
 /// `part` of `total` events.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RatioCount {
     pub part: u64,
     pub total: u64,
@@ -55,7 +56,7 @@ pub struct RatioCount {
 }
 
 /// The mean of a gauge over its series and the window.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct GaugeValue {
     pub value: f64,
     pub samples: u64,
@@ -65,7 +66,7 @@ pub struct GaugeValue {
 }
 
 /// Events per second over the part of the window that data covers.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ThroughputValue {
     pub per_second: f64,
     pub count: u64,

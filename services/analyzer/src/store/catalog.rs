@@ -1,8 +1,9 @@
 //! Services, their versions, and the windows of each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::{ServiceKey, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::{
     cell::{Cell, Rings},
@@ -18,10 +19,12 @@ const SERVICES_MAX: usize = 10_000;
 /// version (a build time, a pod's name).
 const VERSIONS_MAX: usize = 64;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Service {
     pub(super) key: ServiceKey,
+    #[serde(skip)]
     pub(super) versions: BTreeMap<Option<String>, u32>,
+    #[serde(skip)]
     pub(super) series: u32,
     /// Newest settled sample since looks were last taken.
     pub(super) look_at: Option<Timestamp>,
@@ -29,7 +32,7 @@ pub(super) struct Service {
     pub(super) newest_request_at: Option<Timestamp>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Version {
     pub(super) service: u32,
     pub(super) name: Option<String>,
@@ -37,6 +40,7 @@ pub(super) struct Version {
     pub(super) seen: Option<(Timestamp, Timestamp)>,
     /// When it was last in use, as time came in.
     pub(super) used_at: Timestamp,
+    #[serde(skip)]
     pub(super) series: u32,
     /// By source.
     pub(super) cells: BTreeMap<u32, u32>,
@@ -54,9 +58,10 @@ impl Version {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Catalog {
     pub(super) services: Slab<Service>,
+    #[serde(skip)]
     pub(super) by_key: BTreeMap<ServiceKey, u32>,
     pub(super) versions: Slab<Version>,
     pub(super) cells: Slab<Cell>,
@@ -156,8 +161,7 @@ impl Catalog {
         let place_of =
             |source: &Source| after.sources.iter().position(|it| it.definition == source.definition);
         let moved: Vec<Option<usize>> = before.sources.iter().map(place_of).collect();
-        for id in 0..self.versions.end() {
-            let version = &mut self.versions[id];
+        for (_, version) in self.versions.used_mut() {
             version.requests.reshape(&after.request_windows, Requests::ring);
             for (source, cell) in std::mem::take(&mut version.cells) {
                 match moved.get(source as usize).copied().flatten() {
@@ -193,6 +197,32 @@ impl Catalog {
         }
         taken.sort_by(|a, b| self.services[a.0].key.cmp(&self.services[b.0].key));
         taken.into_iter().map(|(id, at)| (&self.services[id].key, at))
+    }
+
+    /// After a snapshot: services and versions are found by their names again. `None` where two are the same, one
+    /// is nobody's, or a cell is not the windows of exactly one version for one of `sources`.
+    pub(super) fn reindex(&mut self, sources: usize) -> Option<()> {
+        let (services, cells) = (self.services.in_use(), self.cells.in_use());
+        for (id, service) in self.services.used() {
+            if self.by_key.insert(service.key.clone(), id).is_some() {
+                return None;
+            }
+        }
+        let mut owned = BTreeSet::new();
+        for (id, version) in self.versions.used() {
+            if !services.has(version.service) {
+                return None;
+            }
+            let of_service = &mut self.services[version.service].versions;
+            let is_own = |(source, cell): (&u32, &u32)| {
+                (*source as usize) < sources && cells.has(*cell) && owned.insert(*cell)
+            };
+            if of_service.insert(version.name.clone(), id).is_some() || !version.cells.iter().all(is_own) {
+                return None;
+            }
+        }
+        let is_whole = owned.len() == self.cells.len() && self.looks.iter().all(|&look| services.has(look));
+        is_whole.then_some(())
     }
 
     pub(super) fn last_sample_at(&self, service: &Service) -> Option<Timestamp> {

@@ -4,11 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use model::Timestamp;
 use policy::MetricSource;
+use serde::{Deserialize, Serialize};
 
 use super::{
     ladder::Layouts,
     lane::{Buckets, Counts, Gauges},
-    ring::{Lane, Ring, Shape, Span},
+    ring::{Lane, Ring, Saved, Shape, Span},
 };
 
 /// More layouts of one histogram at once than versions of a library run side by side; beyond, the one that was
@@ -16,7 +17,8 @@ use super::{
 const LAYOUTS_MAX: usize = 16;
 
 /// One ring a window length, ascending.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(bound(serialize = "L: Saved", deserialize = "L: Saved"))]
 pub(super) struct Rings<L>(Vec<Ring<L>>);
 
 impl<L> Default for Rings<L> {
@@ -79,7 +81,7 @@ impl Reach {
 }
 
 /// What a series counts for in a cell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) enum Part {
     /// Of a ratio: the part, the total, or both.
     Ratio {
@@ -103,7 +105,7 @@ pub(super) struct Increase {
     pub(super) rung: u16,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) enum Cell {
     #[default]
     Free,
@@ -168,15 +170,17 @@ impl Cell {
 }
 
 /// A histogram's rings, one set a layout of bounds.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Layered {
     windows: Vec<Duration>,
     pub(super) layouts: Vec<Layer>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Layer {
     pub(super) layout: u32,
+    /// Not in a snapshot: the layout says them.
+    #[serde(skip)]
     pub(super) bounds: Arc<[f64]>,
     newest_at: Timestamp,
     pub(super) rings: Rings<Buckets>,
@@ -215,5 +219,17 @@ impl Layered {
         let rings = Rings::new(&self.windows, |shape| Buckets::ring(shape, buckets));
         self.layouts.push(Layer { layout, bounds, newest_at: Timestamp::MIN, rings });
         self.layouts.len() - 1
+    }
+}
+
+impl Cell {
+    /// After a snapshot: histograms get their bounds again; `None` where they do not fit what was counted.
+    pub(super) fn take_bounds(&mut self, layouts: &Layouts) -> Option<()> {
+        let Self::Histogram(layered) = self else { return Some(()) };
+        layered.layouts.iter_mut().try_for_each(|layer| {
+            layer.bounds = layouts.bounds_of(layer.layout);
+            let columns = layer.bounds.len() + 1;
+            layer.rings.0.iter().all(|ring| ring.lane.columns() == columns).then_some(())
+        })
     }
 }

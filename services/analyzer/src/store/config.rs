@@ -4,6 +4,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use policy::{Identity, MetricSource, Policy};
 
+use super::hash::hash_bytes;
+
 /// The window of a metric that nothing computes over a window: it may still be asked for.
 const WINDOW_DEFAULT: Duration = Duration::from_secs(300);
 
@@ -77,6 +79,11 @@ impl Config {
             start_reach: shortest.saturating_mul(2),
             sources,
         }
+    }
+
+    /// A hash of everything in it: whether a policy that is compiled again comes out as it did.
+    pub(super) fn hash(&self) -> u64 {
+        hash_bytes(format!("{self:?}").as_bytes())
     }
 
     /// Whether series are bound to the same names and windows as by `other`.

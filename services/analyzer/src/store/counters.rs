@@ -1,7 +1,9 @@
 //! What the store counts about itself.
 
+use serde::{Deserialize, Serialize};
+
 /// How much came in, and what became of what could not be used. All only ever grow, save `series`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
     /// Series known now.
     pub series: u64,

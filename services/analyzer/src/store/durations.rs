@@ -5,6 +5,8 @@
 //! version and 3 us a slot to add and subtract (PERFORMANCE, section 0). The running total is one array over
 //! the same buckets.
 
+mod image;
+
 use hdrhistogram::Histogram;
 
 use super::ring::{Lane, Place, Ring, Shape, Span};

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use model::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::{Store, config::Config, slab::NONE};
 
@@ -15,7 +16,7 @@ const CHUNK: u32 = 16_384;
 /// Rounds in the time after which something is idle: what is forgotten is so at most a quarter late.
 const ROUNDS: u32 = 4;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Sweep {
     /// When the next chunk is due; `None` while there is nothing to forget.
     pub(super) at: Option<Timestamp>,

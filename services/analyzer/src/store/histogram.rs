@@ -7,11 +7,12 @@
 use std::sync::Arc;
 
 use model::{ErrorBound, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::durations;
 
 /// Cumulative counts over upper bounds.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HistogramCount {
     /// Upper bound in seconds and how many observations are not above it; ascending in both. The last may be
     /// infinite.

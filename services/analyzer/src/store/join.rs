@@ -9,16 +9,17 @@ use std::collections::BTreeMap;
 
 use model::{Labels, Timestamp};
 use policy::{Identity, IdentityField, Join};
+use serde::{Deserialize, Serialize};
 
 use super::{
     identity::Names,
-    slab::{NONE, Slab},
+    slab::{InUse, NONE, Slab},
 };
 
 type GroupKey = (usize, Vec<String>);
 type Taken = Vec<(IdentityField, String)>;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Group {
     key: GroupKey,
     info: Option<Info>,
@@ -26,7 +27,7 @@ struct Group {
 }
 
 /// The info series in force.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Info {
     series: u32,
     /// Its newest sample.
@@ -35,9 +36,10 @@ struct Info {
     taken: Taken,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Joins {
     groups: Slab<Group>,
+    #[serde(skip)]
     by_key: BTreeMap<GroupKey, u32>,
 }
 
@@ -128,6 +130,18 @@ impl Joins {
             }
         }
         changed
+    }
+
+    /// After a snapshot: groups differ and name series that are there.
+    pub(super) fn reindex(&mut self, series: &InUse) -> Option<()> {
+        for (id, group) in self.groups.used() {
+            let info = group.info.as_ref().map_or(NONE, |info| info.series);
+            let is_sound = series.has_or_none(info) && group.members.iter().all(|&it| series.has(it));
+            if !is_sound || self.by_key.insert(group.key.clone(), id).is_some() {
+                return None;
+            }
+        }
+        Some(())
     }
 
     fn group(&mut self, key: GroupKey) -> u32 {

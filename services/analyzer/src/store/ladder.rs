@@ -7,11 +7,15 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use model::{LabelBytes, Labels};
+use serde::{Deserialize, Serialize};
 
-use super::slab::{NONE, Slab};
+use super::{
+    slab::{InUse, NONE, Slab},
+    table::SeriesTable,
+};
 
 /// Bounds of one histogram. Classic ones have ten to thirty; this many is a mistake.
-const RUNGS_MAX: usize = 512;
+pub(super) const RUNGS_MAX: usize = 512;
 
 /// Different layouts in the whole store: one or a few a library. Beyond, buckets are not counted.
 const LAYOUTS_MAX: usize = 4096;
@@ -20,9 +24,10 @@ const LAYOUTS_MAX: usize = 4096;
 const BOUND: &str = "le";
 
 /// Interned bounds, ascending.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Layouts {
     all: Vec<Arc<[f64]>>,
+    #[serde(skip)]
     by_bits: BTreeMap<Vec<u64>, u32>,
 }
 
@@ -32,7 +37,7 @@ impl Layouts {
     }
 
     fn intern(&mut self, bounds: &[f64]) -> u32 {
-        let bits: Vec<u64> = bounds.iter().map(|bound| bound.to_bits()).collect();
+        let bits = bits_of(bounds);
         if let Some(&layout) = self.by_bits.get(&bits) {
             return layout;
         }
@@ -44,10 +49,23 @@ impl Layouts {
         self.by_bits.insert(bits, layout);
         layout
     }
+
+    /// After a snapshot; `None` unless all differ and none is longer than a ladder may be.
+    fn reindex(&mut self) -> Option<()> {
+        let numbered = self.all.iter().zip(0..).filter(|(bounds, _)| bounds.len() <= RUNGS_MAX);
+        self.by_bits = numbered.map(|(bounds, layout)| (bits_of(bounds), layout)).collect();
+        (self.by_bits.len() == self.all.len()).then_some(())
+    }
 }
 
-#[derive(Debug, Default)]
+fn bits_of(bounds: &[f64]) -> Vec<u64> {
+    bounds.iter().map(|bound| bound.to_bits()).collect()
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Ladder {
+    /// Not in a snapshot: the labels of any of its series say it.
+    #[serde(skip)]
     key: Box<[u8]>,
     /// Bound and series, ascending by bound.
     rungs: Vec<(f64, u32)>,
@@ -55,9 +73,10 @@ struct Ladder {
     layout: Option<u32>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Ladders {
     ladders: Slab<Ladder>,
+    #[serde(skip)]
     by_key: BTreeMap<Box<[u8]>, u32>,
     pub(super) layouts: Layouts,
 }
@@ -113,6 +132,30 @@ impl Ladders {
         let layout = self.layouts.intern(&bounds);
         ladder.layout = Some(layout);
         (layout, ladder.rungs.iter().enumerate().map(|(at, rung)| (rung.1, at as u16)))
+    }
+}
+
+impl Ladders {
+    /// After a snapshot: every ladder has rungs, whose series know it, and a key that no other has.
+    pub(super) fn reindex(&mut self, table: &SeriesTable) -> Option<()> {
+        self.layouts.reindex()?;
+        let layouts = self.layouts.all.len();
+        for (id, ladder) in self.ladders.used_mut() {
+            let is_rung = |rung: &(f64, u32)| table.series.get(rung.1).is_some_and(|it| it.ladder == id);
+            let is_layout = |layout: u32| layout == NONE || (layout as usize) < layouts;
+            if !ladder.rungs.iter().all(is_rung) || !ladder.layout.is_none_or(is_layout) {
+                return None;
+            }
+            ladder.key = key_of(&table.parsed_labels_of(ladder.rungs.first()?.1));
+            if self.by_key.insert(ladder.key.clone(), id).is_some() {
+                return None;
+            }
+        }
+        Some(())
+    }
+
+    pub(super) fn in_use(&self) -> InUse {
+        self.ladders.in_use()
     }
 }
 

@@ -1,6 +1,15 @@
 //! What slots hold: counts, buckets, gauge values.
 
-use super::ring::{Lane, Place, Ring, Shape, Span};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    ladder::RUNGS_MAX,
+    ring::{Lane, Place, Ring, Saved, Shape, Span},
+    runs,
+};
+
+/// A bucket a rung, and the samples.
+const COLUMNS_MAX: usize = RUNGS_MAX + 1;
 
 /// `N` counts a slot.
 #[derive(Debug)]
@@ -50,6 +59,27 @@ impl<const N: usize> Lane for Counts<N> {
 
     fn recycle(&mut self, index: usize) {
         self.slots[index] = [0; N];
+    }
+}
+
+/// [`Counts`] in a snapshot. The totals are kept, since a full counter makes them differ from the slots' sum.
+#[derive(Serialize, Deserialize)]
+pub(super) struct CountsImage {
+    totals: Vec<u64>,
+    slots: Vec<u64>,
+}
+
+impl<const N: usize> Saved for Counts<N> {
+    type Image = CountsImage;
+
+    fn image(&self) -> CountsImage {
+        CountsImage { totals: self.totals.to_vec(), slots: runs::pack(self.slots.iter().flatten().copied()) }
+    }
+
+    fn of_image(image: CountsImage, kept: usize, _current: &[usize]) -> Option<Self> {
+        let numbers = runs::unpack(&image.slots, kept * N)?;
+        let (slots, _) = numbers.as_chunks();
+        Some(Self { slots: slots.into(), totals: image.totals.try_into().ok()? })
     }
 }
 
@@ -120,6 +150,45 @@ impl Lane for Buckets {
     }
 }
 
+/// [`Buckets`] in a snapshot: the totals are the sums of the newest window's slots.
+#[derive(Serialize, Deserialize)]
+pub(super) struct BucketsImage {
+    columns: u16,
+    slots: Vec<u64>,
+}
+
+impl Buckets {
+    /// One more than there are buckets.
+    pub(super) fn columns(&self) -> usize {
+        self.totals.len()
+    }
+}
+
+impl Saved for Buckets {
+    type Image = BucketsImage;
+
+    fn image(&self) -> BucketsImage {
+        let slots = runs::pack(self.slots.iter().copied().map(u64::from));
+        BucketsImage { columns: self.columns() as u16, slots }
+    }
+
+    fn of_image(image: BucketsImage, kept: usize, current: &[usize]) -> Option<Self> {
+        let columns = usize::from(image.columns);
+        if !(1..=COLUMNS_MAX).contains(&columns) {
+            return None;
+        }
+        let numbers = runs::unpack(&image.slots, kept * columns)?;
+        let slots: Box<[u32]> =
+            numbers.into_iter().map(|it| u32::try_from(it).ok()).collect::<Option<_>>()?;
+        let mut totals: Box<[u64]> = vec![0; columns].into();
+        for index in current {
+            let slot = &slots[index * columns..(index + 1) * columns];
+            totals.iter_mut().zip(slot).for_each(|(total, count)| *total += u64::from(*count));
+        }
+        Some(Self { slots, totals })
+    }
+}
+
 /// Sums of gauge values. Floats do not subtract exactly, so there are no running totals.
 #[derive(Debug)]
 pub(super) struct Gauges {
@@ -147,5 +216,28 @@ impl Lane for Gauges {
 
     fn recycle(&mut self, index: usize) {
         self.slots[index] = (0.0, 0);
+    }
+}
+
+/// [`Gauges`] in a snapshot: the sums as bits, so that they come out as they were, and the samples.
+#[derive(Serialize, Deserialize)]
+pub(super) struct GaugesImage {
+    sums: Vec<u64>,
+    samples: Vec<u64>,
+}
+
+impl Saved for Gauges {
+    type Image = GaugesImage;
+
+    fn image(&self) -> GaugesImage {
+        GaugesImage {
+            sums: runs::pack(self.slots.iter().map(|slot| slot.0.to_bits())),
+            samples: runs::pack(self.slots.iter().map(|slot| slot.1)),
+        }
+    }
+
+    fn of_image(image: GaugesImage, kept: usize, _current: &[usize]) -> Option<Self> {
+        let sums = runs::unpack(&image.sums, kept)?.into_iter().map(f64::from_bits);
+        Some(Self { slots: sums.zip(runs::unpack(&image.samples, kept)?).collect() })
     }
 }

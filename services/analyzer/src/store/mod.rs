@@ -18,6 +18,7 @@ mod counters;
 mod discover;
 mod durations;
 mod expire;
+mod front;
 mod hash;
 mod histogram;
 mod identity;
@@ -29,9 +30,11 @@ mod read;
 mod requests;
 mod ring;
 mod role;
+mod runs;
 mod series;
 mod settle;
 mod slab;
+mod snapshot;
 mod table;
 mod target;
 #[cfg(test)]
@@ -46,6 +49,8 @@ use policy::Policy;
 pub use ask::{Ask, GaugeValue, Look, RatioCount, ThroughputValue, VersionSeen, Versions};
 pub use counters::Counters;
 pub use histogram::HistogramCount;
+
+pub(crate) use snapshot::{StoreFault, StoreImage, StoreParts};
 
 use catalog::Catalog;
 use config::Config;

@@ -5,9 +5,13 @@
 //! when it leaves; the one before serves questions about an earlier moment by summing slots. Counts are
 //! integers, so subtracting is exact.
 
+mod image;
+
 use std::time::Duration;
 
 use model::Timestamp;
+
+pub(super) use image::Saved;
 
 /// Slots a window has at least this width: finer ones would be empty between two scrapes.
 const SLOT_MS_MIN: i64 = 1000;

@@ -4,30 +4,36 @@ use std::collections::BTreeMap;
 
 use model::{Labels, SeriesKind};
 use policy::MetricSource;
+use serde::{Deserialize, Serialize};
 
-use super::{cell::Part, slab::Slab};
+use super::{
+    cell::Part,
+    slab::{InUse, NONE, Slab},
+};
 
 /// The suffix of a classic histogram's buckets.
 const BUCKET_SUFFIX: &str = "_bucket";
 const NAME: &str = "__name__";
 
 /// One thing a series counts for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) struct Role {
     pub(super) cell: u32,
     pub(super) part: Part,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct RoleSet {
     roles: Vec<Role>,
+    #[serde(skip)]
     users: u32,
 }
 
 /// Interned sets of roles.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct RoleSets {
     sets: Slab<RoleSet>,
+    #[serde(skip)]
     by_roles: BTreeMap<Vec<Role>, u32>,
 }
 
@@ -55,6 +61,25 @@ impl RoleSets {
             let set = self.sets.remove(id);
             self.by_roles.remove(&set.roles);
         }
+    }
+
+    /// After a snapshot: `users` are the sets of all series; each set has some, is like no other and names cells
+    /// that are there.
+    pub(super) fn reindex(&mut self, users: impl Iterator<Item = u32>, cells: &InUse) -> Option<()> {
+        let in_use = self.sets.in_use();
+        for id in users.filter(|id| *id != NONE) {
+            if !in_use.has(id) {
+                return None;
+            }
+            self.sets[id].users += 1;
+        }
+        for (id, set) in self.sets.used() {
+            let is_sound = set.users > 0 && set.roles.iter().all(|role| cells.has(role.cell));
+            if !is_sound || self.by_roles.insert(set.roles.clone(), id).is_some() {
+                return None;
+            }
+        }
+        Some(())
     }
 }
 

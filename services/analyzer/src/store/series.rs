@@ -1,20 +1,24 @@
 //! What is remembered of each raw series.
 
 use model::{SeriesKind, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::{arena::LabelRef, slab::NONE};
 
 /// One raw series. A million of them are expected, so it stays under a hundred bytes; its labels are parsed
 /// again in the rare moments they are needed.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct SeriesState {
     /// The last usable value; NaN before the first.
     pub(super) last: f64,
     /// When the last sample was, usable or not; [`Timestamp::MIN`] before the first.
     pub(super) last_at: Timestamp,
+    #[serde(skip)]
     pub(super) hash: u64,
+    #[serde(skip)]
     pub(super) labels: LabelRef,
     /// Which series followed this one in the last batch.
+    #[serde(skip, default = "none")]
     pub(super) next: u32,
     pub(super) target: u32,
     /// Whose it is; [`NONE`] while service or environment is unknown.
@@ -34,8 +38,10 @@ pub(super) struct SeriesState {
 }
 
 /// Facts about a series.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Flags {
+    /// Not in a snapshot, which has only series that are.
+    #[serde(skip, default = "yes")]
     pub(super) is_used: bool,
     /// It was born inside a family already seen at its target: its first value counts from zero.
     pub(super) is_born_from_zero: bool,
@@ -44,6 +50,14 @@ pub(super) struct Flags {
     /// Names are taken from it.
     pub(super) is_info: bool,
     pub(super) is_ended: bool,
+}
+
+fn none() -> u32 {
+    NONE
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Default for SeriesState {

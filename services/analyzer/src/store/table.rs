@@ -4,7 +4,10 @@
 //! right guess costs one comparison of bytes (36 ns at 100 k series), a wrong one a hash and a comparison.
 //! Nothing is ever decided by a hash alone.
 
+mod image;
+
 use hashbrown::HashTable;
+use model::{LabelBytes, Labels};
 
 use super::{
     arena::Arena,
@@ -84,6 +87,11 @@ impl SeriesTable {
 
     pub(super) fn labels_of(&self, id: u32) -> &[u8] {
         self.arena.get(self.series[id].labels)
+    }
+
+    /// The same, parsed anew.
+    pub(super) fn parsed_labels_of(&self, id: u32) -> Labels {
+        LabelBytes::parse(self.labels_of(id)).map(Labels::from_pairs).unwrap_or_default()
     }
 
     /// Gives back the memory of removed label sets, once most of it is theirs.

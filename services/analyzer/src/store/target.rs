@@ -7,6 +7,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use model::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::slab::{NONE, Slab};
 
@@ -15,7 +16,7 @@ use super::slab::{NONE, Slab};
 pub(super) const SCRAPES_MAX: usize = 64;
 
 /// What a sample does once its scrape settles.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Mark {
     /// A counter grew by the amount.
     Increase,
@@ -32,14 +33,14 @@ pub(super) enum Mark {
 }
 
 /// One sample of a scrape.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Entry {
     pub(super) series: u32,
     pub(super) mark: Mark,
     pub(super) amount: f64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Scrape {
     pub(super) at: Timestamp,
     /// When it is settled whatever is missing.
@@ -52,7 +53,7 @@ pub(super) struct Scrape {
 }
 
 /// The series of one name at a target.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Family {
     pub(super) first_at: Timestamp,
     /// False once a series of it was forgotten while the target went on: if that one comes back it must not
@@ -61,7 +62,7 @@ pub(super) struct Family {
     pub(super) series: u32,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Target {
     key: TargetKey,
     pub(super) families: BTreeMap<Box<str>, Family>,
@@ -72,7 +73,9 @@ pub(super) struct Target {
     /// Counts settled scrapes; marks the series of the last one.
     pub(super) epoch: u32,
     /// How many series the last settled scrape had.
+    #[serde(skip)]
     pub(super) live: u32,
+    #[serde(skip)]
     pub(super) series: u32,
     /// Newest sample of earlier batches: what "late" is measured from. A sender's order is kept within a
     /// series only, so samples of one batch are not late relative to each other.
@@ -81,6 +84,8 @@ pub(super) struct Target {
     pub(super) arrived_at: Timestamp,
     /// The replicas that this target is one of.
     pub(super) replicas: u32,
+    /// During a batch only.
+    #[serde(skip)]
     pub(super) is_touched: bool,
 }
 
@@ -146,9 +151,10 @@ impl Target {
 pub(super) type TargetKey = Vec<String>;
 
 /// The targets that several senders scrape for safety, of which one counts at a time.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Replicas {
     key: TargetKey,
+    #[serde(skip)]
     targets: u32,
     elected: u32,
     seen_at: Timestamp,
@@ -176,11 +182,13 @@ impl Replicas {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Targets {
     pub(super) all: Slab<Target>,
+    #[serde(skip)]
     by_key: BTreeMap<TargetKey, u32>,
     pub(super) replicas: Slab<Replicas>,
+    #[serde(skip)]
     replicas_by_key: BTreeMap<TargetKey, u32>,
 }
 
@@ -226,6 +234,28 @@ impl Targets {
             let replicas = self.replicas.remove(target.replicas);
             self.replicas_by_key.remove(&replicas.key);
         }
+    }
+
+    /// After a snapshot: targets and their replicas are counted and found by their keys again; `None` where two
+    /// are the same, or one is nobody's.
+    pub(super) fn reindex(&mut self) -> Option<()> {
+        let replicas = self.replicas.in_use();
+        for (id, target) in self.all.used() {
+            if !replicas.has_or_none(target.replicas) || self.by_key.insert(target.key.clone(), id).is_some()
+            {
+                return None;
+            }
+            if target.replicas != NONE {
+                self.replicas[target.replicas].targets += 1;
+            }
+        }
+        for (id, replicas) in self.replicas.used() {
+            let is_twice = self.replicas_by_key.insert(replicas.key.clone(), id).is_some();
+            if is_twice || replicas.targets == 0 {
+                return None;
+            }
+        }
+        Some(())
     }
 }
 

@@ -9,4 +9,6 @@ mod restart;
 mod rolling_values;
 mod shop;
 mod silence;
+mod snapshot;
 mod told;
+mod world;

@@ -121,7 +121,7 @@ impl Shop {
         }
     }
 
-    fn act(&mut self, words: &[&str]) {
+    pub(super) fn act(&mut self, words: &[&str]) {
         match words {
             ["serve", service, version, rates @ ..] => self.serve(service, version, rates),
             ["stop", service, version] => {

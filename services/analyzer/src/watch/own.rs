@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use model::{Action, Breach, Finding, FindingKind, LimitState, Reason, ReleaseState, SharedBlame, Timestamp};
 use policy::{EffectivePolicy, Trigger};
+use serde::{Deserialize, Serialize};
 
 use super::look::{reason_of, torn_text};
 use crate::{
@@ -22,7 +23,7 @@ use crate::{
 };
 
 /// One trigger of the service as a whole.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct OwnTrigger {
     pub(crate) state: TriggerState,
     /// Whether the limit was last proposed as exceeded.
