@@ -25,6 +25,7 @@ mod statistics;
 mod topic;
 
 pub use bus::{Bus, Share, open};
+pub use embedded::{BackupError, Copied, backup};
 pub use config::{
     BusConfig, EmbeddedConfig, QUEUE_BYTES_MAX, RECORD_BYTES_MAX, Retention, SEGMENT_BYTES, TAIL_BYTES_MAX,
     TopicConfig,
