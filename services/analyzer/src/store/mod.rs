@@ -25,6 +25,7 @@ mod ingest;
 mod join;
 mod ladder;
 mod lane;
+mod placement;
 mod read;
 mod requests;
 mod ring;
@@ -46,6 +47,7 @@ use policy::Policy;
 pub use ask::{Ask, GaugeValue, Look, RatioCount, ThroughputValue, VersionSeen, Versions};
 pub use counters::Counters;
 pub use histogram::HistogramCount;
+pub use placement::Placement;
 
 use catalog::Catalog;
 use config::Config;
