@@ -18,6 +18,7 @@ pub mod purl;
 pub mod release;
 pub mod remote_write;
 pub mod requests;
+pub mod slice;
 pub mod verb;
 
 use model::{EventBody, Timestamp};
@@ -33,6 +34,9 @@ pub fn decode_telemetry(
 ) -> Result<EventBody, DecodeError> {
     Ok(match encoding {
         TelemetryEncoding::RemoteWriteV1Snappy => EventBody::Telemetry(remote_write::decode(body)?.body),
+        TelemetryEncoding::RemoteWriteV1Protobuf => {
+            EventBody::Telemetry(remote_write::decode_uncompressed(body)?.body)
+        }
         TelemetryEncoding::OtlpMetricsProtobuf => {
             EventBody::Telemetry(otlp::decode(otlp::Form::Protobuf, body, at)?.body)
         }
