@@ -1,5 +1,5 @@
 //! What senders send, decoded: Prometheus remote write, OTLP metrics, request events, CloudEvents, plain releases
-//! and Alertmanager's webhook.
+//! and Alertmanager's webhook; and an event cut into the records of a log of several partitions (`slice`).
 //!
 //! Pure functions from bytes to the nouns of `model`. The same function judges a body when it comes in (`ingest`
 //! answers the sender by it) and again when it is read back from the log, on which telemetry stands as it was
