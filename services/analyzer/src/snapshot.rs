@@ -29,7 +29,7 @@ use crate::{
 const MAGIC: [u8; 8] = *b"RIPCORDA";
 
 /// Raised with every change of what is serialised.
-const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 1;
 
 const CHECKSUM_BYTES: usize = 4;
 
@@ -174,4 +174,24 @@ fn checked(bytes: &[u8]) -> Result<&[u8], SnapshotError> {
         return Err(SnapshotError::Damaged);
     }
     summed.get(MAGIC.len() + size_of_val(&FORMAT)..).ok_or(SnapshotError::Damaged)
+}
+
+#[cfg(test)]
+impl Analyzer {
+    /// Everything that has to come out of a snapshot as it was.
+    pub(crate) fn shown(&self) -> String {
+        let services = self.services.iter().map(|(key, it)| {
+            let Service { key: own, releases, own: triggers, is_torn, last_look_at, quiet_since, .. } = it;
+            format!("{key} {own} {releases:#?} {triggers:#?} {is_torn} {last_look_at:?} {quiet_since:?}")
+        });
+        let own = (self.now, &self.load, &self.alerts, &self.cause, self.position, self.due, self.counters);
+        format!("{}\n{}\n{own:#?}", self.store.shown(), services.collect::<Vec<_>>().join("\n"))
+    }
+
+    /// A checksum of what a snapshot would hold.
+    pub(crate) fn shape(&self) -> u32 {
+        let image = self.image();
+        let image = Image { store: image.store.without_config(), ..image };
+        crc32fast::hash(&postcard::to_allocvec(&image).unwrap())
+    }
 }

@@ -195,10 +195,24 @@ impl Store {
 }
 
 #[cfg(test)]
+impl StoreImage<'_> {
+    /// Without what depends on how other crates print a policy.
+    pub(crate) fn without_config(self) -> Self {
+        Self { config_hash: 0, ..self }
+    }
+}
+
+#[cfg(test)]
 impl Store {
-    /// Everything but the series table, what follows from something else included: a store set up again has it all.
+    /// Everything that has to come out of a snapshot as it was, what follows from something else included.
     pub(crate) fn shown(&self) -> String {
         let parts = (&self.targets, &self.ladders, &self.joins, &self.role_sets, &self.catalog);
-        format!("{parts:#?} {:?} {} {}", self.dues, self.staged, self.unplaced)
+        let own =
+            (&self.config, &self.dues, self.staged, self.unplaced, self.now, self.last_arrival, &self.sweep);
+        let series = self.table.series.used().map(|(id, series)| {
+            let series = super::series::SeriesState { next: 0, labels: Default::default(), ..series.clone() };
+            format!("{id} {series:?} {}", self.labels_of(id))
+        });
+        format!("{parts:#?}\n{own:?}\n{}", series.collect::<Vec<_>>().join("\n"))
     }
 }
