@@ -66,7 +66,7 @@ fn check(story: &Story, cuts: &[usize]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(40))]
 
     #[test]
     fn a_restart_changes_nothing_wherever_it_comes(
