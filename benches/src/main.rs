@@ -10,6 +10,7 @@ mod decoding;
 mod random;
 mod samples;
 mod shop;
+mod snapshots;
 mod ticks;
 
 use shop::Shop;
@@ -41,6 +42,10 @@ fn main() {
             Err(error) => println!("  remote write 1.0: {error}"),
         }
         println!("  store, per idle tick          {:8.1} ns elapsed", ticks::measure(&mut shop));
+        match snapshots::measure(&mut shop) {
+            Ok(cost) => print_snapshot(&cost, shop.series()),
+            Err(error) => println!("  snapshot: {error}"),
+        }
     }
     println!("\np95 of request events against the exact value, {} each", accuracy::EVENTS);
     for row in accuracy::measure() {
@@ -52,4 +57,11 @@ fn main() {
             100.0 * row.error
         );
     }
+}
+
+fn print_snapshot(cost: &snapshots::SnapshotCost, series: usize) {
+    let ms = |elapsed_ns: f64| elapsed_ns / 1e6;
+    println!("  snapshot, size                {:8.1} bytes a series", cost.bytes as f64 / series as f64);
+    println!("  snapshot, to take             {:8.1} ms elapsed", ms(cost.take.elapsed_ns));
+    println!("  snapshot, to restore          {:8.1} ms elapsed", ms(cost.restore.elapsed_ns));
 }
