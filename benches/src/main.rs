@@ -10,6 +10,7 @@ mod decoding;
 mod random;
 mod samples;
 mod shop;
+mod slicing;
 mod snapshots;
 mod ticks;
 
@@ -40,6 +41,17 @@ fn main() {
         match decoding::measure(&mut shop) {
             Ok(decoded) => println!("  remote write 1.0 and store    {:8.1} ns CPU a sample", decoded.cpu_ns),
             Err(error) => println!("  remote write 1.0: {error}"),
+        }
+        match slicing::measure(&mut shop) {
+            Ok(costs) => {
+                println!("  placement, per series         {:8.1} ns CPU", costs.placed.cpu_ns);
+                println!("  placement, first sight        {:8.1} ns CPU", costs.placed_first.cpu_ns);
+                println!(
+                    "  slicing a request, per series {:8.1} ns CPU into {:.1} slices of 24; of a batch {:.1} ns",
+                    costs.cut.cpu_ns, costs.slices, costs.cut_batch.cpu_ns
+                );
+            }
+            Err(error) => println!("  slicing: {error}"),
         }
         println!("  store, per idle tick          {:8.1} ns elapsed", ticks::measure(&mut shop));
         match snapshots::measure(&mut shop) {
