@@ -72,6 +72,15 @@ fn places(event: &Event, partitions: u32) -> Vec<Partition> {
 
 /// Judges all that is on the events log and answers all that is on the decisions log.
 async fn decide(bus: &Bus) {
+    for record in &judged(bus).await {
+        append(bus, record).await;
+    }
+    answer(bus).await;
+}
+
+/// What the analyzers of all partitions write, in the order of the story's time.
+async fn judged(bus: &Bus) -> Vec<DecisionRecord> {
+    let mut records = Vec::new();
     for partition in (0..bus.events.partitions()).map(Partition) {
         let mut keeper = Keeper::new(partition, Analyzer::new(), Timestamp::MIN, Timestamp::MIN, None);
         let bounds = bus.events.bounds(partition).await.unwrap();
@@ -81,11 +90,14 @@ async fn decide(bus: &Bus) {
                 proto::decode_event(&record.payload).unwrap();
             let EnvelopeBody::Other(body) = body else { panic!("the story has no raw telemetry") };
             let event = Event { id, at, source, is_copy, body };
-            if let Some(record) = keeper.judge(record.position, &event) {
-                append(bus, &record).await;
-            }
+            records.extend(keeper.judge(record.position, &event));
         }
     }
+    records.sort_by_key(|record| record.at);
+    records
+}
+
+async fn answer(bus: &Bus) {
     let mut chair = Chair::new("the test".to_owned());
     append(bus, &chair.claim(Timestamp::from_millis(0))).await;
     let end = bus.decisions.bounds(Partition::HOME).await.unwrap().next;
