@@ -13,7 +13,7 @@ use actuators::Actuators;
 use anyhow::Context as _;
 use arbiter::Chair;
 use arc_swap::ArcSwap;
-use bus::{Bus, Share};
+use bus::{Bus, BusConfig, Share};
 use console::SharedProjection;
 use ingest::{Auth, Ingest};
 use model::{EventBody, PolicyLoad};
@@ -39,12 +39,13 @@ use crate::{
         act::ActRole,
         analyze::AnalyzeRole,
         arbitrate::{ArbiterMetrics, ArbitrateRole},
-        ask::Asker,
+        ask::{Asker, Judges},
         follow::Followed,
         halt_file,
         keep::KeepMetrics,
         notify::{NotifyRole, Teller},
         records::Poison,
+        shadow::{Parts, Shadows},
         tick,
         writer::EventWriter,
     },
@@ -197,7 +198,8 @@ impl App {
             stop: stop_roles.clone(),
         });
 
-        let (asker, handover) = (Asker::default(), Handover::default());
+        let (judges, handover) = (Judges::default(), Handover::default());
+        let longest_window = config.policy.windows().into_values().flatten().max().unwrap_or_default();
         if roles.ingest {
             let restored = followed.policy();
             let loaded =
@@ -214,8 +216,8 @@ impl App {
                 membership: bus.join("analyze", Share::Events),
                 bus: bus.clone(),
                 followed: followed.clone(),
-                longest_window: config.policy.windows().into_values().flatten().max().unwrap_or_default(),
-                asker: asker.clone(),
+                longest_window,
+                judges: judges.clone(),
                 handover: handover.clone(),
                 metrics: KeepMetrics::register(&registry)?,
                 poison: poison.clone(),
@@ -268,9 +270,13 @@ impl App {
         running.spawn("config watch", watch_config(Arc::clone(&shared), seen_files));
         running.0.append(&mut last_to_stop.0);
 
+        let shadows = matches!(config.bus, BusConfig::Kafka(_)).then(|| {
+            let (bus, stop) = (bus.clone(), stop_roles.clone());
+            Shadows::new(Parts { bus, followed, longest_window, poison, stop })
+        });
         let console = console::Console {
             projection: projection.clone(),
-            values: Arc::new(asker),
+            values: Arc::new(Asker::new(judges, bus.events.partitions(), shadows)),
             authorize: access::view_guard(Arc::clone(&auth)),
             readiness: Arc::new(move || readiness.check()),
             registry: registry.clone(),

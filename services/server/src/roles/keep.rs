@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     analyze::Progress,
-    ask::{Asker, Question},
+    ask::{Judges, Question, answer},
     follow::Followed,
     records::{Poison, Unreadable, read_event},
     restore::{Restored, restore},
@@ -97,7 +97,7 @@ pub(crate) struct KeepTask {
     pub(crate) partition: Partition,
     pub(crate) followed: Followed,
     pub(crate) longest_window: Duration,
-    pub(crate) asker: Asker,
+    pub(crate) judges: Judges,
     pub(crate) handover: Handover,
     pub(crate) metrics: KeepMetrics,
     pub(crate) poison: Poison,
@@ -136,7 +136,7 @@ impl KeepTask {
         let taken = next.0.checked_sub(1).map(Position);
         let judge = Judge {
             reader: self.bus.events.reader(self.partition, next),
-            questions: self.asker.answer_for(self.partition),
+            questions: self.judges.answer_for(self.partition),
             keeper,
             catching_up_to: Some(end),
             taken,
@@ -182,7 +182,7 @@ impl Judge {
             tokio::select! {
                 biased;
                 () = self.task.stop.cancelled() => break,
-                Some(question) = self.questions.recv() => self.answer(question),
+                Some(question) = self.questions.recv() => answer(&self.keeper, question),
                 _ = look.tick() => {
                     self.watch_time(name);
                     self.note_lag();
@@ -204,19 +204,10 @@ impl Judge {
                 },
             }
         }
-        self.task.asker.forget(self.task.partition);
+        self.task.judges.forget(self.task.partition);
         self.task.readiness.forget(name);
         self.save();
         self.end_save().await;
-    }
-
-    fn answer(&self, question: Question) {
-        let analyzer = self.keeper.analyzer();
-        // A reader that went away is not told.
-        match question {
-            Question::Values(query, reply) => drop(reply.send(analyzer.values(self.keeper.now(), &query))),
-            Question::Discovery(reply) => drop(reply.send(analyzer.discovery())),
-        }
     }
 
     /// `false`: told to stop before what it led to was written.
@@ -309,7 +300,7 @@ impl Judge {
             tokio::select! {
                 () = self.task.stop.cancelled() => return false,
                 () = &mut pause => return true,
-                Some(question) = self.questions.recv() => self.answer(question),
+                Some(question) = self.questions.recv() => answer(&self.keeper, question),
             }
         }
     }
