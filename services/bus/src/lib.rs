@@ -32,7 +32,8 @@ pub use config::{
 pub use embedded::{BackupError, Copied, backup};
 pub use error::{AppendError, OpenError, ReadError, SnapshotError};
 pub use kafka::{
-    Finding, FindingKind, KafkaConfig, PARTITIONS, Severity, TopicReport, check_topics, create_topics,
+    Finding, FindingKind, KafkaConfig, KafkaStatistics, PARTITIONS, Severity, TopicReport, check_topics,
+    create_topics,
 };
 pub use membership::{Change, Membership, Revoked};
 pub use reader::Reader;

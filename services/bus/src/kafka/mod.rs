@@ -17,11 +17,13 @@ mod probe;
 mod producer;
 mod reader;
 mod snapshots;
+mod statistics;
 mod topic;
 
 pub use admin::{Finding, FindingKind, Severity, TopicReport};
 pub use config::{KafkaConfig, PARTITIONS};
 pub use open::{check_topics, create_topics};
+pub use statistics::KafkaStatistics;
 
 pub(crate) use membership::Membership;
 pub(crate) use open::{Groups, open};

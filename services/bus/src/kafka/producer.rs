@@ -3,7 +3,7 @@
 use std::{
     fmt, io,
     sync::{
-        Arc, Mutex, PoisonError, RwLock,
+        Arc, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
@@ -23,7 +23,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     AppendError, NewRecord,
-    kafka::{cluster::Cluster, context::Context, flow::Flow},
+    kafka::{cluster::Cluster, context::Context, flow::Flow, statistics::ClientFigures},
 };
 
 /// How long a call for events waits when there are none; also how fast a closed producer is noticed.
@@ -127,10 +127,10 @@ impl Producer {
         self.handle.shared.restarts.load(Ordering::Relaxed)
     }
 
-    /// Applies `read` to the newest statistics of the client, at most five seconds old.
-    pub(crate) fn with_statistics<T>(&self, read: impl FnOnce(&Statistics) -> T) -> Option<T> {
+    /// The client's numbers, at most five seconds old.
+    pub(crate) fn figures(&self) -> ClientFigures {
         let client = self.handle.shared.client.read().unwrap_or_else(PoisonError::into_inner);
-        client.as_ref()?.context().context.with_statistics(read)
+        client.as_ref().map(|client| client.context().context.figures()).unwrap_or_default()
     }
 }
 
