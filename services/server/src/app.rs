@@ -49,7 +49,7 @@ use crate::{
         tick,
         writer::EventWriter,
     },
-    statistics::LogGauges,
+    statistics::{LogGauges, watch_brokers},
 };
 
 /// How long a stop may take in all; what is unfinished then is named in the log and taken up at the next start.
@@ -267,6 +267,7 @@ impl App {
             let notify = NotifyRole { membership: bus.join("notify", Share::Decisions), teller };
             running.spawn("notify", notify.run());
         }
+        running.spawn("brokers", watch_brokers(bus.clone(), readiness.clone(), stop_roles.clone()));
         running.spawn("config watch", watch_config(Arc::clone(&shared), seen_files));
         running.0.append(&mut last_to_stop.0);
 
