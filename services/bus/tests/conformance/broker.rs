@@ -7,7 +7,7 @@ use std::{
     sync::OnceLock,
 };
 
-/// A cluster of one node that this process started.
+/// A cluster that this process started.
 #[derive(Debug)]
 pub(crate) struct Broker {
     dir: PathBuf,
@@ -36,21 +36,23 @@ impl Broker {
     }
 
     pub(crate) async fn kill(&self) {
-        self.run("kill").await;
+        self.run("kill", &[]).await;
     }
 
     pub(crate) async fn restart(&self) {
-        self.run("restart").await;
+        self.run("restart", &[]).await;
     }
 
     pub(crate) async fn stop(&self) {
-        self.run("stop").await;
+        self.run("stop", &[]).await;
     }
 
-    async fn run(&self, verb: &'static str) {
-        let dir = self.dir.clone();
-        let status = move || Command::new(script()).arg(verb).arg(dir).status().unwrap();
-        assert!(tokio::task::spawn_blocking(status).await.unwrap().success(), "kafka {verb}");
+    /// The script's verb for this cluster, with what stands behind its directory.
+    pub(crate) async fn run(&self, verb: &'static str, arguments: &[&str]) {
+        let mut command = Command::new(script());
+        command.arg(verb).arg(&self.dir).args(arguments);
+        let status = tokio::task::spawn_blocking(move || command.status().unwrap());
+        assert!(status.await.unwrap().success(), "kafka {verb} {arguments:?}");
     }
 }
 
@@ -60,7 +62,7 @@ fn script() -> PathBuf {
 
 #[expect(clippy::print_stderr, reason = "a test has no other way to say that it did nothing")]
 fn start(name: &str, options: &[&str]) -> Option<Broker> {
-    let dir = std::env::temp_dir().join(format!("ripcord-bus-{}-{name}", std::process::id()));
+    let dir = std::env::temp_dir().join(format!("ripcord-kafka-{}-{name}", std::process::id()));
     let mut command = Command::new(script());
     command.arg("start").arg("--dir").arg(&dir).args(options).stderr(Stdio::piped());
     let out = command.output().unwrap();
