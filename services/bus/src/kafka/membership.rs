@@ -168,12 +168,7 @@ impl Shared {
             // Should anything be fetched before the pause is in force, let it be little.
             .set("queued.min.messages", "1")
             .set("fetch.message.max.bytes", "1024");
-        let member = Member {
-            shared: self.clone(),
-            changes: changes.clone(),
-            owned: Mutex::default(),
-            is_committed: AtomicBool::new(true),
-        };
+        let member = Member { shared: self.clone(), changes: changes.clone(), owned: Mutex::default() };
         let client: Client = client.create_with_context(member)?;
         client.subscribe(&[&self.topic])?;
         Ok(client)
@@ -207,15 +202,13 @@ impl Shared {
     }
 
     fn say_goodbye(&self, client: &Client) {
+        // Nobody waits for the answer: the request to leave goes the same way, behind it. (The crate has a call back
+        // for it, which librdkafka never makes where the answers are events.)
         self.commit(client);
         let deadline = Instant::now() + LEAVE_MAX;
-        let context = client.context();
-        while !context.is_committed.load(Ordering::Relaxed) && Instant::now() < deadline {
-            drop(client.poll(POLL));
-        }
         client.unsubscribe();
         // The revocation comes by `poll`, and the request to leave follows it.
-        while !lock(&context.owned).is_empty() && Instant::now() < deadline {
+        while !lock(&client.context().owned).is_empty() && Instant::now() < deadline {
             drop(client.poll(POLL));
         }
         drop(client.poll(POLL));
@@ -234,9 +227,7 @@ impl Shared {
         if offsets.count() == 0 {
             return;
         }
-        client.context().is_committed.store(false, Ordering::Relaxed);
         if let Err(error) = client.commit(&offsets, CommitMode::Async) {
-            client.context().is_committed.store(true, Ordering::Relaxed);
             tracing::debug!(group = self.group, %error, "a position was not committed");
         }
     }
@@ -253,8 +244,6 @@ struct Member {
     shared: Arc<Shared>,
     changes: mpsc::UnboundedSender<Change>,
     owned: Mutex<BTreeSet<Partition>>,
-    /// Whether the last commit was answered.
-    is_committed: AtomicBool,
 }
 
 impl ClientContext for Member {
@@ -279,13 +268,6 @@ impl ConsumerContext for Member {
         };
         if let Err(error) = changed {
             tracing::error!(group = self.shared.group, %error, "a change of partitions failed");
-        }
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
-        self.is_committed.store(true, Ordering::Relaxed);
-        if let Err(error) = result {
-            tracing::debug!(group = self.shared.group, %error, "a position was not committed");
         }
     }
 }

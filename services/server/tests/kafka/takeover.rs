@@ -125,3 +125,37 @@ async fn who_was_paused_past_its_session_comes_back_late_and_changes_nothing() {
     parts.roll_back("witness", &target).await;
     assert_each_once(&target, &names(&["checkout", &service, "witness"]));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_asked_to_stop_hands_over_at_once_and_not_at_the_end_of_its_session() {
+    // Longer than the story's patience.
+    let patient = |log: Log| log.with("session_timeout: 3s", "session_timeout: 5m");
+    let Some((mut parts, target)) = start("stopped", patient).await else { return };
+    parts.roll_back("before", &target).await;
+    let judge = parts.judge_of("checkout");
+    let asked = Stopwatch::start();
+    assert_eq!(parts.analyzers[judge].terminate(), Some(0));
+    eprintln!("FIGURE an analyzer stops within {:?}", asked.elapsed());
+    let log = parts.analyzers[judge].log();
+    assert!(!log.contains("takes too long") && !log.contains("not everything stopped in time"), "{log}");
+    let other = &parts.analyzers[1 - judge];
+    until("the other one decides", async || is_deciding(other).await.then_some(())).await;
+    until("the other one judges", async || (parts.judge_of("checkout") != judge).then_some(())).await;
+    eprintln!("FIGURE everything is handed over within {:?}", asked.elapsed());
+    parts.roll_back("checkout", &target).await;
+
+    let asked = Stopwatch::start();
+    assert_eq!(parts.back.terminate(), Some(0));
+    eprintln!("FIGURE act and notify stop within {:?}", asked.elapsed());
+    let release = parts.front.release("catalog", "2.4.1", Some("2.4.0")).await;
+    scrape_thrice(&parts.front, "catalog", "2.4.1", 900.0, 100.0).await;
+    until("it is decided", async || {
+        let detail = parts.front.get(&format!("/api/v1/releases/{release}")).await;
+        (detail["commands"][0]["state"] == "ready").then_some(())
+    })
+    .await;
+    let _again = parts.log.start("other-back", "act,notify").await;
+    until_accepted(&parts.front, &release).await;
+    assert_each_once(&target, &names(&["before", "checkout", "catalog"]));
+    assert_ne!(partition_of("before"), partition_of("checkout"));
+}
