@@ -43,6 +43,9 @@ const COMMIT_EVERY: Duration = Duration::from_secs(1);
 /// How long a goodbye may take.
 const LEAVE_MAX: Duration = Duration::from_secs(5);
 
+/// Members learn by their heartbeats' answers that others come or go: however long a session is, that is known soon.
+const HEARTBEAT_MAX: Duration = Duration::from_secs(1);
+
 const POLL: Duration = Duration::from_millis(100);
 
 /// Between two attempts to make a client.
@@ -156,13 +159,14 @@ impl Shared {
         let config = &self.cluster.config;
         let mut client = config.client();
         let session = config.session_timeout;
+        let heartbeat = (session / 5).min(HEARTBEAT_MAX);
         client
             .set("group.id", &self.group)
             .set("group.instance.id", format!("{}-{}", self.group, config.instance))
             .set("group.protocol", "classic")
             .set("partition.assignment.strategy", "cooperative-sticky")
             .set("session.timeout.ms", session.as_millis().to_string())
-            .set("heartbeat.interval.ms", (session.as_millis() / 5).max(100).to_string())
+            .set("heartbeat.interval.ms", heartbeat.as_millis().to_string())
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
             // Should anything be fetched before the pause is in force, let it be little.

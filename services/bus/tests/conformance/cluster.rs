@@ -30,7 +30,7 @@ async fn shared(story: &str) -> Option<(Backend, KafkaConfig)> {
 /// With a session that does not run out within a test.
 fn patient(backend: Backend) -> Backend {
     let Backend::Kafka(config) = backend else { return backend };
-    Backend::Kafka(KafkaConfig { session_timeout: Duration::from_secs(60), ..config })
+    Backend::Kafka(KafkaConfig { session_timeout: Duration::from_secs(300), ..config })
 }
 
 async fn assigned(member: &mut bus::Membership) -> BTreeSet<Partition> {
