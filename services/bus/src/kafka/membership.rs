@@ -65,6 +65,8 @@ struct Shared {
     group: String,
     /// What was taken care of and not committed yet.
     to_commit: Mutex<BTreeMap<Partition, Position>>,
+    /// Why the group does not let this member in.
+    refusal: Mutex<Option<String>>,
     is_leaving: AtomicBool,
     is_dropped: AtomicBool,
     /// Times that partitions came or went.
@@ -91,6 +93,7 @@ impl Membership {
             topic,
             group,
             to_commit: Mutex::default(),
+            refusal: Mutex::default(),
             is_leaving: AtomicBool::new(false),
             is_dropped: AtomicBool::new(false),
             rebalances,
@@ -116,6 +119,10 @@ impl Membership {
 
     pub(crate) fn commit(&self, partition: Partition, next: Position) {
         lock(&self.shared.to_commit).insert(partition, next);
+    }
+
+    pub(crate) fn refusal(&self) -> Option<String> {
+        lock(&self.shared.refusal).clone()
     }
 
     /// Resolves once the group knows that this member is gone, or after five seconds.
@@ -181,11 +188,12 @@ impl Shared {
     fn take_part(&self, client: &Client) {
         let mut committed_at = Instant::now();
         while !self.is_over() {
-            if let Some(Err(error)) = client.poll(POLL)
-                && self.is_final(&error)
-            {
-                tracing::error!(group = self.group, %error, "the Kafka group has shut this member out: another one runs under its name");
-                return;
+            if let Some(Err(error)) = client.poll(POLL) {
+                if self.is_final(&error) {
+                    tracing::error!(group = self.group, %error, "the Kafka group has shut this member out: another one runs under its name");
+                    return;
+                }
+                self.note_refusal(&error);
             }
             if committed_at.elapsed() >= COMMIT_EVERY {
                 committed_at = Instant::now();
@@ -203,6 +211,25 @@ impl Shared {
                 error.rdkafka_error_code(),
                 Some(RDKafkaErrorCode::Fatal | RDKafkaErrorCode::FencedInstanceId)
             )
+    }
+
+    /// librdkafka tries again for ever and says so each time; it is told once.
+    fn note_refusal(&self, error: &KafkaError) {
+        let Some(code) = error.rdkafka_error_code() else { return };
+        let what_to_do = match code {
+            RDKafkaErrorCode::InvalidSessionTimeout => {
+                "set `session_timeout` within the brokers' group.min.session.timeout.ms (6 s unless they say \
+                 otherwise) and group.max.session.timeout.ms"
+            }
+            RDKafkaErrorCode::GroupAuthorizationFailed => "allow this user to read the group",
+            RDKafkaErrorCode::InconsistentGroupProtocol => "another program uses a group of this name",
+            _ => return,
+        };
+        let group = &self.group;
+        let refusal = format!("the Kafka group {group} does not let this process in: {code}; {what_to_do}");
+        if lock(&self.refusal).replace(refusal.clone()).as_ref() != Some(&refusal) {
+            tracing::error!("{refusal}");
+        }
     }
 
     fn say_goodbye(&self, client: &Client) {
@@ -265,6 +292,7 @@ impl ClientContext for Member {
 impl ConsumerContext for Member {
     fn rebalance(&self, client: &Client, err: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
         self.shared.rebalances.fetch_add(1, Ordering::Relaxed);
+        *lock(&self.shared.refusal) = None;
         let changed = if err == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
             self.assign(client, partitions)
         } else {

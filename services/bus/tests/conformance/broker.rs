@@ -43,10 +43,6 @@ impl Broker {
         self.run("restart", &[]).await;
     }
 
-    pub(crate) async fn stop(&self) {
-        self.run("stop", &[]).await;
-    }
-
     /// The script's verb for this cluster, with what stands behind its directory.
     pub(crate) async fn run(&self, verb: &'static str, arguments: &[&str]) {
         let mut command = Command::new(script());
