@@ -11,10 +11,14 @@ use crate::{
 async fn a_bad_release_is_rolled_back_once_and_told_once_and_a_console_started_later_tells_the_same() {
     let (target, notified) = (Sink::start().await, Sink::start().await);
     let Some(log) = Log::create("roles", &target, &notified).await else { return };
-    let ingest = log.launch("ingest", "ingest");
-    let console = log.launch("console", "console");
+    // Those who wait for others come first.
     let others = [("one", "analyze"), ("two", "analyze"), ("act", "act"), ("notify", "notify")];
     let others = others.map(|(name, roles)| log.launch(name, roles));
+    let all_taken =
+        || others.iter().map(|it| it.log().matches("partition taken over").count()).sum::<usize>();
+    until("all partitions are taken over", async || (all_taken() >= 6).then_some(())).await;
+    let ingest = log.launch("ingest", "ingest");
+    let console = log.launch("console", "console");
     for system in [&ingest, &console].into_iter().chain(&others) {
         system.until_ready().await;
     }
@@ -54,6 +58,9 @@ async fn a_bad_release_is_rolled_back_once_and_told_once_and_a_console_started_l
     assert_eq!(later.state(&healthy).await, "watching");
     for list in ["/api/v1/versions/bad", "/api/v1/audit", "/api/v1/deliveries"] {
         assert_eq!(later.get(list).await, console.get(list).await, "{list}");
+    }
+    for system in [&ingest, &console, &later].into_iter().chain(&others) {
+        assert!(!system.log().contains(" ERROR "), "{}", system.log());
     }
     let sent: Vec<_> = notified.received().iter().map(|it| it.raw.clone()).collect();
     let mut distinct = sent.clone();
