@@ -51,14 +51,20 @@ pub(crate) struct Log {
 impl Log {
     /// On the shared brokers, for rollbacks at `target` and notices at `notified`.
     pub(crate) async fn create(story: &str, target: &Sink, notified: &Sink) -> Option<Self> {
-        Some(Self::on(&brokers().await?.bootstrap, story, target, notified).await)
+        Some(Self::on(&brokers().await?.bootstrap, story, target, notified, PARTITIONS).await)
     }
 
-    pub(crate) async fn on(bootstrap: &str, story: &str, target: &Sink, notified: &Sink) -> Self {
+    pub(crate) async fn on(
+        bootstrap: &str,
+        story: &str,
+        target: &Sink,
+        notified: &Sink,
+        partitions: u32,
+    ) -> Self {
         let prefix = format!("{story}-{}", std::process::id());
         let config = format!(
             "{}{}bus: {{ kind: kafka, brokers: [\"{bootstrap}\"], topic_prefix: {prefix}, \
-             partitions: {PARTITIONS}, session_timeout: 3s, instance: NAME }}\n",
+             partitions: {partitions}, session_timeout: 3s, instance: NAME }}\n",
             CONFIG.replace("TARGET", &target.url),
             ROUTES.replace("NOTIFY", &notified.url),
         );
@@ -222,25 +228,26 @@ pub(crate) fn assert_each_once(target: &Sink, services: &[String]) {
     assert_eq!(requests.len(), services.len(), "one request a command");
 }
 
-/// A service whose version 2.4.1 fails in this share of its requests.
+/// A service whose version 2.4.1 fails in this share of its requests, after so many good ones.
 #[derive(Clone, Debug)]
 pub(crate) struct Shop {
     pub(crate) service: String,
     pub(crate) error_share: f64,
+    pub(crate) good_requests: f64,
 }
 
 impl Shop {
     pub(crate) fn bad(service: &str) -> Self {
-        Self { service: service.to_owned(), error_share: 0.1 }
+        Self { service: service.to_owned(), error_share: 0.1, good_requests: 0.0 }
     }
 
     pub(crate) fn healthy(service: &str) -> Self {
-        Self { service: service.to_owned(), error_share: 0.0 }
+        Self { error_share: 0.0, ..Self::bad(service) }
     }
 
     /// Its counters after so many requests.
     fn add_to(&self, write: Write, requests: f64, at_ms: i64) -> Write {
-        let errors = (requests * self.error_share).floor();
+        let errors = ((requests - self.good_requests).max(0.0) * self.error_share).floor();
         write.requests(&self.service, "2.4.1", requests - errors, errors, at_ms)
     }
 }
@@ -249,6 +256,9 @@ impl Shop {
 pub(crate) fn scrape(shops: &[Shop], requests: f64, at_ms: i64) -> Write {
     shops.iter().fold(Write::default(), |write, shop| shop.add_to(write, requests, at_ms))
 }
+
+/// What each shop of [`Traffic`] serves between two scrapes.
+pub(crate) const REQUESTS_A_SCRAPE: f64 = 100.0;
 
 /// Scrapes of shops, one about every second, until dropped; what is refused is not repeated: the next scrape says it.
 pub(crate) struct Traffic(tokio::task::JoinHandle<()>);
@@ -260,7 +270,7 @@ impl Traffic {
             let mut every = tokio::time::interval(Duration::from_secs(1));
             for scraped in 0_u32.. {
                 every.tick().await;
-                let write = scrape(&shops, f64::from(scraped) * 100.0, now_ms());
+                let write = scrape(&shops, f64::from(scraped) * REQUESTS_A_SCRAPE, now_ms());
                 drop(request(&http, &url, write.compressed()).send().await);
             }
         }))

@@ -10,9 +10,11 @@ mod bad_input;
 #[path = "../../../bus/tests/conformance/broker.rs"]
 #[allow(dead_code, reason = "what these stories do not need")]
 mod broker;
+mod lines;
 #[path = "../it/load.rs"]
 #[allow(dead_code, reason = "what these stories do not need")]
 mod load;
+mod outage;
 mod poison;
 mod roles;
 #[path = "../it/shop.rs"]
@@ -21,6 +23,7 @@ mod shop;
 #[path = "../it/sink.rs"]
 #[allow(dead_code, reason = "what these stories do not need")]
 mod sink;
+mod storm;
 #[path = "../it/system.rs"]
 #[allow(dead_code, reason = "what these stories do not need")]
 mod system;
