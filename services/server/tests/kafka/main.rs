@@ -17,6 +17,7 @@ mod load;
 mod outage;
 mod poison;
 mod roles;
+mod same;
 #[path = "../it/shop.rs"]
 #[allow(dead_code, reason = "what these stories do not need")]
 mod shop;
