@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::{
     load::Load,
+    random::{self, Random},
     shop::{self, ROUTES, SECRET, requests, scrape_thrice},
     sink::Sink,
     system::{System, until},
@@ -22,23 +23,12 @@ use crate::{
 /// Kills of one round.
 const KILLS: u64 = 4;
 
-/// Numbers that look random and repeat with their seed.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % bound
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acked_is_kept_and_what_was_decided_is_done_once_wherever_the_process_is_killed() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let seed = number("SEED").unwrap_or_else(|| crate::wire::now_ms().unsigned_abs());
-    for round in 0..number("ROUNDS").unwrap_or(1) {
+    let seed = random::seed();
+    for round in 0..random::number("ROUNDS").unwrap_or(1) {
         eprintln!("SEED={}", seed + round);
-        kill_under_load(Random(seed + round)).await;
+        kill_under_load(Random::of(seed + round)).await;
     }
 }
 

@@ -21,6 +21,7 @@ mod opentelemetry;
 mod peers;
 mod pipeline;
 mod prometheus;
+mod random;
 mod restart;
 mod rules;
 mod shop;

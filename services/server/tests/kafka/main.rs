@@ -16,6 +16,8 @@ mod lines;
 mod load;
 mod outage;
 mod poison;
+#[path = "../it/random.rs"]
+mod random;
 mod roles;
 mod same;
 #[path = "../it/shop.rs"]
@@ -24,6 +26,7 @@ mod shop;
 #[path = "../it/sink.rs"]
 #[allow(dead_code, reason = "what these stories do not need")]
 mod sink;
+mod soak;
 mod storm;
 #[path = "../it/system.rs"]
 #[allow(dead_code, reason = "what these stories do not need")]

@@ -48,4 +48,6 @@ async fn while_the_broker_is_dead_everything_is_refused_and_what_was_taken_is_co
     lines.finish(&parts.front).await;
     parts.roll_back("after", &target).await;
     assert_each_once(&target, &["after".to_owned(), "before".to_owned()]);
+    drop(parts);
+    broker.run("stop", &[]).await;
 }
