@@ -62,8 +62,9 @@ impl Log {
         partitions: u32,
     ) -> Self {
         let prefix = format!("{story}-{}", std::process::id());
+        let brokers = bootstrap.split(',').map(|broker| format!("{broker:?}")).collect::<Vec<_>>().join(", ");
         let config = format!(
-            "{}{}bus: {{ kind: kafka, brokers: [\"{bootstrap}\"], topic_prefix: {prefix}, \
+            "{}{}bus: {{ kind: kafka, brokers: [{brokers}], topic_prefix: {prefix}, \
              partitions: {partitions}, session_timeout: 3s, instance: NAME }}\n",
             CONFIG.replace("TARGET", &target.url),
             ROUTES.replace("NOTIFY", &notified.url),
