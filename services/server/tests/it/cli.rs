@@ -57,10 +57,10 @@ fn check_names_the_place_the_nearest_key_and_exits_78() {
             "nobody",
         ),
         (
-            "Kafka, which is not built yet",
-            "bus: { kind: kafka, brokers: [\"127.0.0.1:9092\"] }\n",
+            "Kafka without a port",
+            "bus: { kind: kafka, brokers: [\"localhost\"] }\n",
             "ripcord.yml:1:",
-            "embedded",
+            "kafka-1.example.org:9092",
         ),
     ];
     for (what, text, place, names) in rows {
