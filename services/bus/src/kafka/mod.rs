@@ -20,6 +20,9 @@ mod snapshots;
 mod statistics;
 mod topic;
 
+#[cfg(test)]
+mod tests;
+
 pub use admin::{Finding, FindingKind, Severity, TopicReport};
 pub use config::{KafkaConfig, PARTITIONS};
 pub use open::{check_topics, create_topics};

@@ -7,7 +7,7 @@ use std::{
     sync::OnceLock,
 };
 
-/// A cluster of one node that this process started.
+/// A cluster that this process started.
 #[derive(Debug)]
 pub(crate) struct Broker {
     dir: PathBuf,
@@ -35,21 +35,22 @@ impl Broker {
         &self.said[key]
     }
 
-    pub(crate) async fn kill(&self) {
-        self.run("kill").await;
+    pub(crate) async fn kill(&self, node: u32) {
+        self.run("kill", Some(node)).await;
     }
 
-    pub(crate) async fn restart(&self) {
-        self.run("restart").await;
+    pub(crate) async fn restart(&self, node: u32) {
+        self.run("restart", Some(node)).await;
     }
 
     pub(crate) async fn stop(&self) {
-        self.run("stop").await;
+        self.run("stop", None).await;
     }
 
-    async fn run(&self, verb: &'static str) {
+    async fn run(&self, verb: &'static str, node: Option<u32>) {
         let dir = self.dir.clone();
-        let status = move || Command::new(script()).arg(verb).arg(dir).status().unwrap();
+        let node = node.map(|node| node.to_string());
+        let status = move || Command::new(script()).arg(verb).arg(dir).args(node).status().unwrap();
         assert!(tokio::task::spawn_blocking(status).await.unwrap().success(), "kafka {verb}");
     }
 }
