@@ -168,12 +168,7 @@ impl Shared {
             // Should anything be fetched before the pause is in force, let it be little.
             .set("queued.min.messages", "1")
             .set("fetch.message.max.bytes", "1024");
-        let member = Member {
-            shared: self.clone(),
-            changes: changes.clone(),
-            owned: Mutex::default(),
-            is_committed: AtomicBool::new(true),
-        };
+        let member = Member { shared: self.clone(), changes: changes.clone(), owned: Mutex::default() };
         let client: Client = client.create_with_context(member)?;
         client.subscribe(&[&self.topic])?;
         Ok(client)
@@ -200,7 +195,7 @@ impl Shared {
             }
             if committed_at.elapsed() >= COMMIT_EVERY {
                 committed_at = Instant::now();
-                self.commit(client);
+                self.commit(client, CommitMode::Async);
             }
         }
         if self.is_leaving.load(Ordering::Relaxed) {
@@ -217,22 +212,19 @@ impl Shared {
     }
 
     fn say_goodbye(&self, client: &Client) {
-        self.commit(client);
-        let deadline = Instant::now() + LEAVE_MAX;
-        let context = client.context();
-        while !context.is_committed.load(Ordering::Relaxed) && Instant::now() < deadline {
-            drop(client.poll(POLL));
-        }
+        // Waits for the brokers' answer; should it not come, `leave` does not wait for this thread for ever.
+        self.commit(client, CommitMode::Sync);
         client.unsubscribe();
         // The revocation comes by `poll`, and the request to leave follows it.
-        while !lock(&context.owned).is_empty() && Instant::now() < deadline {
+        let deadline = Instant::now() + LEAVE_MAX;
+        while !lock(&client.context().owned).is_empty() && Instant::now() < deadline {
             drop(client.poll(POLL));
         }
         drop(client.poll(POLL));
     }
 
     /// Commits what is this member's to commit: what went to another one is that one's.
-    fn commit(&self, client: &Client) {
+    fn commit(&self, client: &Client, mode: CommitMode) {
         let owned = lock(&client.context().owned).clone();
         let mut to_commit = std::mem::take(&mut *lock(&self.to_commit));
         to_commit.retain(|partition, _| owned.contains(partition));
@@ -244,9 +236,7 @@ impl Shared {
         if offsets.count() == 0 {
             return;
         }
-        client.context().is_committed.store(false, Ordering::Relaxed);
-        if let Err(error) = client.commit(&offsets, CommitMode::Async) {
-            client.context().is_committed.store(true, Ordering::Relaxed);
+        if let Err(error) = client.commit(&offsets, mode) {
             tracing::debug!(group = self.group, %error, "a position was not committed");
         }
     }
@@ -263,8 +253,6 @@ struct Member {
     shared: Arc<Shared>,
     changes: mpsc::UnboundedSender<Change>,
     owned: Mutex<BTreeSet<Partition>>,
-    /// Whether the last commit was answered.
-    is_committed: AtomicBool,
 }
 
 impl ClientContext for Member {
@@ -289,13 +277,6 @@ impl ConsumerContext for Member {
         };
         if let Err(error) = changed {
             tracing::error!(group = self.shared.group, %error, "a change of partitions failed");
-        }
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
-        self.is_committed.store(true, Ordering::Relaxed);
-        if let Err(error) = result {
-            tracing::debug!(group = self.shared.group, %error, "a position was not committed");
         }
     }
 }
@@ -331,7 +312,8 @@ impl Member {
                 if told.is_ok() {
                     wait_for(is_done);
                 }
-                self.shared.commit(client);
+                // Goes out before the request to join anew.
+                self.shared.commit(client, CommitMode::Async);
             }
             lock(&self.owned).retain(|partition| !revoked.contains(partition));
         }

@@ -145,8 +145,8 @@ impl Shared {
     fn new_client(&self) -> KafkaResult<BaseProducer<Deliveries>> {
         let config = &self.cluster.config;
         let mut client = config.client();
-        // Measured with records of 1 kB, half of it random: lz4 158 MB/s at 0.30 cores, zstd 149 MB/s at 0.41 and
-        // 40 % slower to read, none 87 MB/s.
+        // Always built in. Four runs each of lz4, zstd and none on a busy machine differed by no more than runs of the
+        // same one did, in throughput and in processor time: what it saves is the brokers' disk and network.
         if !config.properties.keys().any(|key| key.starts_with("compression.")) {
             client.set("compression.codec", "lz4");
         }
