@@ -1,5 +1,5 @@
 //! What a target is told: one JSON document, complete enough that a person who reads only it believes or refutes
-//! the decision. The webhook posts it, `exec` gets it on standard input.
+//! the decision. The webhook posts it, `exec` gets it on standard input, `kafka` publishes it.
 //!
 //! The fields named in DESIGN's "Out: the rollback webhook" are a contract; new ones may be added, none renamed.
 
@@ -100,14 +100,19 @@ enum TestUsed {
     Exact { level: f64, tail_probability: f64 },
 }
 
+/// What the body of a command is called.
+pub(crate) fn kind(verb: CommandVerb) -> &'static str {
+    match verb {
+        CommandVerb::Rollback => "ripcord.rollback.v1",
+        CommandVerb::Promote => "ripcord.promote.v1",
+        CommandVerb::Hold => "ripcord.hold.v1",
+    }
+}
+
 /// The body of `command`. The same command gives the same bytes, so that every attempt carries the same content.
 pub(crate) fn render(command: &Command) -> Result<Vec<u8>, serde_json::Error> {
     serde_json::to_vec(&Body {
-        r#type: match command.verb {
-            CommandVerb::Rollback => "ripcord.rollback.v1",
-            CommandVerb::Promote => "ripcord.promote.v1",
-            CommandVerb::Hold => "ripcord.hold.v1",
-        },
+        r#type: kind(command.verb),
         id: command.id.as_str(),
         release: Release {
             id: command.release.id.as_str(),
