@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::{BusConfig, Membership, OpenError, Snapshots, Topic, embedded};
+use crate::{BusConfig, Membership, OpenError, Snapshots, Topic, embedded, kafka};
 
 /// The log.
 #[derive(Clone, Debug)]
@@ -21,6 +21,7 @@ pub struct Bus {
 #[derive(Clone, Debug)]
 enum Backend {
     Embedded,
+    Kafka(kafka::Groups),
 }
 
 /// Which partitions the members of a group share.
@@ -47,15 +48,25 @@ pub async fn open(config: BusConfig) -> Result<Bus, OpenError> {
                 backend: Backend::Embedded,
             })
         }
+        BusConfig::Kafka(config) => {
+            let opened = kafka::open(&config).await?;
+            Ok(Bus {
+                events: opened.events.into(),
+                decisions: opened.decisions.into(),
+                dead_letters: opened.dead_letters.into(),
+                snapshots: opened.snapshots.into(),
+                backend: Backend::Kafka(opened.groups),
+            })
+        }
     }
 }
 
 impl Bus {
     /// Joins the group `name`, whose members share the partitions of a topic.
     pub fn join(&self, name: &str, share: Share) -> Membership {
-        let _ = (name, share);
-        match self.backend {
+        match &self.backend {
             Backend::Embedded => embedded::Membership::new().into(),
+            Backend::Kafka(groups) => groups.join(name, share).into(),
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use crate::KafkaConfig;
+
 /// Bytes of records accepted and not yet durable, a topic. At the 40 bytes a sample costs on the log this is
 /// more than a second of a million samples a second: a queue that long is an outage and not a burst.
 pub const QUEUE_BYTES_MAX: usize = 64 * MIB;
@@ -60,6 +62,8 @@ impl Default for TopicConfig {
 pub enum BusConfig {
     /// On this machine's disk.
     Embedded(EmbeddedConfig),
+    /// On a Kafka cluster.
+    Kafka(KafkaConfig),
 }
 
 /// Where the log is on this machine and how large it may become.

@@ -2,8 +2,6 @@
 
 use std::{io, path::PathBuf, sync::Arc};
 
-use crate::RECORD_BYTES_MAX;
-
 /// The log cannot be opened; each variant is a sentence for the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -24,6 +22,47 @@ pub enum OpenError {
         #[source]
         source: io::Error,
     },
+    /// Never retryable.
+    #[error("{reason}")]
+    Properties { reason: String },
+    /// Retryable: brokers come and go.
+    #[error("no Kafka broker of {brokers} answers: {reason}")]
+    Unreachable { brokers: String, reason: String },
+    /// Never retryable.
+    #[error(
+        "the Kafka brokers {brokers} refuse the login: {reason}; look at the `sasl.*` properties of `bus`"
+    )]
+    Authentication { brokers: String, reason: String },
+    /// Never retryable.
+    #[error(
+        "no TLS connection to the Kafka brokers {brokers}: {reason}; look at `security.protocol` and the `ssl.*` \
+         properties of `bus`"
+    )]
+    Tls { brokers: String, reason: String },
+    /// Never retryable.
+    #[error("access to {what} is denied: {reason}; allow this user to describe, read and write it")]
+    Unauthorized { what: String, reason: String },
+    /// Never retryable.
+    #[error("topics are missing: {topics}; run `ripcord topics create`")]
+    MissingTopics { topics: String },
+    /// Never retryable.
+    #[error("topic {topic} cannot be created: {reason}")]
+    Create { topic: String, reason: String },
+    /// Retryable: a leader is elected when a broker that holds the partition is back.
+    #[error("topic {topic}: {reason}")]
+    NoLeader { topic: String, reason: String },
+    /// Never retryable.
+    #[error("topic {topic}: {reason}")]
+    Partitions { topic: String, reason: String },
+    /// Never retryable.
+    #[error("topic {topic}: {reason}")]
+    TopicSetting { topic: String, reason: String },
+    /// Retryable: the machine has no thread to give.
+    #[error("the log cannot be started")]
+    Start {
+        #[source]
+        source: io::Error,
+    },
 }
 
 impl OpenError {
@@ -34,7 +73,14 @@ impl OpenError {
 
     /// Whether the same call may succeed later.
     pub fn is_retryable(&self) -> bool {
-        !matches!(self, Self::Format { .. })
+        matches!(
+            self,
+            Self::Locked { .. }
+                | Self::Io { .. }
+                | Self::Unreachable { .. }
+                | Self::NoLeader { .. }
+                | Self::Start { .. }
+        )
     }
 
     /// Whether somebody has to put something right first; a log in use or a full disk passes by itself.
@@ -50,17 +96,17 @@ impl OpenError {
 /// The record is not on the log, or nobody can say that it is: the sender must not be told that it is.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum AppendError {
-    /// Too many bytes wait for the disk.
+    /// Too many bytes wait for the disk or the brokers.
     #[error("the log is overloaded: {queued_bytes} bytes wait to be written")]
     Overloaded { queued_bytes: usize },
-    /// The disk is full, read-only or failing. The record may turn up on the log all the same.
+    /// The disk is full, read-only or failing, or the brokers did not answer in time. The record may turn up on the log all the same.
     #[error("the log cannot write")]
     Unavailable(#[source] Arc<io::Error>),
     /// The topic was closed, or its writer is gone.
     #[error("the log is closed")]
     Closed,
-    #[error("a record of {bytes} bytes is over the limit of {RECORD_BYTES_MAX}")]
-    TooLarge { bytes: usize },
+    #[error("a record of {bytes} bytes is over the limit of {limit}")]
+    TooLarge { bytes: usize, limit: usize },
 }
 
 impl AppendError {

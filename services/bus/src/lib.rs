@@ -16,6 +16,7 @@ mod bus;
 mod config;
 mod embedded;
 mod error;
+mod kafka;
 mod membership;
 mod reader;
 mod record;
@@ -29,6 +30,9 @@ pub use config::{
     TopicConfig,
 };
 pub use error::{AppendError, OpenError, ReadError, SnapshotError};
+pub use kafka::{
+    Finding, FindingKind, KafkaConfig, PARTITIONS, Severity, TopicReport, check_topics, create_topics,
+};
 pub use membership::{Change, Membership, Revoked};
 pub use reader::Reader;
 pub use record::{Bounds, Headers, NewRecord, Record};

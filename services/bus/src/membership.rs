@@ -2,7 +2,7 @@
 
 use model::{Partition, Position};
 
-use crate::embedded;
+use crate::{embedded, kafka};
 
 /// The partitions that this process has to take care of changed.
 #[derive(Debug)]
@@ -36,6 +36,13 @@ pub struct Membership(Backend);
 #[derive(Debug)]
 enum Backend {
     Embedded(embedded::Membership),
+    Kafka(kafka::Membership),
+}
+
+impl From<kafka::Membership> for Membership {
+    fn from(membership: kafka::Membership) -> Self {
+        Self(Backend::Kafka(membership))
+    }
 }
 
 impl From<embedded::Membership> for Membership {
@@ -50,6 +57,7 @@ impl Membership {
     pub async fn next(&mut self) -> Option<Change> {
         match &mut self.0 {
             Backend::Embedded(membership) => membership.next().await,
+            Backend::Kafka(membership) => membership.next().await,
         }
     }
 
@@ -58,6 +66,7 @@ impl Membership {
     pub fn commit(&self, partition: Partition, next: Position) {
         match &self.0 {
             Backend::Embedded(membership) => membership.commit(partition, next),
+            Backend::Kafka(membership) => membership.commit(partition, next),
         }
     }
 
@@ -65,6 +74,7 @@ impl Membership {
     pub async fn leave(self) {
         match self.0 {
             Backend::Embedded(_) => {}
+            Backend::Kafka(membership) => membership.leave().await,
         }
     }
 }

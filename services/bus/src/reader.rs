@@ -2,7 +2,7 @@
 
 use model::Position;
 
-use crate::{ReadError, Record, embedded};
+use crate::{ReadError, Record, embedded, kafka};
 
 /// Reads one partition. Sees durable records only; as many readers as wanted, each on its own.
 #[derive(Debug)]
@@ -11,6 +11,13 @@ pub struct Reader(Backend);
 #[derive(Debug)]
 enum Backend {
     Embedded(embedded::Reader),
+    Kafka(kafka::Reader),
+}
+
+impl From<kafka::Reader> for Reader {
+    fn from(reader: kafka::Reader) -> Self {
+        Self(Backend::Kafka(reader))
+    }
 }
 
 impl From<embedded::Reader> for Reader {
@@ -24,6 +31,7 @@ impl Reader {
     pub fn position(&self) -> Position {
         match &self.0 {
             Backend::Embedded(reader) => reader.position(),
+            Backend::Kafka(reader) => reader.position(),
         }
     }
 
@@ -31,6 +39,7 @@ impl Reader {
     pub async fn next(&mut self) -> Result<Record, ReadError> {
         match &mut self.0 {
             Backend::Embedded(reader) => reader.next().await,
+            Backend::Kafka(reader) => reader.next().await,
         }
     }
 

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use model::Partition;
 
-use crate::{SnapshotError, embedded};
+use crate::{SnapshotError, embedded, kafka};
 
 /// Snapshots of all partitions of the events topic.
 #[derive(Clone, Debug)]
@@ -13,6 +13,13 @@ pub struct Snapshots(Backend);
 #[derive(Clone, Debug)]
 enum Backend {
     Embedded(embedded::Snapshots),
+    Kafka(kafka::Snapshots),
+}
+
+impl From<kafka::Snapshots> for Snapshots {
+    fn from(snapshots: kafka::Snapshots) -> Self {
+        Self(Backend::Kafka(snapshots))
+    }
 }
 
 impl From<embedded::Snapshots> for Snapshots {
@@ -26,6 +33,7 @@ impl Snapshots {
     pub async fn save(&self, partition: Partition, snapshot: Bytes) -> Result<(), SnapshotError> {
         match &self.0 {
             Backend::Embedded(snapshots) => snapshots.save(partition, snapshot).await,
+            Backend::Kafka(snapshots) => snapshots.save(partition, snapshot).await,
         }
     }
 
@@ -33,6 +41,7 @@ impl Snapshots {
     pub async fn load(&self, partition: Partition) -> Result<Option<Bytes>, SnapshotError> {
         match &self.0 {
             Backend::Embedded(snapshots) => snapshots.load(partition).await,
+            Backend::Kafka(snapshots) => snapshots.load(partition).await,
         }
     }
 }

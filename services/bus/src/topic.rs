@@ -7,7 +7,7 @@ use std::{
 
 use model::{Partition, Position, Timestamp};
 
-use crate::{AppendError, Bounds, NewRecord, ReadError, Reader, Statistics, embedded};
+use crate::{AppendError, Bounds, NewRecord, ReadError, Reader, Statistics, embedded, kafka};
 
 /// A handle to one topic; clones are the same topic. When the last one goes, what was appended is still
 /// written, without anybody waiting for it; [`Topic::close`] waits.
@@ -18,6 +18,13 @@ pub struct Topic(Backend);
 enum Backend {
     /// One partition.
     Embedded(embedded::Topic),
+    Kafka(kafka::Topic),
+}
+
+impl From<kafka::Topic> for Topic {
+    fn from(topic: kafka::Topic) -> Self {
+        Self(Backend::Kafka(topic))
+    }
 }
 
 impl From<embedded::Topic> for Topic {
@@ -31,6 +38,7 @@ impl Topic {
     pub fn partitions(&self) -> u32 {
         match &self.0 {
             Backend::Embedded(_) => 1,
+            Backend::Kafka(topic) => topic.partitions(),
         }
     }
 
@@ -42,21 +50,24 @@ impl Topic {
         debug_assert!(partition.0 < self.partitions(), "{partition} of {}", self.partitions());
         match &self.0 {
             Backend::Embedded(topic) => Append(Appending::Embedded(topic.append(&record))),
+            Backend::Kafka(topic) => Append(Appending::Kafka(topic.append(partition, &record))),
         }
     }
 
     /// A reader of one partition that begins at `from`, or at the oldest record that is left if `from` is gone
     /// (the first record's `missing_before` says how far that is), or waits for `from` if it is not there yet.
-    pub fn reader(&self, _partition: Partition, from: Position) -> Reader {
+    pub fn reader(&self, partition: Partition, from: Position) -> Reader {
         match &self.0 {
             Backend::Embedded(topic) => Reader::from(topic.reader(from)),
+            Backend::Kafka(topic) => topic.reader(partition, from).into(),
         }
     }
 
     /// What can be read of a partition now.
-    pub async fn bounds(&self, _partition: Partition) -> Result<Bounds, ReadError> {
+    pub async fn bounds(&self, partition: Partition) -> Result<Bounds, ReadError> {
         match &self.0 {
             Backend::Embedded(topic) => Ok(topic.bounds()),
+            Backend::Kafka(topic) => topic.bounds(partition).await,
         }
     }
 
@@ -68,9 +79,10 @@ impl Topic {
     }
 
     /// The position of a partition's first record stamped `at` or later; `next` of its bounds if there is none.
-    pub async fn position_at(&self, _partition: Partition, at: Timestamp) -> Result<Position, ReadError> {
+    pub async fn position_at(&self, partition: Partition, at: Timestamp) -> Result<Position, ReadError> {
         match &self.0 {
             Backend::Embedded(topic) => topic.position_at(at).await,
+            Backend::Kafka(topic) => topic.position_at(partition, at).await,
         }
     }
 
@@ -78,6 +90,7 @@ impl Topic {
     pub fn statistics(&self) -> Statistics {
         match &self.0 {
             Backend::Embedded(topic) => topic.statistics(),
+            Backend::Kafka(topic) => topic.statistics(),
         }
     }
 
@@ -86,6 +99,7 @@ impl Topic {
     pub async fn close(&self) {
         match &self.0 {
             Backend::Embedded(topic) => topic.close().await,
+            Backend::Kafka(topic) => topic.close().await,
         }
     }
 }
@@ -98,6 +112,7 @@ pub struct Append(Appending);
 #[derive(Debug)]
 enum Appending {
     Embedded(embedded::Append),
+    Kafka(kafka::Append),
 }
 
 impl Future for Append {
@@ -106,6 +121,7 @@ impl Future for Append {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.0 {
             Appending::Embedded(append) => Pin::new(append).poll(context),
+            Appending::Kafka(append) => Pin::new(append).poll(context),
         }
     }
 }

@@ -52,7 +52,7 @@ impl Topic {
         let shared = &self.handle.shared;
         let payload = stored::encode(record);
         if payload.len() > RECORD_BYTES_MAX {
-            return Err(AppendError::TooLarge { bytes: payload.len() });
+            return Err(AppendError::TooLarge { bytes: payload.len(), limit: RECORD_BYTES_MAX });
         }
         let at = record.at;
         let (answer, receiver) = oneshot::channel();

@@ -1,5 +1,6 @@
 //! The command line: one verb a file, exit codes of DESIGN section 6.
 
+mod backup;
 mod check;
 mod client;
 mod discover;
@@ -9,6 +10,7 @@ mod people;
 mod release;
 mod routes;
 mod serve;
+mod topics;
 mod yaml;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -64,6 +66,11 @@ enum Verb {
     Hold(people::IdArgs),
     /// Stop watching a release.
     Cancel(people::IdArgs),
+    /// Make or check the topics of a log on Kafka.
+    #[command(subcommand)]
+    Topics(topics::TopicsVerb),
+    /// Copy the data directory while the server runs.
+    Backup(backup::BackupArgs),
     /// Print a completion script.
     Completions { shell: clap_complete::Shell },
 }
@@ -106,6 +113,8 @@ pub(crate) fn run() -> ExitCode {
         Verb::Promote(args) => block_on(people::release(args, "promote")),
         Verb::Hold(args) => block_on(people::release(args, "hold")),
         Verb::Cancel(args) => block_on(people::release(args, "cancel")),
+        Verb::Topics(verb) => block_on(topics::run(verb)),
+        Verb::Backup(args) => backup::run(&args),
         Verb::Completions { shell } => completions(shell),
     }
 }

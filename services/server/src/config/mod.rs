@@ -4,6 +4,7 @@
 //! what concerns judging goes to `policy` as text, since the policy is a record on the log. All faults are
 //! collected, each with file, line, column and a hint.
 
+mod bus;
 mod files;
 mod policy_texts;
 mod receivers;
@@ -19,7 +20,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use bus::BusConfig;
+use ::bus::BusConfig;
 use model::PolicyLoad;
 use policy::{
     Diagnostic, Diagnostics, Level, Policy,
@@ -53,6 +54,8 @@ impl Config {
         self.server.data_dir = data_dir.to_owned();
         match &mut self.bus {
             BusConfig::Embedded(embedded) => data_dir.clone_into(&mut embedded.dir),
+            // What is kept here is the operator's token and the `HALT` file.
+            BusConfig::Kafka(_) => {}
         }
     }
 
@@ -134,7 +137,7 @@ fn read_into(path: Option<&Path>, last: Option<&PolicyLoad>, diagnostics: &Diagn
     let mut top = Reader::open(&node, "the file", diagnostics)?;
     let server = server::read_server(&mut top, &mut files);
     let hooks = server::read_hooks(&mut top, &mut files);
-    let bus = server::read_bus(&mut top, &server);
+    let bus = bus::read(&mut top, &server, &mut files);
     server::expect_tokens_off_loopback(&server, &node, diagnostics);
     let compiled = policy_texts::compile(&mut top, &name, &text, &mut files, last);
     let routed = routing::read(&mut top, &mut files, compiled.is_none());

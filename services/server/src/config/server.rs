@@ -2,7 +2,6 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use bus::{BusConfig, EmbeddedConfig};
 use ingest::{Limits, Role};
 use policy::{
     Diagnostics,
@@ -194,24 +193,6 @@ pub(super) fn read_hooks(top: &mut Reader<'_, '_>, files: &mut Files) -> Hooks {
     }
     hooks.finish();
     config
-}
-
-/// `bus`: where the log is.
-pub(super) fn read_bus(top: &mut Reader<'_, '_>, server: &ServerConfig) -> BusConfig {
-    let embedded = BusConfig::Embedded(EmbeddedConfig::new(&server.data_dir));
-    let Some(mut bus) = top.mapping("bus") else { return embedded };
-    let kind = bus.choice("kind", &[("embedded", false), ("kafka", true)]);
-    if kind == Some(true)
-        && let Some(node) = bus.get("kind")
-    {
-        let hint = "kind: embedded keeps everything in server.data_dir";
-        bus.diagnostics().error_hint(node, "the log on Kafka is not built yet", hint);
-        for key in ["brokers", "topic_prefix", "partitions", "properties"] {
-            bus.entry(key);
-        }
-    }
-    bus.finish();
-    embedded
 }
 
 /// An open door is only tolerated where nobody but this machine can reach it.

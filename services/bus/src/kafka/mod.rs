@@ -1,0 +1,30 @@
+//! The log on Kafka: partitions are Kafka's, positions are its offsets, and nothing outside this module knows.
+//!
+//! Every client of librdkafka lives on a thread of its own, because its calls back, its end and some of its
+//! questions block. One thread a reader, one a membership, one a producer; three producers, so that neither a burst
+//! of events nor a snapshot stands before a decision.
+
+mod admin;
+mod cluster;
+mod config;
+mod context;
+mod flow;
+mod handover;
+mod layout;
+mod membership;
+mod open;
+mod probe;
+mod producer;
+mod reader;
+mod snapshots;
+mod topic;
+
+pub use admin::{Finding, FindingKind, Severity, TopicReport};
+pub use config::{KafkaConfig, PARTITIONS};
+pub use open::{check_topics, create_topics};
+
+pub(crate) use membership::Membership;
+pub(crate) use open::{Groups, open};
+pub(crate) use reader::Reader;
+pub(crate) use snapshots::Snapshots;
+pub(crate) use topic::{Append, Topic};

@@ -1,0 +1,167 @@
+//! All topics of a cluster, opened together.
+
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
+
+use tokio::runtime::Handle;
+
+use crate::{
+    KafkaConfig, OpenError, Share,
+    kafka::{
+        Membership, Snapshots, Topic,
+        admin::{self, FindingKind, Severity, Survey, TopicReport},
+        cluster::Cluster,
+        layout::TopicKind,
+        probe::Probe,
+        producer::{Pace, Producer, StartError},
+    },
+};
+
+/// Many senders at once: a batch is worth a wait far below a sender's own.
+const EVENTS: Pace = Pace { name: "events", linger: Duration::from_millis(2) };
+
+/// Few records, each waited for.
+const DECISIONS: Pace = Pace { name: "decisions", linger: Duration::ZERO };
+
+/// Snapshots and dead letters, which must not stand before either of the others.
+const STATE: Pace = Pace { name: "state", linger: Duration::from_millis(2) };
+
+/// The topics of one cluster.
+pub(crate) struct Opened {
+    pub(crate) events: Topic,
+    pub(crate) decisions: Topic,
+    pub(crate) dead_letters: Topic,
+    pub(crate) snapshots: Snapshots,
+    pub(crate) groups: Groups,
+}
+
+/// What is needed to join a group.
+#[derive(Clone, Debug)]
+pub(crate) struct Groups {
+    cluster: Arc<Cluster>,
+    rebalances: Arc<AtomicU64>,
+}
+
+impl Groups {
+    pub(crate) fn join(&self, name: &str, share: Share) -> Membership {
+        let kind = match share {
+            Share::Events => TopicKind::Events,
+            Share::Decisions => TopicKind::Decisions,
+        };
+        let topic = kind.name(&self.cluster.config);
+        Membership::start(self.cluster.clone(), topic, name, self.rebalances.clone())
+    }
+}
+
+/// Makes the topics that are missing, with the settings they need, then reports on all.
+pub async fn create_topics(config: &KafkaConfig) -> Result<Vec<TopicReport>, OpenError> {
+    let cluster = cluster(config)?;
+    blocking(move |runtime| {
+        let survey = admin::survey(&cluster, runtime)?;
+        let created = admin::create(&cluster, runtime, &survey)?;
+        let survey = if created.is_empty() { survey } else { admin::survey(&cluster, runtime)? };
+        Ok(reports(&cluster.config, &survey, &created))
+    })
+    .await
+}
+
+/// Reports on the topics, and changes nothing.
+pub async fn check_topics(config: &KafkaConfig) -> Result<Vec<TopicReport>, OpenError> {
+    let cluster = cluster(config)?;
+    blocking(move |runtime| Ok(reports(&cluster.config, &admin::survey(&cluster, runtime)?, &[]))).await
+}
+
+/// Opens the log; refuses topics that would lose or disorder records.
+pub(crate) async fn open(config: &KafkaConfig) -> Result<Opened, OpenError> {
+    let cluster = cluster(config)?;
+    blocking(move |runtime| {
+        let survey = admin::survey(&cluster, runtime)?;
+        refuse_unusable(&cluster.config, &survey)?;
+        start(cluster, survey)
+    })
+    .await
+}
+
+fn cluster(config: &KafkaConfig) -> Result<Arc<Cluster>, OpenError> {
+    KafkaConfig::check_properties(&config.properties).map_err(|reason| OpenError::Properties { reason })?;
+    Ok(Cluster::new(config.clone()))
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce(&Handle) -> Result<T, OpenError> + Send + 'static,
+) -> Result<T, OpenError> {
+    let runtime = Handle::current();
+    let done = tokio::task::spawn_blocking(move || work(&runtime)).await;
+    done.map_err(|error| OpenError::Start { source: std::io::Error::other(error) })?
+}
+
+fn reports(config: &KafkaConfig, survey: &Survey, created: &[TopicKind]) -> Vec<TopicReport> {
+    let report = |(kind, found): &(TopicKind, Option<admin::Found>)| TopicReport {
+        topic: kind.name(config),
+        is_created: created.contains(kind),
+        findings: admin::judge(*kind, config, found.as_ref()),
+    };
+    survey.topics.iter().map(report).collect()
+}
+
+fn refuse_unusable(config: &KafkaConfig, survey: &Survey) -> Result<(), OpenError> {
+    let reports = reports(config, survey, &[]);
+    let is = |kind| move |report: &&TopicReport| report.findings.iter().any(|finding| finding.kind == kind);
+    let missing: Vec<_> =
+        reports.iter().filter(is(FindingKind::Missing)).map(|report| &*report.topic).collect();
+    if !missing.is_empty() {
+        return Err(OpenError::MissingTopics { topics: missing.join(", ") });
+    }
+    for report in &reports {
+        for finding in &report.findings {
+            let (topic, reason) = (report.topic.clone(), finding.text.clone());
+            match (finding.severity, finding.kind) {
+                (Severity::Warning, _) => {
+                    tracing::warn!(topic, finding = reason, "a topic is not as it should be")
+                }
+                (Severity::Error, FindingKind::NoLeader) => {
+                    return Err(OpenError::NoLeader { topic, reason });
+                }
+                (Severity::Error, FindingKind::Partitions) => {
+                    return Err(OpenError::Partitions { topic, reason });
+                }
+                (Severity::Error, _) => return Err(OpenError::TopicSetting { topic, reason }),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn start(cluster: Arc<Cluster>, survey: Survey) -> Result<Opened, OpenError> {
+    let limit = |kind: TopicKind| {
+        let found = survey.topics.iter().find(|(of, _)| *of == kind).and_then(|(_, found)| found.as_ref());
+        found.and_then(admin::Found::batch_bytes_max).unwrap_or_else(|| kind.batch_bytes_max(&cluster.config))
+    };
+    let producer = |pace, kinds: &[TopicKind]| {
+        let batch_bytes_max = kinds.iter().map(|kind| limit(*kind)).min().unwrap_or(usize::MAX);
+        Producer::start(cluster.clone(), pace, batch_bytes_max).map_err(|error| match error {
+            StartError::Client(error) => admin::config_error(&cluster.config, &error),
+            StartError::Thread(source) => OpenError::Start { source },
+        })
+    };
+    let events = producer(EVENTS, &[TopicKind::Events])?;
+    let decisions = producer(DECISIONS, &[TopicKind::Decisions])?;
+    let state = producer(STATE, &[TopicKind::State, TopicKind::DeadLetters])?;
+    let limits = TopicKind::ALL.map(|kind| TopicKind::record_bytes_max(limit(kind)));
+    let probe = Probe::start(survey.client).map_err(|source| OpenError::Start { source })?;
+    let topic = |kind: TopicKind, producer: &Producer, record_bytes_max| {
+        let name = kind.name(&cluster.config);
+        let partitions = kind.partitions(&cluster.config);
+        Topic::new(cluster.clone(), &name, partitions, record_bytes_max, producer.clone(), probe.clone())
+    };
+    let [of_events, of_decisions, of_dead_letters, of_state] = limits;
+    Ok(Opened {
+        events: topic(TopicKind::Events, &events, of_events),
+        decisions: topic(TopicKind::Decisions, &decisions, of_decisions),
+        dead_letters: topic(TopicKind::DeadLetters, &state, of_dead_letters),
+        snapshots: Snapshots::new(topic(TopicKind::State, &state, of_state)),
+        groups: Groups { cluster: cluster.clone(), rebalances: Arc::default() },
+    })
+}

@@ -1,0 +1,144 @@
+//! One topic of the cluster.
+
+use std::{
+    pin::Pin,
+    sync::{Arc, atomic::Ordering},
+    task::{Context, Poll},
+};
+
+use model::{Partition, Position, Timestamp};
+use tokio::sync::watch;
+
+use crate::{
+    AppendError, Bounds, NewRecord, ReadError, Statistics,
+    kafka::{
+        cluster::Cluster,
+        flow::Flow,
+        probe::Probe,
+        producer::{AnswerReceiver, Producer},
+        reader::Reader,
+    },
+};
+
+/// A handle to one topic; clones are the same topic.
+#[derive(Clone, Debug)]
+pub(crate) struct Topic {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    name: Arc<str>,
+    partitions: u32,
+    cluster: Arc<Cluster>,
+    producer: Producer,
+    probe: Probe,
+    flow: Arc<Flow>,
+    closed: watch::Sender<bool>,
+}
+
+impl Topic {
+    pub(crate) fn new(
+        cluster: Arc<Cluster>,
+        name: &str,
+        partitions: u32,
+        record_bytes_max: usize,
+        producer: Producer,
+        probe: Probe,
+    ) -> Self {
+        let flow = Flow::new(cluster.config.queue_bytes_max, record_bytes_max);
+        Self {
+            shared: Arc::new(Shared {
+                name: name.into(),
+                partitions,
+                cluster,
+                producer,
+                probe,
+                flow: Arc::new(flow),
+                closed: watch::Sender::new(false),
+            }),
+        }
+    }
+
+    pub(crate) fn partitions(&self) -> u32 {
+        self.shared.partitions
+    }
+
+    pub(crate) fn append(&self, partition: Partition, record: &NewRecord) -> Append {
+        // Kafka knows no stamp before 1970, and librdkafka takes 0 for "now".
+        self.append_stamped(partition, record, record.at.as_millis().max(1))
+    }
+
+    /// Appends with the time of sending as its stamp.
+    pub(crate) fn append_now(&self, partition: Partition, record: &NewRecord) -> Append {
+        self.append_stamped(partition, record, 0)
+    }
+
+    fn append_stamped(&self, partition: Partition, record: &NewRecord, stamp: i64) -> Append {
+        let Shared { producer, flow, name, .. } = &*self.shared;
+        match producer.append(flow, name, partition, record, stamp) {
+            Ok(answer) => Append(Waiting::ForAnswer(answer)),
+            Err(error) => Append(Waiting::Refused(Some(error))),
+        }
+    }
+
+    pub(crate) fn reader(&self, partition: Partition, from: Position) -> Reader {
+        let Shared { cluster, name, closed, .. } = &*self.shared;
+        Reader::start(cluster.clone(), name.clone(), partition, from, closed.subscribe())
+    }
+
+    pub(crate) async fn bounds(&self, partition: Partition) -> Result<Bounds, ReadError> {
+        self.shared.probe.bounds(&self.shared.name, partition).await
+    }
+
+    pub(crate) async fn position_at(
+        &self,
+        partition: Partition,
+        at: Timestamp,
+    ) -> Result<Position, ReadError> {
+        self.shared.probe.position_at(&self.shared.name, partition, at).await
+    }
+
+    pub(crate) fn statistics(&self) -> Statistics {
+        let flow = &self.shared.flow;
+        Statistics {
+            records: flow.records.load(Ordering::Relaxed),
+            bytes: flow.bytes.load(Ordering::Relaxed),
+            write_failures: flow.failures.load(Ordering::Relaxed),
+            overloaded: flow.overloaded.load(Ordering::Relaxed),
+            queue_bytes: flow.queue_bytes(),
+            ..Statistics::default()
+        }
+    }
+
+    /// Takes no more records, and resolves when every record already taken is answered.
+    pub(crate) async fn close(&self) {
+        self.shared.flow.close();
+        self.shared.flow.idle().await;
+        self.shared.closed.send_replace(true);
+    }
+}
+
+/// An append under way.
+#[derive(Debug)]
+pub(crate) struct Append(Waiting);
+
+#[derive(Debug)]
+enum Waiting {
+    ForAnswer(AnswerReceiver),
+    Refused(Option<AppendError>),
+}
+
+impl Future for Append {
+    type Output = Result<Position, AppendError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            Waiting::ForAnswer(answer) => Pin::new(answer)
+                .poll(context)
+                // The producer is gone without an answer.
+                .map(|answer| answer.unwrap_or(Err(AppendError::Closed))),
+            Waiting::Refused(error) => Poll::Ready(Err(error.take().unwrap_or(AppendError::Closed))),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! What only a cluster shows: several members, brokers that die.

@@ -1,0 +1,147 @@
+//! `bus`: where the log is.
+
+use std::collections::BTreeMap;
+
+use bus::{BusConfig, EmbeddedConfig, KafkaConfig};
+use policy::{
+    Diagnostics,
+    yaml::{Entry, Node, Reader, ValueError},
+};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::{ServerConfig, files::Files};
+
+/// More than any cluster needs; each partition costs every broker and every analyzer something.
+const PARTITIONS_MAX: u64 = 1024;
+
+/// Kafka's own bound of a replication factor is the number of brokers; nobody keeps more copies than this.
+const REPLICATION_MAX: u64 = 15;
+
+/// A member that falls silent is given up no sooner than a long pause of a busy machine, and no later than a
+/// failover may take.
+const SESSION_TIMEOUTS: std::ops::RangeInclusive<std::time::Duration> =
+    std::time::Duration::from_secs(1)..=std::time::Duration::from_secs(300);
+
+const KAFKA_KEYS: [&str; 7] = [
+    "brokers",
+    "topic_prefix",
+    "partitions",
+    "properties",
+    "instance",
+    "session_timeout",
+    "replication_factor",
+];
+
+pub(super) fn read(top: &mut Reader<'_, '_>, server: &ServerConfig, files: &mut Files) -> BusConfig {
+    let embedded = BusConfig::Embedded(EmbeddedConfig::new(&server.data_dir));
+    let Some(mut bus) = top.mapping("bus") else { return embedded };
+    let is_kafka = bus.choice("kind", &[("embedded", false), ("kafka", true)]).unwrap_or(false);
+    let config = if is_kafka {
+        read_kafka(&mut bus, server, files).map_or(embedded, BusConfig::Kafka)
+    } else {
+        for key in KAFKA_KEYS {
+            if let Some(node) = bus.get(key) {
+                let hint = "write kind: kafka to keep the log there";
+                bus.diagnostics().warning(node, format!("`{key}` says nothing without `kind: kafka`"), hint);
+            }
+        }
+        embedded
+    };
+    bus.finish();
+    config
+}
+
+fn read_kafka(bus: &mut Reader<'_, '_>, server: &ServerConfig, files: &mut Files) -> Option<KafkaConfig> {
+    bus.required("brokers");
+    let brokers = bus.texts("brokers")?;
+    let nodes = bus.list("brokers");
+    let prefix = bus.parsed("topic_prefix", topic_prefix).unwrap_or_else(|| "ripcord".to_owned());
+    let instance = bus.parsed("instance", instance).unwrap_or_else(|| default_instance(server));
+    let mut config = KafkaConfig::new(brokers.clone(), prefix, instance);
+    if let Some(partitions) = bus.integer_within("partitions", 1..=PARTITIONS_MAX) {
+        config.partitions = partitions as u32;
+    }
+    if let Some(replication) = bus.integer_within("replication_factor", 1..=REPLICATION_MAX) {
+        config.replication_factor = Some(replication as i16);
+    }
+    config.session_timeout =
+        bus.duration_within("session_timeout", SESSION_TIMEOUTS).unwrap_or(config.session_timeout);
+    config.properties = read_properties(bus, files);
+    let mut is_good = !brokers.is_empty();
+    for (broker, node) in brokers.iter().zip(nodes) {
+        if !is_host_and_port(broker) {
+            let message = format!("{broker:?} is not a host and a port");
+            bus.diagnostics().error_hint(node, message, "write each broker like kafka-1.example.org:9092");
+            is_good = false;
+        }
+    }
+    if brokers.is_empty()
+        && let Some(node) = bus.get("brokers")
+    {
+        bus.diagnostics().error_hint(node, "no broker is named", "brokers: [kafka-1.example.org:9092]");
+    }
+    if let Err(reason) = KafkaConfig::check_properties(&config.properties)
+        && let Some(node) = bus.get("properties")
+    {
+        bus.diagnostics().error(node, reason);
+        is_good = false;
+    }
+    is_good.then_some(config)
+}
+
+/// librdkafka's own keys; `KEY_file` names a file that holds the value, as secrets do.
+fn read_properties(bus: &mut Reader<'_, '_>, files: &mut Files) -> BTreeMap<String, String> {
+    let mut properties = BTreeMap::new();
+    for (Entry { key, value: node }, value) in bus.text_mapping("properties") {
+        let (name, value) = match key.name.strip_suffix("_file") {
+            Some(name) => match secret(files, value, node, bus.diagnostics()) {
+                Some(secret) => (name, secret),
+                None => continue,
+            },
+            None => (key.name.as_str(), value.to_owned()),
+        };
+        if properties.insert(name.to_owned(), value).is_some() {
+            bus.diagnostics().error(key, format!("`{name}` is given twice"));
+        }
+    }
+    properties
+}
+
+fn secret(files: &mut Files, file: &str, at: &Node, diagnostics: &Diagnostics) -> Option<String> {
+    files.secret(file, at, diagnostics).map(|secret: SecretString| secret.expose_secret().to_owned())
+}
+
+fn is_host_and_port(broker: &str) -> bool {
+    let Some((host, port)) = broker.rsplit_once(':') else { return false };
+    let is_text = |c: char| !c.is_whitespace() && !c.is_control() && c != ',' && c != '/';
+    !host.is_empty() && host.chars().all(is_text) && port.parse::<u16>().is_ok_and(|port| port > 0)
+}
+
+/// Part of topics' names, whose characters and length Kafka bounds (249 in all).
+fn topic_prefix(text: &str) -> Result<String, ValueError> {
+    if is_name(text) && text.len() <= 200 {
+        return Ok(text.to_owned());
+    }
+    Err(ValueError::new("not a prefix of a topic's name", "letters, digits, `.`, `_` and `-`, like ripcord"))
+}
+
+fn instance(text: &str) -> Result<String, ValueError> {
+    if is_name(text) && text.len() <= 100 {
+        return Ok(text.to_owned());
+    }
+    let hint = "letters, digits, `.`, `_` and `-`; another one in each process, the same after a restart";
+    Err(ValueError::new("not a name of a process", hint))
+}
+
+fn is_name(text: &str) -> bool {
+    let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    !text.is_empty() && text.bytes().all(is_legal)
+}
+
+/// The machine and the port: the same after a restart, another one in each process.
+fn default_instance(server: &ServerConfig) -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let legal: String = host.trim().chars().filter(|c| is_name(&c.to_string())).take(64).collect();
+    let host = if legal.is_empty() { "ripcord".to_owned() } else { legal };
+    format!("{host}-{}", server.listen.port())
+}
