@@ -25,6 +25,8 @@ pub enum TelemetryEncoding {
     OtlpMetricsJson,
     /// Request events, one JSON object a line, not compressed.
     RequestsNdjson,
+    /// Remote write 1.0 after slicing: `prometheus.WriteRequest`, not compressed.
+    RemoteWriteV1Protobuf,
 }
 
 /// One record of the events log. `crate::wire` turns its telemetry into a [`model::EventBody`].
@@ -43,7 +45,7 @@ pub struct EventEnvelope {
 /// What an envelope holds.
 #[derive(Clone, Debug, PartialEq)]
 pub enum EnvelopeBody {
-    /// A telemetry body whole, as its sender wrote it.
+    /// A telemetry body as its sender wrote it: whole, or the part of it that belongs to one partition.
     Telemetry { encoding: TelemetryEncoding, body: Bytes },
     /// Everything that is not a sender's telemetry body; an already decoded [`model::Batch`] is possible too.
     Other(EventBody),

@@ -9,7 +9,13 @@ use crate::{DecodeError, TelemetryEncoding, v1};
 
 wire_enum!(
     TelemetryEncoding,
-    v1::TelemetryEncoding { RemoteWriteV1Snappy, OtlpMetricsProtobuf, OtlpMetricsJson, RequestsNdjson }
+    v1::TelemetryEncoding {
+        RemoteWriteV1Snappy,
+        OtlpMetricsProtobuf,
+        OtlpMetricsJson,
+        RequestsNdjson,
+        RemoteWriteV1Protobuf,
+    }
 );
 
 wire_enum!(SeriesKind, v1::SeriesKind { Unknown, Cumulative, Delta, Gauge });

@@ -5,4 +5,4 @@ mod hostile;
 mod previous;
 mod round_trip;
 mod samples;
-mod strategies;
+pub(crate) mod strategies;

@@ -47,7 +47,12 @@ pub(super) fn events() -> Vec<(&'static str, EventEnvelope)> {
     };
     let copy = EnvelopeBody::Other(EventBody::PolicyLoad(Box::new(policy_load())));
     let copy = ("event_copy", EventEnvelope { is_copy: true, ..envelope(copy) });
-    bodies.into_iter().map(|(name, body)| (name, envelope(body))).chain([copy]).collect()
+    let slice = EnvelopeBody::Telemetry {
+        encoding: TelemetryEncoding::RemoteWriteV1Protobuf,
+        body: Bytes::from_static(b"\x0a\x00"),
+    };
+    let slice = ("event_slice", envelope(slice));
+    bodies.into_iter().map(|(name, body)| (name, envelope(body))).chain([copy, slice]).collect()
 }
 
 /// Each kind of decision under the name of its bytes, one a record.

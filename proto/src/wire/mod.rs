@@ -1,5 +1,5 @@
 //! What senders send, decoded: Prometheus remote write, OTLP metrics, request events, CloudEvents, plain releases
-//! and Alertmanager's webhook.
+//! and Alertmanager's webhook; and an event cut into the records of a log of several partitions (`slice`).
 //!
 //! Pure functions from bytes to the nouns of `model`. The same function judges a body when it comes in (`ingest`
 //! answers the sender by it) and again when it is read back from the log, on which telemetry stands as it was
@@ -18,6 +18,7 @@ pub mod purl;
 pub mod release;
 pub mod remote_write;
 pub mod requests;
+pub mod slice;
 pub mod verb;
 
 use model::{EventBody, Timestamp};
@@ -33,6 +34,9 @@ pub fn decode_telemetry(
 ) -> Result<EventBody, DecodeError> {
     Ok(match encoding {
         TelemetryEncoding::RemoteWriteV1Snappy => EventBody::Telemetry(remote_write::decode(body)?.body),
+        TelemetryEncoding::RemoteWriteV1Protobuf => {
+            EventBody::Telemetry(remote_write::decode_uncompressed(body)?.body)
+        }
         TelemetryEncoding::OtlpMetricsProtobuf => {
             EventBody::Telemetry(otlp::decode(otlp::Form::Protobuf, body, at)?.body)
         }

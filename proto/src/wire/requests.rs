@@ -65,6 +65,27 @@ pub fn decode(body: &[u8], at: Timestamp) -> Result<Decoded<Vec<RequestEvent>>, 
     Ok(Decoded { body: events, rejected })
 }
 
+/// Decodes a message of a topic: lines as in [`decode`], or one object however it is laid out.
+pub fn decode_message(payload: &[u8], at: Timestamp) -> Result<Decoded<Vec<RequestEvent>>, DecodeError> {
+    let object = payload.trim_ascii();
+    if object.is_empty() {
+        return Err(DecodeError::malformed("the message holds no request event"));
+    }
+    // Of lines this reads the first only, and ends where the second begins.
+    let is_laid_out = object.len() <= LINE_BYTES_MAX
+        && object.contains(&b'\n')
+        && serde_json::from_slice::<de::IgnoredAny>(object).is_ok();
+    if !is_laid_out {
+        return decode(payload, at);
+    }
+    let mut decoded = Decoded::<Vec<RequestEvent>>::default();
+    match event(object, at) {
+        Ok(event) => decoded.body.push(event),
+        Err((reason, problem)) => decoded.rejected.note(reason, 1, || problem),
+    }
+    Ok(decoded)
+}
+
 fn event(line: &[u8], at: Timestamp) -> Result<RequestEvent, (&'static str, String)> {
     if line.len() > LINE_BYTES_MAX {
         return Err(("too_long", format!("longer than {LINE_BYTES_MAX} bytes")));
@@ -211,6 +232,40 @@ mod tests {
         assert_eq!(decoded.rejected.parts, 2);
         assert_eq!(decoded.rejected.examples[1], "line 4: expected a JSON object");
         assert!(decoded.rejected.examples[0].starts_with("line 3: EOF while parsing"));
+    }
+
+    #[test]
+    fn a_message_is_lines_or_one_object_in_any_layout() {
+        let line = r#"{"service":"a","environment":"p","status":503}"#;
+        let laid_out = "{\n  \"service\": \"a\",\n  \"environment\": \"p\",\n  \"status\": 503\n}\n";
+        let one = decode_message(line.as_bytes(), AT).unwrap();
+        assert_eq!(one, decode(line.as_bytes(), AT).unwrap());
+        assert_eq!(decode_message(laid_out.as_bytes(), AT).unwrap(), one);
+        let two = format!("{line}\n{line}\n");
+        assert_eq!(decode_message(two.as_bytes(), AT).unwrap().body.len(), 2);
+        for (payload, problem) in [
+            (laid_out.replace("503", "999"), "status must be an HTTP status code from 100 to 599, not 999"),
+            ("[\n1]".to_owned(), "expected a JSON object"),
+            ("{\n".to_owned(), "line 1: EOF while parsing an object (column 1)"),
+            ("no JSON".to_owned(), "line 1: expected a JSON object"),
+        ] {
+            let decoded = decode_message(payload.as_bytes(), AT).unwrap();
+            assert_eq!(
+                (decoded.body.len(), decoded.rejected.examples[0].as_str()),
+                (0, problem),
+                "{payload}"
+            );
+        }
+        for empty in [&b""[..], b" \n"] {
+            assert!(decode_message(empty, AT).is_err());
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_message_is_read_or_refused(payload in proptest::collection::vec(proptest::num::u8::ANY, 0..80)) {
+            drop(decode_message(&payload, AT));
+        }
     }
 
     #[test]

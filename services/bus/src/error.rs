@@ -86,9 +86,19 @@ impl OpenError {
     /// Whether somebody has to put something right first; a log in use or a full disk passes by itself.
     pub fn is_for_the_operator(&self) -> bool {
         match self {
-            Self::Locked { .. } => false,
-            Self::Format { .. } => true,
+            Self::Locked { .. } | Self::Start { .. } => false,
             Self::Io { source, .. } => source.kind() != io::ErrorKind::StorageFull,
+            Self::Format { .. }
+            | Self::Properties { .. }
+            | Self::Unreachable { .. }
+            | Self::Authentication { .. }
+            | Self::Tls { .. }
+            | Self::Unauthorized { .. }
+            | Self::MissingTopics { .. }
+            | Self::Create { .. }
+            | Self::NoLeader { .. }
+            | Self::Partitions { .. }
+            | Self::TopicSetting { .. } => true,
         }
     }
 }

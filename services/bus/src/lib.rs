@@ -29,6 +29,7 @@ pub use config::{
     BusConfig, EmbeddedConfig, QUEUE_BYTES_MAX, RECORD_BYTES_MAX, Retention, SEGMENT_BYTES, TAIL_BYTES_MAX,
     TopicConfig,
 };
+pub use embedded::{BackupError, Copied, backup};
 pub use error::{AppendError, OpenError, ReadError, SnapshotError};
 pub use kafka::{
     Finding, FindingKind, KafkaConfig, PARTITIONS, Severity, TopicReport, check_topics, create_topics,

@@ -168,7 +168,7 @@ impl App {
         followed.catch_up().await.context("the decisions log cannot be read")?;
 
         let boot = access::random_hex().context("no randomness")?;
-        let placing = Arc::new(Placing::new(bus.events.clone(), &config.policy.identity));
+        let placing = Arc::new(Placing::new(bus.events.clone(), projection.clone(), &config.policy.identity));
         let writer = EventWriter::new(Arc::clone(&placing), &boot);
         let secrets = Arc::new(Secrets::new(config.secrets.clone()));
         let actuators = Actuators::new(Arc::clone(&secrets) as Arc<_>, &registry, telemetry::clock::now)

@@ -1,23 +1,44 @@
-//! Which partition of the events log a record goes to, and the append.
+//! Which partitions of the events log an event goes to, and the append.
 
-use bus::{AppendError, NewRecord, Topic};
-use model::{Batch, Partition};
+use std::sync::{Mutex, PoisonError};
+
+use analyzer::store::Placement;
+use arc_swap::ArcSwap;
+use bus::{Append, AppendError, NewRecord, Topic};
+use console::SharedProjection;
+use model::{Alert, Batch, CommandId, Partition, ReleaseId, ServiceKey, Timestamp};
 use policy::Identity;
-use proto::EventEnvelope;
+use proto::{EventEnvelope, wire::slice::Places};
 
 /// Puts events where the judge of their service finds them.
 pub(crate) struct Placing {
     events: Topic,
+    projection: SharedProjection,
+    /// Where series belong; asked only where there is more than one partition.
+    placement: Mutex<Placement>,
+    identity: ArcSwap<Identity>,
 }
 
 impl Placing {
-    /// `identity`: which labels name a series' service and environment.
-    pub(crate) fn new(events: Topic, _identity: &Identity) -> Self {
-        Self { events }
+    /// `identity`: which labels name a series' service and environment. `projection`: whose releases and commands
+    /// are.
+    pub(crate) fn new(events: Topic, projection: SharedProjection, identity: &Identity) -> Self {
+        let placement = Mutex::new(Placement::new(identity.clone(), events.partitions()));
+        Self { events, projection, placement, identity: ArcSwap::from_pointee(identity.clone()) }
     }
 
     /// Other labels name them from here on.
-    pub(crate) fn reconfigure(&self, _identity: &Identity) {}
+    pub(crate) fn reconfigure(&self, identity: &Identity) {
+        self.identity.store(identity.clone().into());
+        self.placement.lock().unwrap_or_else(PoisonError::into_inner).configure(identity);
+    }
+
+    /// Forgets series that come no more; to be called every second or so.
+    pub(crate) fn sweep(&self, now: Timestamp) {
+        if self.partitions() > 1 {
+            self.placement.lock().unwrap_or_else(PoisonError::into_inner).sweep(now);
+        }
+    }
 
     /// How many partitions there are.
     pub(crate) fn partitions(&self) -> u32 {
@@ -25,28 +46,78 @@ impl Placing {
     }
 
     /// Appends an event, in slices where it concerns several partitions; durable when this resolves. `decoded`:
-    /// what its telemetry decodes to, if that is known.
+    /// what its telemetry decodes to, if that is known. The place in the order is taken before anything is waited
+    /// for.
     pub(crate) async fn append(
         &self,
         envelope: EventEnvelope,
-        _decoded: Option<&Batch>,
+        decoded: Option<Batch>,
     ) -> Result<(), AppendError> {
-        self.events.append(Partition::HOME, record_of(&envelope)).await.map(drop)
+        if self.partitions() == 1 {
+            return self.events.append(Partition::HOME, record_of(&envelope)).await.map(drop);
+        }
+        let records = self.sliced(envelope, decoded);
+        let under_way: Vec<Append> =
+            records.into_iter().map(|(partition, record)| self.events.append(partition, record)).collect();
+        all(under_way).await
     }
 
     /// Appends the same event to every partition.
     pub(crate) async fn append_everywhere(&self, envelope: &EventEnvelope) -> Result<(), AppendError> {
         let record = record_of(envelope);
-        let under_way: Vec<_> = (0..self.partitions())
-            .map(|partition| self.events.append(Partition(partition), record.clone()))
-            .collect();
-        for append in under_way {
-            append.await?;
-        }
-        Ok(())
+        let partitions = (0..self.partitions()).map(Partition);
+        all(partitions.map(|partition| self.events.append(partition, record.clone())).collect()).await
+    }
+
+    fn sliced(&self, envelope: EventEnvelope, decoded: Option<Batch>) -> Vec<(Partition, NewRecord)> {
+        let mut known = Known { placing: self };
+        // Nothing is lost where slicing fails: the judge of the home partition finds the same fault and buries it.
+        let whole = envelope.clone();
+        let slices = proto::wire::slice::slice(envelope, decoded, self.partitions(), &mut known)
+            .unwrap_or_else(|error| {
+                tracing::error!(%error, id = %whole.id, "an event cannot be sliced and goes to the home partition");
+                vec![(Partition::HOME, whole)]
+            });
+        slices.into_iter().map(|(partition, slice)| (partition, record_of(&slice))).collect()
     }
 }
 
+/// Waits for all, whatever becomes of one: the sender repeats the whole.
+async fn all(under_way: Vec<Append>) -> Result<(), AppendError> {
+    let mut result = Ok(());
+    for append in under_way {
+        if let Err(error) = append.await {
+            result = Err(error);
+        }
+    }
+    result
+}
+
 fn record_of(envelope: &EventEnvelope) -> NewRecord {
-    NewRecord::new(envelope.at, proto::encode_event(envelope))
+    NewRecord::new(envelope.at, proto::encode_event(envelope)).keyed(envelope.id.as_str().to_owned())
+}
+
+/// What the policy and the decisions log know of where things belong.
+struct Known<'a> {
+    placing: &'a Placing,
+}
+
+impl Places for Known<'_> {
+    fn series(&mut self, at: Timestamp, batch: &Batch, to: &mut Vec<(u32, Partition)>) {
+        self.placing.placement.lock().unwrap_or_else(PoisonError::into_inner).place(at, batch, to);
+    }
+
+    fn alert(&mut self, alert: &Alert) -> Option<ServiceKey> {
+        let identity = self.placing.identity.load();
+        let first_of = |names: &[String]| names.iter().find_map(|name| alert.labels.get(name));
+        Some(ServiceKey::new(first_of(&identity.service)?, first_of(&identity.environment)?))
+    }
+
+    fn release(&mut self, id: &ReleaseId) -> Option<ServiceKey> {
+        self.placing.projection.read().release(id).map(|view| view.release.key.clone())
+    }
+
+    fn command(&mut self, id: &CommandId) -> Option<ServiceKey> {
+        self.placing.projection.read().command(id).map(|command| command.release.key.clone())
+    }
 }

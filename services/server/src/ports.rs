@@ -30,9 +30,7 @@ impl EventSink for BusSink {
                 return self.placing.append(envelope, None).await.map_err(unavailable);
             };
             if self.placing.partitions() > 1 {
-                let appended = self.placing.append(envelope, Some(&decoded)).await;
-                self.handover.give_back(decoded);
-                return appended.map_err(unavailable);
+                return self.placing.append(envelope, Some(decoded)).await.map_err(unavailable);
             }
             // Left before the record is appended: the judge may read it before this hears of it.
             let ticket = self.handover.leave(&envelope.id, decoded);

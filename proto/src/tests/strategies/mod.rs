@@ -16,7 +16,7 @@ use self::{
 };
 use crate::{EnvelopeBody, EventEnvelope, TelemetryEncoding};
 
-pub(super) fn envelope() -> BoxedStrategy<EventEnvelope> {
+pub(crate) fn envelope() -> BoxedStrategy<EventEnvelope> {
     let body = prop_oneof![
         (encoding(), vec(any::<u8>(), 0..60))
             .prop_map(|(encoding, body)| EnvelopeBody::Telemetry { encoding, body: Bytes::from(body) }),
@@ -58,5 +58,5 @@ fn origin() -> impl Strategy<Value = Origin> {
 
 fn encoding() -> impl Strategy<Value = TelemetryEncoding> {
     use TelemetryEncoding::*;
-    one_of([RemoteWriteV1Snappy, OtlpMetricsProtobuf, OtlpMetricsJson, RequestsNdjson])
+    one_of([RemoteWriteV1Snappy, OtlpMetricsProtobuf, OtlpMetricsJson, RequestsNdjson, RemoteWriteV1Protobuf])
 }

@@ -1,4 +1,5 @@
-//! Attributes in HTTP headers: `ce-` names, percent-encoded values (HTTP protocol binding, 3.1.3.2).
+//! Attributes in headers: of HTTP with `ce-` names and percent-encoded values (HTTP protocol binding, 3.1.3.2), of
+//! Kafka with `ce_` names and values as they are (Kafka protocol binding, 3.2.3).
 
 use serde_json::{Map, Value};
 
@@ -7,18 +8,42 @@ use crate::wire::error::DecodeError;
 /// Attributes beyond those the specification names are extensions; nobody has more than a few.
 const ATTRIBUTES_MAX: usize = 64;
 
-/// The attributes that `headers` carry, without `ce-`.
+/// How a protocol writes attributes in headers.
+#[derive(Clone, Copy)]
+pub(super) enum Style {
+    Http,
+    Kafka,
+}
+
+impl Style {
+    pub(super) fn prefix(self) -> &'static str {
+        match self {
+            Self::Http => "ce-",
+            Self::Kafka => "ce_",
+        }
+    }
+
+    fn plain(self, value: &[u8]) -> Option<Vec<u8>> {
+        match self {
+            Self::Http => percent_decoded(&unquoted(value)),
+            Self::Kafka => Some(value.to_vec()),
+        }
+    }
+}
+
+/// The attributes that `headers` carry, without the prefix.
 pub(super) fn attributes<'a>(
+    style: Style,
     headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
 ) -> Result<Map<String, Value>, DecodeError> {
     let mut attributes = Map::new();
     for (header, value) in headers {
-        let Some(name) = header.strip_prefix("ce-") else { continue };
+        let Some(name) = header.strip_prefix(style.prefix()) else { continue };
         let fault = |problem: &str| DecodeError::field(header, problem);
         if attributes.len() == ATTRIBUTES_MAX {
             return Err(fault("is one attribute too many"));
         }
-        let bytes = percent_decoded(&unquoted(value)).ok_or_else(|| fault("holds a broken percent sign"))?;
+        let bytes = style.plain(value).ok_or_else(|| fault("holds a broken percent sign"))?;
         // Overlong forms are no UTF-8 and end here.
         let text = String::from_utf8(bytes).map_err(|_| fault("is not UTF-8"))?;
         if attributes.insert(name.to_owned(), Value::String(text)).is_some() {

@@ -1,13 +1,15 @@
-//! CloudEvents 1.0 over HTTP in its three modes, and what Ripcord makes of the types it knows: CDEvents
-//! `service.*` and its own `ripcord.release.v1`. Other types are taken and ignored, so that a broker may forward
-//! everything it has.
+//! CloudEvents 1.0 over HTTP in its three modes and over Kafka in its two, and what Ripcord makes of the types it
+//! knows: CDEvents `service.*` and its own `ripcord.release.v1`. Other types are taken and ignored, so that a broker
+//! may forward everything it has.
 
 mod cdevents;
 mod headers;
+pub mod kafka;
 
 use model::{DeploymentEvent, Timestamp};
 use serde_json::{Map, Value};
 
+use self::headers::Style;
 pub(crate) use self::headers::percent_decoded;
 use super::{
     error::{DecodeError, shortened},
@@ -49,11 +51,8 @@ pub fn decode<'a>(
     headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
     body: &[u8],
 ) -> Result<Vec<Occurrence>, DecodeError> {
-    if body.len() > BODY_BYTES_MAX {
-        let (size, limit) = (body.len() as u64, BODY_BYTES_MAX as u64);
-        return Err(DecodeError::TooLarge { what: "body bytes", size, limit });
-    }
-    let media_type = content_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+    expect_within_limit(body)?;
+    let media_type = media_type(content_type);
     if media_type.starts_with("application/cloudevents-batch") {
         expect_json(&media_type, "application/cloudevents-batch+json")?;
         return batch(body);
@@ -62,7 +61,18 @@ pub fn decode<'a>(
         expect_json(&media_type, "application/cloudevents+json")?;
         return Ok(vec![interpret(structured(&fields::object(body)?)?)?]);
     }
-    Ok(vec![interpret(binary(headers, &media_type, body)?)?])
+    let attributes = headers::attributes(Style::Http, headers)?;
+    Ok(vec![interpret(binary(Style::Http, &attributes, &media_type, body)?)?])
+}
+
+fn expect_within_limit(body: &[u8]) -> Result<(), DecodeError> {
+    let (size, limit) = (body.len() as u64, BODY_BYTES_MAX as u64);
+    if size > limit { Err(DecodeError::TooLarge { what: "body bytes", size, limit }) } else { Ok(()) }
+}
+
+/// Without parameters.
+fn media_type(content_type: &str) -> String {
+    content_type.split(';').next().unwrap_or("").trim().to_ascii_lowercase()
 }
 
 fn expect_json(media_type: &str, expected: &str) -> Result<(), DecodeError> {
@@ -112,18 +122,19 @@ fn from_base64(text: &str) -> Result<Value, DecodeError> {
     Ok(serde_json::from_slice(&bytes).unwrap_or_default())
 }
 
-fn binary<'a>(
-    given: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+fn binary(
+    style: Style,
+    attributes: &Map<String, Value>,
     media_type: &str,
     body: &[u8],
 ) -> Result<CloudEvent, DecodeError> {
-    let attributes = headers::attributes(given)?;
+    let prefix = style.prefix();
     if attributes.is_empty() {
-        return Err(DecodeError::malformed(
-            "the request is no CloudEvent: neither a content type of application/cloudevents+json nor ce- headers",
-        ));
+        return Err(DecodeError::malformed(format!(
+            "this is no CloudEvent: neither a content type of application/cloudevents+json nor {prefix} headers"
+        )));
     }
-    let (kind, time) = required_attributes(&Fields::new(&attributes, "ce-"))?;
+    let (kind, time) = required_attributes(&Fields::new(attributes, prefix))?;
     let is_json = media_type == "application/json" || media_type.ends_with("+json") || media_type.is_empty();
     let data = if is_json && !body.is_empty() { json_data(&kind, body)? } else { Value::Null };
     Ok(CloudEvent { kind, time, data })

@@ -7,11 +7,13 @@
 
 mod encode;
 mod series;
+mod slice;
 
 use model::{Batch, Sample, Series, SeriesKind, Timestamp};
 
 pub use self::encode::WriteRequest;
 use self::series::Fault;
+pub(super) use self::slice::slice;
 use super::{
     error::{DecodeError, Decoded, Rejected},
     protobuf::{Broken, Content, field, length, varint},
@@ -55,13 +57,7 @@ pub fn decode(body: &[u8]) -> Result<Decoded<Batch>, DecodeError> {
 /// As [`decode`], into the memory of `spare`; nothing that it holds is looked at.
 pub fn decode_reusing(body: &[u8], spare: Batch) -> Result<Decoded<Batch>, DecodeError> {
     let declared = decompressed_len(body)?;
-    if declared > DECOMPRESSED_BYTES_MAX {
-        return Err(DecodeError::TooLarge {
-            what: "decompressed bytes",
-            size: declared as u64,
-            limit: DECOMPRESSED_BYTES_MAX as u64,
-        });
-    }
+    limit("decompressed bytes", declared, DECOMPRESSED_BYTES_MAX)?;
     let Batch { mut bytes, mut series, mut samples, .. } = spare;
     series.clear();
     samples.clear();
@@ -71,6 +67,12 @@ pub fn decode_reusing(body: &[u8], spare: Batch) -> Result<Decoded<Batch>, Decod
         .map_err(|error| DecodeError::malformed(format!("the body is no snappy block: {error}")))?;
     bytes.truncate(written);
     decode_message(bytes, Batch { series, samples, ..Batch::default() })
+}
+
+/// Decodes a request that is not compressed: a slice of one, as it stands on the log.
+pub fn decode_uncompressed(body: &[u8]) -> Result<Decoded<Batch>, DecodeError> {
+    limit("decompressed bytes", body.len(), DECOMPRESSED_BYTES_MAX)?;
+    decode_message(body.to_vec(), Batch::default())
 }
 
 /// Decodes the message itself, no longer than [`DECOMPRESSED_BYTES_MAX`]; `found` is empty.

@@ -26,6 +26,7 @@ mod ingest;
 mod join;
 mod ladder;
 mod lane;
+mod placement;
 mod read;
 mod requests;
 mod ring;
@@ -49,6 +50,7 @@ use policy::Policy;
 pub use ask::{Ask, GaugeValue, Look, RatioCount, ThroughputValue, VersionSeen, Versions};
 pub use counters::Counters;
 pub use histogram::HistogramCount;
+pub use placement::Placement;
 
 pub(crate) use snapshot::{StoreFault, StoreImage, StoreParts};
 

@@ -1,6 +1,7 @@
 //! The log on this machine's disk: append-only segments with a checksum a record, one writer a topic that makes
 //! whatever queued during the last sync durable by the next one.
 
+mod backup;
 mod cursor;
 mod data_directory;
 mod frame;
@@ -23,6 +24,8 @@ mod writer;
 
 #[cfg(test)]
 mod tests;
+
+pub use backup::{BackupError, Copied, backup};
 
 pub(crate) use membership::Membership;
 pub(crate) use open::open;

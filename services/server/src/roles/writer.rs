@@ -43,7 +43,9 @@ impl EventWriter {
 
     /// Time as a record, for every partition.
     pub(crate) async fn append_ticks(&self) -> Result<(), bus::AppendError> {
-        self.placing.append_everywhere(&self.envelope("tick", EventBody::Tick)).await
+        let tick = self.envelope("tick", EventBody::Tick);
+        self.placing.sweep(tick.at);
+        self.placing.append_everywhere(&tick).await
     }
 
     fn envelope(&self, source: &str, body: EventBody) -> EventEnvelope {
