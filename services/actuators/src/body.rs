@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use model::{BaselineKind, BaselineValue, Command, CommandVerb, ErrorBound, Evidence, Reason, Test};
+use model::{BaselineKind, BaselineValue, Command, ErrorBound, Evidence, Reason, Test};
+use proto::wire::cloudevents::kafka::command_type;
 use serde::Serialize;
 
 /// Most reasons a body lists in full. A release that breaks more rules than this needs no further argument, and
@@ -100,19 +101,10 @@ enum TestUsed {
     Exact { level: f64, tail_probability: f64 },
 }
 
-/// What the body of a command is called.
-pub(crate) fn kind(verb: CommandVerb) -> &'static str {
-    match verb {
-        CommandVerb::Rollback => "ripcord.rollback.v1",
-        CommandVerb::Promote => "ripcord.promote.v1",
-        CommandVerb::Hold => "ripcord.hold.v1",
-    }
-}
-
 /// The body of `command`. The same command gives the same bytes, so that every attempt carries the same content.
 pub(crate) fn render(command: &Command) -> Result<Vec<u8>, serde_json::Error> {
     serde_json::to_vec(&Body {
-        r#type: kind(command.verb),
+        r#type: command_type(command.verb),
         id: command.id.as_str(),
         release: Release {
             id: command.release.id.as_str(),

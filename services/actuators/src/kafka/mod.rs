@@ -11,6 +11,7 @@ mod tests;
 use std::{future::Future, pin::Pin, time::Duration};
 
 use model::{Command, target::KAFKA_TIMEOUT};
+use proto::wire::cloudevents::kafka::command_headers;
 
 use crate::{
     body,
@@ -76,17 +77,9 @@ pub(crate) fn message(command: &Command, topic: &str) -> Result<Message, String>
     })
 }
 
-/// CloudEvents 1.0 in binary mode: attributes as `ce_` headers, the payload as it is.
+/// CloudEvents 1.0 in binary mode, and where the trace goes on.
 fn headers(command: &Command) -> Vec<(&'static str, String)> {
-    let mut headers = vec![
-        ("ce_specversion", "1.0".to_owned()),
-        ("ce_id", command.id.to_string()),
-        ("ce_type", body::kind(command.verb).to_owned()),
-        ("ce_source", SOURCE.to_owned()),
-        ("ce_subject", command.release.key.service.clone()),
-        ("ce_time", command.decided_at.to_string()),
-        ("content-type", "application/json".to_owned()),
-    ];
+    let mut headers = command_headers(command, SOURCE);
     headers.extend(traceparent().map(|parent| ("traceparent", parent)));
     headers
 }

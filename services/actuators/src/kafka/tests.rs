@@ -31,13 +31,13 @@ fn a_command_is_a_cloud_event_in_binary_mode_under_its_services_key() {
     let start = payload.split(",\"reasons\":").next().unwrap();
     expect![[r#"
         deploy-commands checkout/production
+        content-type: application/json
         ce_specversion: 1.0
         ce_id: cmd_1
         ce_type: ripcord.rollback.v1
         ce_source: /ripcord
         ce_subject: checkout
         ce_time: 2026-11-23T10:00:00.000Z
-        content-type: application/json
 
         {"type":"ripcord.rollback.v1","id":"cmd_1","release":{"id":"rel_1","service":"checkout","environment":"production","version":"2.4.1"},"to_version":"2.4.0","to_digest":null,"mode":"immediate","reason":{"trigger":"error_rate","condition":"error_rate > 1%","value":0.083,"limit":0.01,"window":"5m","requests":18231,"errors":1513,"baseline":0.0009},"decided_at":"2026-11-23T10:00:00.000Z","deadline":"2026-11-23T10:01:00.000Z","evidence_at":"2026-11-23T09:59:59.000Z","attempt":1,"fencing":7,"approved_by":[]"#]]
     .assert_eq(&format!("{} {}\n{}\n\n{start}", message.topic, message.key, headers.join("\n")));
