@@ -32,7 +32,8 @@ pub use config::{
 pub use embedded::{BackupError, Copied, backup};
 pub use error::{AppendError, OpenError, ReadError, SnapshotError};
 pub use kafka::{
-    Finding, FindingKind, KafkaConfig, PARTITIONS, Severity, TopicReport, check_topics, create_topics,
+    Begin, Delivered, Finding, FindingKind, Inlet, InletLag, InletTopic, KafkaConfig, Outgoing, Outlet,
+    PARTITIONS, PublishError, Severity, TopicReport, check_topics, create_topics,
 };
 pub use membership::{Change, Membership, Revoked};
 pub use reader::Reader;
