@@ -39,7 +39,7 @@ pub(crate) fn measure(shop: &mut Shop) -> Result<Cost, String> {
 }
 
 /// A request's body: `WriteRequest{timeseries=1{labels=1, samples=2{value=1, timestamp=2}}}` in one snappy block.
-fn body_of(batch: &Batch) -> Result<Vec<u8>, String> {
+pub(crate) fn body_of(batch: &Batch) -> Result<Vec<u8>, String> {
     let mut message = Vec::with_capacity(batch.bytes.len() + 30 * batch.series.len());
     for series in &batch.series {
         let mut one = batch.labels_of(series).to_vec();

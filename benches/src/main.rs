@@ -10,6 +10,8 @@ mod decoding;
 mod random;
 mod samples;
 mod shop;
+mod slicing;
+mod snapshots;
 mod ticks;
 
 use shop::Shop;
@@ -40,7 +42,22 @@ fn main() {
             Ok(decoded) => println!("  remote write 1.0 and store    {:8.1} ns CPU a sample", decoded.cpu_ns),
             Err(error) => println!("  remote write 1.0: {error}"),
         }
+        match slicing::measure(&mut shop) {
+            Ok(costs) => {
+                println!("  placement, per series         {:8.1} ns CPU", costs.placed.cpu_ns);
+                println!("  placement, first sight        {:8.1} ns CPU", costs.placed_first.cpu_ns);
+                println!(
+                    "  slicing a request, per series {:8.1} ns CPU into {:.1} slices of 24; of a batch {:.1} ns",
+                    costs.cut.cpu_ns, costs.slices, costs.cut_batch.cpu_ns
+                );
+            }
+            Err(error) => println!("  slicing: {error}"),
+        }
         println!("  store, per idle tick          {:8.1} ns elapsed", ticks::measure(&mut shop));
+        match snapshots::measure(&mut shop) {
+            Ok(cost) => print_snapshot(&cost, shop.series()),
+            Err(error) => println!("  snapshot: {error}"),
+        }
     }
     println!("\np95 of request events against the exact value, {} each", accuracy::EVENTS);
     for row in accuracy::measure() {
@@ -52,4 +69,11 @@ fn main() {
             100.0 * row.error
         );
     }
+}
+
+fn print_snapshot(cost: &snapshots::SnapshotCost, series: usize) {
+    let ms = |elapsed_ns: f64| elapsed_ns / 1e6;
+    println!("  snapshot, size                {:8.1} bytes a series", cost.bytes as f64 / series as f64);
+    println!("  snapshot, to take             {:8.1} ms elapsed", ms(cost.take.elapsed_ns));
+    println!("  snapshot, to restore          {:8.1} ms elapsed", ms(cost.restore.elapsed_ns));
 }

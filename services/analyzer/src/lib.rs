@@ -15,6 +15,9 @@
 //! same events give the same proposals, byte for byte. Nothing is decided here either: budgets, storms, freezes,
 //! halts and commands are the `arbiter`'s, which sees the proposals of all services. How events look on the wire
 //! is `proto`'s business, and who hands them in is `server`'s analyze role.
+//!
+//! A restart goes on from a [`Analyzer::snapshot`] with the events that came after it, or, without one, from both
+//! logs by [`Analyzer::restore`] and [`Analyzer::replay_event`].
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

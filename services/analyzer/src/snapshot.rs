@@ -29,7 +29,7 @@ use crate::{
 const MAGIC: [u8; 8] = *b"RIPCORDA";
 
 /// Raised with every change of what is serialised.
-const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 1;
 
 const CHECKSUM_BYTES: usize = 4;
 
@@ -88,8 +88,8 @@ impl Analyzer {
 
     /// The analyzer that the snapshot was taken of. It says by [`Self::position`] which record it saw last.
     ///
-    /// Refuses any other bytes, and takes no more memory for them than their length and what windows there may
-    /// be account for.
+    /// Refuses any other bytes. Lengths that they claim are not believed: memory is taken as they are read, save
+    /// that a window takes its room even where nothing is in it.
     pub fn from_snapshot(bytes: &[u8]) -> Result<Self, SnapshotError> {
         let parts = postcard::take_from_bytes(checked(bytes)?);
         let Ok((parts, [])) = parts else { return Err(SnapshotError::Damaged) };
@@ -174,4 +174,24 @@ fn checked(bytes: &[u8]) -> Result<&[u8], SnapshotError> {
         return Err(SnapshotError::Damaged);
     }
     summed.get(MAGIC.len() + size_of_val(&FORMAT)..).ok_or(SnapshotError::Damaged)
+}
+
+#[cfg(test)]
+impl Analyzer {
+    /// Everything that has to come out of a snapshot as it was.
+    pub(crate) fn shown(&self) -> String {
+        let services = self.services.iter().map(|(key, it)| {
+            let Service { key: own, releases, own: triggers, is_torn, last_look_at, quiet_since, .. } = it;
+            format!("{key} {own} {releases:?} {triggers:?} {is_torn} {last_look_at:?} {quiet_since:?}")
+        });
+        let own = (self.now, &self.load, &self.alerts, &self.cause, self.position, self.due, self.counters);
+        format!("{}\n{}\n{own:?}", self.store.shown(), services.collect::<Vec<_>>().join("\n"))
+    }
+
+    /// A checksum of what a snapshot would hold.
+    pub(crate) fn shape(&self) -> u32 {
+        let image = self.image();
+        let image = Image { store: image.store.without_config(), ..image };
+        crc32fast::hash(&postcard::to_allocvec(&image).unwrap())
+    }
 }

@@ -3,7 +3,7 @@
 use std::{
     io::{Read as _, Write as _},
     net::SocketAddr,
-    os::unix::fs::OpenOptionsExt as _,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::Path,
     pin::Pin,
     sync::Arc,
@@ -30,8 +30,9 @@ pub(crate) const OPERATOR_TOKEN_FILE: &str = "cli.token";
 pub(crate) struct OperatorToken(SecretString);
 
 impl OperatorToken {
-    /// Reads the token, or makes one that only its owner can read.
+    /// Reads the token, or makes one that only its owner can read, and the directory for it.
     pub(crate) fn create(data_dir: &Path) -> std::io::Result<Self> {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir)?;
         let path = data_dir.join(OPERATOR_TOKEN_FILE);
         if let Ok(text) = std::fs::read_to_string(&path)
             && !text.trim().is_empty()

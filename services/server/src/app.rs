@@ -147,7 +147,10 @@ impl App {
             StartError::Config(format!("server.listen {}: {error}", config.server.listen))
         })?;
         let address = listener.local_addr().context("the listener has no address")?;
-        let operator = OperatorToken::create(&data_dir).context("the operator token cannot be written")?;
+        let operator = OperatorToken::create(&data_dir).map_err(|error| {
+            let text = "the operator's token cannot be kept in server.data_dir";
+            StartError::Config(format!("{text} {}: {error}", data_dir.display()))
+        })?;
         let auth = access::auth(&config, &operator).map_err(|error| StartError::Config(error.to_string()))?;
         let auth = Arc::new(ArcSwap::from_pointee(auth));
 

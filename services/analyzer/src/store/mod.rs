@@ -4,6 +4,7 @@
 //! (`value`); that waits in its target's **scrape** (`target`) until the scrape has settled (`settle`) and then
 //! goes into the **windows** (`ring`, `cell`) of every metric that the series counts for (`role`), under the
 //! version that its labels and joins name (`identity`, `join`). Questions (`read`) see settled data only.
+//! Snapshots (`snapshot`) hold what does not follow from something else; `runs` and `front` make it small.
 //!
 //! What it must not do: judge. It knows no trigger, no release and no limit; the rest of this crate asks it.
 //! Everything it does follows from its inputs: there is no clock, and no order but theirs.

@@ -98,28 +98,29 @@ impl Store {
     }
 
     fn ratio_of_series(&self, ask: &Ask<'_>, source: u32) -> Option<(u64, u64, Reach)> {
-        let (mut part, mut total, mut reach) = (0, 0, None::<Reach>);
+        let (mut part, mut total, mut reach) = (0_u64, 0_u64, None::<Reach>);
         for cell in self.cells(ask, source) {
             let Cell::Ratio(rings) = cell else { continue };
             let Some(ring) = rings.of(ask.window) else { continue };
             let Some((span, own)) = ring.read(ask.at, ask.window, ask.since) else { continue };
             let [own_part, own_total, samples] = ring.lane.sum(span);
             if samples > 0 {
-                (part, total, reach) = (part + own_part, total + own_total, Some(own.join(reach)));
+                (part, total) = (part.saturating_add(own_part), total.saturating_add(own_total));
+                reach = Some(own.join(reach));
             }
         }
         Some((part, total, reach?))
     }
 
     fn count_of_series(&self, ask: &Ask<'_>, source: u32) -> Option<(u64, Reach)> {
-        let (mut count, mut reach) = (0, None::<Reach>);
+        let (mut count, mut reach) = (0_u64, None::<Reach>);
         for cell in self.cells(ask, source) {
             let Cell::Count(rings) = cell else { continue };
             let Some(ring) = rings.of(ask.window) else { continue };
             let Some((span, own)) = ring.read(ask.at, ask.window, ask.since) else { continue };
             let [own_count, samples] = ring.lane.sum(span);
             if samples > 0 {
-                (count, reach) = (count + own_count, Some(own.join(reach)));
+                (count, reach) = (count.saturating_add(own_count), Some(own.join(reach)));
             }
         }
         Some((count, reach?))

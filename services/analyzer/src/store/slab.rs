@@ -162,7 +162,7 @@ mod tests {
     fn a_slab_set_up_again_gives_the_same_numbers() {
         let mut slab = Slab::default();
         (1..=5_u8).for_each(|value| _ = slab.insert(value));
-        (slab.remove(3), slab.remove(1), slab.remove(4));
+        [3, 1, 4].into_iter().for_each(|id| _ = slab.remove(id));
         let bytes = postcard::to_allocvec(&slab).unwrap();
         let mut again: Slab<u8> = postcard::from_bytes(&bytes).unwrap();
         assert_eq!(again.used().map(|(id, value)| (id, *value)).collect::<Vec<_>>(), [(0, 1), (2, 3)]);

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Counters, Store, catalog::Catalog, config::Config, expire::Sweep, join::Joins, ladder::Ladders,
-    role::RoleSets, table::SeriesTable, target::Targets,
+    role::RoleSets, slab::NONE, table::SeriesTable, target::Targets,
 };
 
 /// What a snapshot holds of a store.
@@ -166,7 +166,7 @@ impl Store {
             let target = &mut self.targets.all[series.target];
             target.series += 1;
             target.live += u32::from(series.live_epoch == target.epoch);
-            if series.version == super::slab::NONE {
+            if series.version == NONE {
                 self.unplaced += 1;
                 continue;
             }
@@ -195,10 +195,25 @@ impl Store {
 }
 
 #[cfg(test)]
+impl StoreImage<'_> {
+    /// Without what depends on how other crates print a policy.
+    pub(crate) fn without_config(self) -> Self {
+        Self { config_hash: 0, ..self }
+    }
+}
+
+#[cfg(test)]
 impl Store {
-    /// Everything but the series table, what follows from something else included: a store set up again has it all.
+    /// Everything that has to come out of a snapshot as it was, what follows from something else included.
     pub(crate) fn shown(&self) -> String {
+        use super::{arena::LabelRef, series::SeriesState};
         let parts = (&self.targets, &self.ladders, &self.joins, &self.role_sets, &self.catalog);
-        format!("{parts:#?} {:?} {} {}", self.dues, self.staged, self.unplaced)
+        let own =
+            (&self.config, &self.dues, self.staged, self.unplaced, self.now, self.last_arrival, &self.sweep);
+        let series = self.table.series.used().map(|(id, series)| {
+            let series = SeriesState { next: NONE, labels: LabelRef::default(), ..series.clone() };
+            format!("{id} {series:?} {}", self.labels_of(id))
+        });
+        format!("{parts:?}\n{own:?}\n{}", series.collect::<Vec<_>>().join("\n"))
     }
 }

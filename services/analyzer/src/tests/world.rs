@@ -142,6 +142,21 @@ pub(super) fn shop_after(steps: &[Step]) -> Shop {
     shop
 }
 
+/// One scrape of each target that is like no other: replicas of one, one named by an info series, one unplaced; and
+/// some requests.
+pub(super) fn replicas_and_joins(shop: &mut Shop) {
+    let mut world = World::default();
+    for target in 2..6 {
+        let (present, stale, odd) = (u16::MAX, 1 << 8, 1 << 7);
+        let (is_reset, is_whole, is_split) = (false, target % 2 == 0, true);
+        let scrape =
+            Scrape { target, present, stale, odd, grown: 33, is_reset, is_whole, is_split, lag_ms: 0 };
+        world.scrape(shop, &scrape);
+    }
+    let requests = [(1, false, Some(12.5), 0), (1, true, Some(900.0), -5_000), (3, false, None, 0)];
+    world.act(shop, &What::Requests(requests.to_vec()));
+}
+
 /// What each sender counts.
 #[derive(Default)]
 struct World {

@@ -8,6 +8,7 @@
 mod agent;
 mod deployer;
 mod mail;
+mod parts;
 mod random;
 mod shop;
 mod story;
@@ -21,14 +22,17 @@ use clap::Args;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use self::{deployer::Deployer, mail::MailServer, shop::Shop, story::Story};
-use crate::{app::App, cli::Client, config};
+use self::{deployer::Deployer, mail::MailServer, parts::Ripcord, shop::Shop, story::Story};
+use crate::cli::Client;
 
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
     /// Leave everything running afterwards, to be explored; ends with Ctrl-C.
     #[arg(long)]
     keep: bool,
+    /// Keep the log on these brokers (HOST:PORT, separated by commas), in topics of its own, and run each role apart.
+    #[arg(long, value_delimiter = ',', value_name = "BROKERS")]
+    kafka: Vec<String>,
 }
 
 /// How often the agent pushes: what a scrape interval is to Prometheus.
@@ -56,11 +60,13 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let deployer_address = deployer_listener.local_addr()?;
     write_config(&folder, &format!("http://{deployer_address}/rollback"), &slack.api_url(), mail.address())?;
 
-    let config =
-        config::load(Some(&folder.join("ripcord.yml"))).map_err(|errors| anyhow::anyhow!("{errors}"))?;
-    let app = App::start(config, crate::role::Roles::ALL).await.context("Ripcord did not start")?;
-    let url = format!("http://{}", app.address());
-    let client = Client::with_token(&url, Some(app.operator_token().to_owned()))?;
+    let ripcord = match args.kafka.as_slice() {
+        [] => Ripcord::start(&folder).await?,
+        brokers => Ripcord::start_on_kafka(&folder, brokers).await?,
+    };
+    let front = ripcord.front();
+    let url = format!("http://{}", front.address());
+    let client = Client::with_token(&url, Some(front.operator_token().to_owned()))?;
     let deployer = Deployer::start(deployer_listener, Arc::clone(&shop), client.clone(), stop.clone());
     agent::start(Arc::clone(&shop), url.clone(), PUSH_INTERVAL, stop.clone())?;
     traffic::start(&shop, stop.clone())?;
@@ -76,7 +82,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
         tokio::signal::ctrl_c().await?;
     }
     stop.cancel();
-    app.stop().await;
+    ripcord.stop().await;
     if !args.keep {
         drop(std::fs::remove_dir_all(&folder));
     }

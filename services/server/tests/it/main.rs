@@ -5,6 +5,7 @@
 mod alertmanager;
 mod attribution;
 mod bad_input;
+mod broker;
 mod cli;
 mod crash;
 mod deploy_files;
@@ -12,6 +13,7 @@ mod faults;
 mod http_edge;
 mod judgement;
 mod load;
+mod modes;
 mod notices;
 mod opentelemetry;
 mod peers;

@@ -52,6 +52,8 @@ pub(crate) struct World {
     /// The second in which each command first was ready to be sent.
     pub(crate) sent: BTreeMap<String, i64>,
     pub(crate) notices: Vec<Notice>,
+    /// Everything that came in.
+    pub(crate) events: Vec<Event>,
 }
 
 impl World {
@@ -66,6 +68,7 @@ impl World {
             commands: BTreeMap::new(),
             sent: BTreeMap::new(),
             notices: Vec::new(),
+            events: Vec::new(),
         };
         world.load(policy);
         world
@@ -159,6 +162,7 @@ policies: [ {{ match: {{ environment: production }}, target: {{ exec: {{ argv: [
             self.analyzer.handle_timeout(now);
         }
         self.analyzer.handle_event(now, Position(self.position), &event);
+        self.events.push(event.clone());
         self.position += 1;
         while let Some(proposal) = self.analyzer.poll_proposal() {
             self.arbiter.handle_proposal(now, &event.id, &proposal);

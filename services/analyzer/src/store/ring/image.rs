@@ -11,7 +11,7 @@ use super::{Lane, Ring, Shape};
 const MOMENT_MS_MAX: i64 = 1 << 50;
 
 /// What the lane of a ring looks like in a snapshot.
-pub(in super::super) trait Saved: Lane + Sized {
+pub(in crate::store) trait Saved: Lane + Sized {
     type Image: Serialize + DeserializeOwned;
 
     fn image(&self) -> Self::Image;
