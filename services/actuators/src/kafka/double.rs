@@ -68,7 +68,7 @@ impl Publisher for PublisherDouble {
             let refused =
                 |reason: &str, is_retryable| Err(PublishError { reason: reason.to_owned(), is_retryable });
             match answer {
-                Answer::Published => Ok(Published { partition: 0, offset: offset as i64 }),
+                Answer::Published => Ok(Published { partition: 0, offset: offset as u64 }),
                 Answer::Busy(reason) => refused(reason, true),
                 Answer::Refused(reason) => refused(reason, false),
                 Answer::Hang => std::future::pending().await,

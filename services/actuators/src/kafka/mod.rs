@@ -42,8 +42,8 @@ pub struct Message {
 /// Where a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Published {
-    pub partition: i32,
-    pub offset: i64,
+    pub partition: u32,
+    pub offset: u64,
 }
 
 /// The message is not known to be there.
