@@ -7,6 +7,7 @@
 mod accuracy;
 mod clock;
 mod decoding;
+mod projection;
 mod random;
 mod samples;
 mod shop;
@@ -58,6 +59,16 @@ fn main() {
             Ok(cost) => print_snapshot(&cost, shop.series()),
             Err(error) => println!("  snapshot: {error}"),
         }
+    }
+    match projection::measure() {
+        Ok(cost) => println!(
+            "what people query, {} records, {:.1} MB\n  rebuilt from the log          {:8.1} ns CPU a record\n  a release by its id           {:8.1} ns",
+            cost.records,
+            cost.bytes as f64 / 1e6,
+            cost.rebuild.cpu_ns,
+            cost.look.elapsed_ns
+        ),
+        Err(error) => println!("what people query: {error}"),
     }
     println!("\np95 of request events against the exact value, {} each", accuracy::EVENTS);
     for row in accuracy::measure() {

@@ -63,7 +63,8 @@ fn warm_analyzer(shop: &mut Shop) -> Analyzer {
 }
 
 fn take(analyzer: &mut Analyzer, at: Timestamp, body: EventBody) {
-    let event = Event { id: EventId::from_text("evt_1"), at, source: "bench".to_owned(), body };
+    let event =
+        Event { id: EventId::from_text("evt_1"), at, source: "bench".to_owned(), is_copy: false, body };
     analyzer.handle_event(at, Position(1), &event);
     while analyzer.poll_proposal().is_some() {}
 }

@@ -11,7 +11,7 @@ use tokio::{sync::Mutex, task::JoinSet};
 
 use crate::{
     remote_write::{WriteRequest, post},
-    server::Server,
+    server::{Log, Server},
     shop,
 };
 
@@ -30,9 +30,11 @@ pub(crate) struct IngestArgs {
     /// Scrape rounds after the first, which creates the series; enough for four million samples by default.
     #[arg(long)]
     rounds: Option<usize>,
+    #[command(flatten)]
+    log: Log,
 }
 
-const CONFIG: &str = r#"
+pub(crate) const CONFIG: &str = r#"
 server: { listen: "LISTEN" }
 metrics:
   error_rate:    { ratio: { bad: 'http_requests_total{code=~"5.."}', total: http_requests_total } }
@@ -44,14 +46,15 @@ rollback_triggers:
 
 /// What one sending of everything took.
 #[derive(Default)]
-struct Sent {
-    wall: Duration,
+pub(crate) struct Sent {
+    pub(crate) wall: Duration,
+    bytes: usize,
     acks: Vec<Duration>,
 }
 
 pub(crate) async fn run(arguments: IngestArgs) -> anyhow::Result<()> {
     let rounds = arguments.rounds.unwrap_or(WARM_SAMPLES.div_ceil(arguments.series)).max(1);
-    let server = Server::start(CONFIG, &[]).await?;
+    let server = Server::start(CONFIG, &[], &arguments.log).await?;
     let http = reqwest::Client::new();
     let began_ms = crate::now_ms()? - INTERVAL_MS * rounds as u64;
     let requests = Arc::new(Mutex::new(shop::requests(arguments.series, began_ms)));
@@ -61,11 +64,12 @@ pub(crate) async fn run(arguments: IngestArgs) -> anyhow::Result<()> {
     server.wait_until_judged(&http).await?;
     let first = server.cpu()?.saturating_sub(before);
 
-    let (before, mut wall) = (server.cpu()?, Duration::ZERO);
+    let (before, mut wall, mut bytes_sent) = (server.cpu()?, Duration::ZERO, 0);
     let mut acks = Histogram::<u64>::new_with_bounds(1, 60_000_000, 3)?;
     for round in 1..=rounds {
         let sent = send_all(&http, &server, &requests, began_ms + INTERVAL_MS * round as u64).await?;
         wall += sent.wall;
+        bytes_sent += sent.bytes;
         sent.acks.iter().for_each(|ack| acks.saturating_record(ack.as_micros() as u64));
     }
     // What was acked is judged a moment later; its cost belongs here.
@@ -79,6 +83,11 @@ pub(crate) async fn run(arguments: IngestArgs) -> anyhow::Result<()> {
     println!("  server CPU, user + system     {:8.3} us a sample", warm.as_secs_f64() * 1e6 / samples);
     println!("  the same, series created      {:8.3} us a sample", first.as_secs_f64() * 1e6 / series);
     println!("  rate, sender on the same cores {:7.0} samples/s", samples / wall.as_secs_f64());
+    println!(
+        "  bodies                         {:7.1} MB/s, {:.1} bytes a sample",
+        bytes_sent as f64 / 1e6 / wall.as_secs_f64(),
+        bytes_sent as f64 / samples
+    );
     println!("  ack                           {:8.1} ms p50, {:.1} ms p99", at(0.5), at(0.99));
     println!(
         "  resident                      {:8.0} MiB, {:.0} bytes a series",
@@ -89,7 +98,7 @@ pub(crate) async fn run(arguments: IngestArgs) -> anyhow::Result<()> {
 }
 
 /// Sends every request once, stamped `at_ms`.
-async fn send_all(
+pub(crate) async fn send_all(
     http: &reqwest::Client,
     server: &Server,
     requests: &Arc<Mutex<Vec<WriteRequest>>>,
@@ -100,6 +109,7 @@ async fn send_all(
         request.advance(at_ms);
         bodies.push(request.compressed()?);
     }
+    let bytes = bodies.iter().map(Vec::len).sum();
     let (bodies, began) = (Arc::new(Mutex::new(bodies)), Instant::now());
     let mut senders = JoinSet::new();
     for _ in 0..CONNECTIONS {
@@ -114,7 +124,7 @@ async fn send_all(
             }
         });
     }
-    let mut sent = Sent::default();
+    let mut sent = Sent { bytes, ..Sent::default() };
     while let Some(acks) = senders.join_next().await {
         sent.acks.extend(acks??);
     }

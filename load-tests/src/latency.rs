@@ -16,7 +16,7 @@ use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 
 use crate::{
     remote_write::{WriteRequest, post},
-    server::Server,
+    server::{Log, Server},
     shop,
 };
 
@@ -35,6 +35,8 @@ pub(crate) struct LatencyArgs {
     /// Samples a second of other services' telemetry meanwhile.
     #[arg(long, default_value_t = 0)]
     background: usize,
+    #[command(flatten)]
+    log: Log,
 }
 
 const CONFIG: &str = r#"
@@ -57,7 +59,7 @@ pub(crate) async fn run(arguments: LatencyArgs) -> anyhow::Result<()> {
     let webhook = format!("http://{}/rollback", listener.local_addr()?);
     let sink = Router::new().route("/rollback", on_post(arrived)).with_state(sender);
     tokio::spawn(async move { drop(axum::serve(listener, sink).await) });
-    let server = Server::start(&CONFIG.replace("WEBHOOK", &webhook), &[]).await?;
+    let server = Server::start(&CONFIG.replace("WEBHOOK", &webhook), &[], &arguments.log).await?;
     let http = reqwest::Client::new();
     let sent = Arc::new(AtomicU64::new(0));
     if arguments.background > 0 {

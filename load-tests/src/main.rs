@@ -5,6 +5,7 @@
 
 mod ingest;
 mod latency;
+mod recover;
 mod remote_write;
 mod server;
 mod shop;
@@ -26,6 +27,8 @@ enum Test {
     Ingest(ingest::IngestArgs),
     /// From a whole scrape that crosses the limit to the rollback webhook.
     Latency(latency::LatencyArgs),
+    /// From `kill -9` to ready, after so many seconds of so many samples a second.
+    Recover(recover::RecoverArgs),
 }
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
@@ -35,6 +38,7 @@ async fn main() -> anyhow::Result<()> {
     match Arguments::parse().test {
         Test::Ingest(arguments) => ingest::run(arguments).await,
         Test::Latency(arguments) => latency::run(arguments).await,
+        Test::Recover(arguments) => recover::run(arguments).await,
     }
 }
 

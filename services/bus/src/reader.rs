@@ -49,6 +49,9 @@ impl Reader {
         if self.position() >= end {
             return Ok(None);
         }
-        self.next().await.map(Some)
+        match &mut self.0 {
+            Backend::Embedded(reader) => reader.next().await.map(Some),
+            Backend::Kafka(reader) => reader.next_before(end).await,
+        }
     }
 }

@@ -2,7 +2,10 @@
 
 use model::Position;
 
-/// A topic's numbers. Counters count from the opening of the log.
+use crate::KafkaStatistics;
+
+/// A topic's numbers. Counters count from the opening of the log. On Kafka the disk is the brokers' affair: what
+/// tells of syncs, segments and damage stays 0, and `records` and `bytes` are those that this process appended.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Statistics {
     /// Records made durable.
@@ -29,4 +32,6 @@ pub struct Statistics {
     /// The oldest position that may be read, and the one the next record gets.
     pub first_position: Position,
     pub next_position: Position,
+    /// Of the topic's clients; `None` on the embedded log.
+    pub kafka: Option<KafkaStatistics>,
 }

@@ -13,7 +13,7 @@ use actuators::Actuators;
 use anyhow::Context as _;
 use arbiter::Chair;
 use arc_swap::ArcSwap;
-use bus::{Bus, Share};
+use bus::{Bus, BusConfig, Share};
 use console::SharedProjection;
 use ingest::{Auth, Ingest};
 use model::{EventBody, PolicyLoad};
@@ -39,17 +39,18 @@ use crate::{
         act::ActRole,
         analyze::AnalyzeRole,
         arbitrate::{ArbiterMetrics, ArbitrateRole},
-        ask::Asker,
+        ask::{Asker, Judges},
         follow::Followed,
         halt_file,
         inlet::{InletMetrics, InletRole},
         keep::KeepMetrics,
         notify::{NotifyRole, Teller},
         records::Poison,
+        shadow::{Parts, Shadows},
         tick,
         writer::EventWriter,
     },
-    statistics::LogGauges,
+    statistics::{LogGauges, watch_brokers},
 };
 
 /// How long a stop may take in all; what is unfinished then is named in the log and taken up at the next start.
@@ -201,7 +202,8 @@ impl App {
             stop: stop_roles.clone(),
         });
 
-        let (asker, handover) = (Asker::default(), Handover::default());
+        let (judges, handover) = (Judges::default(), Handover::default());
+        let longest_window = config.policy.windows().into_values().flatten().max().unwrap_or_default();
         if roles.ingest {
             let restored = followed.policy();
             let loaded =
@@ -229,8 +231,8 @@ impl App {
                 membership: bus.join("analyze", Share::Events),
                 bus: bus.clone(),
                 followed: followed.clone(),
-                longest_window: config.policy.windows().into_values().flatten().max().unwrap_or_default(),
-                asker: asker.clone(),
+                longest_window,
+                judges: judges.clone(),
                 handover: handover.clone(),
                 metrics: KeepMetrics::register(&registry)?,
                 poison: poison.clone(),
@@ -280,12 +282,17 @@ impl App {
             let notify = NotifyRole { membership: bus.join("notify", Share::Decisions), teller };
             running.spawn("notify", notify.run());
         }
+        running.spawn("brokers", watch_brokers(bus.clone(), readiness.clone(), stop_roles.clone()));
         running.spawn("config watch", watch_config(Arc::clone(&shared), seen_files));
         running.0.append(&mut last_to_stop.0);
 
+        let shadows = matches!(config.bus, BusConfig::Kafka(_)).then(|| {
+            let (bus, stop) = (bus.clone(), stop_roles.clone());
+            Shadows::new(Parts { bus, followed, longest_window, poison, stop })
+        });
         let console = console::Console {
             projection: projection.clone(),
-            values: Arc::new(asker),
+            values: Arc::new(Asker::new(judges, bus.events.partitions(), shadows)),
             authorize: access::view_guard(Arc::clone(&auth)),
             readiness: Arc::new(move || readiness.check()),
             registry: registry.clone(),

@@ -6,9 +6,10 @@ use analyzer::store::Placement;
 use arc_swap::ArcSwap;
 use bus::{Append, AppendError, NewRecord, Topic};
 use console::SharedProjection;
-use model::{Alert, Batch, CommandId, Partition, ReleaseId, ServiceKey, Timestamp};
+use model::{Alert, Batch, CommandId, EventBody, Partition, ReleaseId, ServiceKey, Timestamp};
 use policy::Identity;
-use proto::{EventEnvelope, wire::slice::Places};
+use proto::{EnvelopeBody, EventEnvelope, wire::slice::Places};
+use tracing::Instrument as _;
 
 /// Puts events where the judge of their service finds them.
 pub(crate) struct Placing {
@@ -53,13 +54,15 @@ impl Placing {
         envelope: EventEnvelope,
         decoded: Option<Batch>,
     ) -> Result<(), AppendError> {
-        if self.partitions() == 1 {
-            return self.events.append(Partition::HOME, record_of(&envelope)).await.map(drop);
-        }
-        let records = self.sliced(envelope, decoded);
-        let under_way: Vec<Append> =
-            records.into_iter().map(|(partition, record)| self.events.append(partition, record)).collect();
-        all(under_way).await
+        let span = span_of(&envelope);
+        let under_way: Vec<Append> = span.in_scope(|| {
+            let records = match self.partitions() {
+                1 => vec![(Partition::HOME, record_of(&envelope))],
+                _ => self.sliced(envelope, decoded),
+            };
+            records.into_iter().map(|(partition, record)| self.events.append(partition, record)).collect()
+        });
+        all(under_way).instrument(span).await
     }
 
     /// Appends the same event to every partition.
@@ -93,8 +96,35 @@ async fn all(under_way: Vec<Append>) -> Result<(), AppendError> {
     result
 }
 
+/// Telemetry comes in thousands of requests: it is traced where somebody asks for that much.
+fn span_of(envelope: &EventEnvelope) -> tracing::Span {
+    match &envelope.body {
+        EnvelopeBody::Telemetry { .. }
+        | EnvelopeBody::Other(EventBody::Telemetry(_) | EventBody::Requests(_)) => {
+            tracing::debug_span!("append", id = %envelope.id)
+        }
+        EnvelopeBody::Other(_) => tracing::info_span!("append", id = %envelope.id),
+    }
+}
+
 fn record_of(envelope: &EventEnvelope) -> NewRecord {
-    NewRecord::new(envelope.at, proto::encode_event(envelope)).keyed(envelope.id.as_str().to_owned())
+    let record = NewRecord::new(envelope.at, proto::encode_event(envelope)).keyed(key_of(envelope));
+    match telemetry::trace::traceparent() {
+        Some(parent) => record.with_header(telemetry::trace::TRACEPARENT, parent),
+        None => record,
+    }
+}
+
+/// `service/environment` where a record is about one; a slice of telemetry is about all that share a partition.
+fn key_of(envelope: &EventEnvelope) -> String {
+    let EnvelopeBody::Other(body) = &envelope.body else { return String::new() };
+    let key = match body {
+        EventBody::Deployment(deployment) => Some(&deployment.key),
+        EventBody::Outcome(outcome) => Some(&outcome.release.key),
+        EventBody::Delivery(delivery) => delivery.release.as_ref().map(|release| &release.key),
+        _ => None,
+    };
+    key.map(|key| format!("{}/{}", key.service, key.environment)).unwrap_or_default()
 }
 
 /// What the policy and the decisions log know of where things belong.

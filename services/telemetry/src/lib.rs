@@ -7,5 +7,6 @@
 pub mod clock;
 pub mod logs;
 pub mod metrics;
+pub mod trace;
 
 pub use logs::{LogFormat, Telemetry, TelemetryConfig};

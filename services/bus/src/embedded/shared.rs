@@ -133,6 +133,7 @@ impl Shared {
             size_bytes: state.log.size_bytes(),
             first_position: Position(state.log.first()),
             next_position: Position(state.log.next()),
+            kafka: None,
         }
     }
 }

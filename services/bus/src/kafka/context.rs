@@ -1,28 +1,37 @@
 //! What librdkafka calls back with: logs, errors and statistics of one client.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, atomic::Ordering};
 
 use rdkafka::{
     ClientContext, Statistics, config::RDKafkaLogLevel, consumer::ConsumerContext, error::KafkaError,
 };
 
-use crate::kafka::cluster::{Cluster, lock};
+use crate::kafka::{
+    cluster::{Cluster, lock},
+    statistics::{ClientFigures, Progress},
+};
 
-/// Of a client that only reads, or only asks.
+/// Of a client that only reads, or only asks; a producer and a member of a group have more to be called for.
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) cluster: Arc<Cluster>,
-    latest: Mutex<Option<Box<Statistics>>>,
+    figures: Mutex<ClientFigures>,
+    progress: Option<Arc<Progress>>,
 }
 
 impl Context {
     pub(crate) fn new(cluster: Arc<Cluster>) -> Self {
-        Self { cluster, latest: Mutex::default() }
+        Self { cluster, figures: Mutex::default(), progress: None }
     }
 
-    /// Applies `read` to the newest statistics, at most five seconds old.
-    pub(crate) fn with_statistics<T>(&self, read: impl FnOnce(&Statistics) -> T) -> Option<T> {
-        lock(&self.latest).as_deref().map(read)
+    /// Of a client that reads one partition.
+    pub(crate) fn of_reader(cluster: Arc<Cluster>, progress: Arc<Progress>) -> Self {
+        Self { progress: Some(progress), ..Self::new(cluster) }
+    }
+
+    /// At most five seconds old.
+    pub(crate) fn figures(&self) -> ClientFigures {
+        *lock(&self.figures)
     }
 }
 
@@ -32,7 +41,11 @@ impl ClientContext for Context {
     }
 
     fn stats(&self, statistics: Statistics) {
-        *lock(&self.latest) = Some(Box::new(statistics));
+        let figures = ClientFigures::of(&statistics);
+        if let Some(progress) = &self.progress {
+            progress.end.store(figures.end, Ordering::Relaxed);
+        }
+        *lock(&self.figures) = figures;
     }
 
     fn error(&self, error: KafkaError, reason: &str) {

@@ -59,6 +59,13 @@ impl Handover {
         !state.is_abandoned
     }
 
+    /// Hands a failure over, unless the one before it was not taken yet.
+    pub(crate) fn push_failure(&self, error: ReadError) {
+        if !matches!(lock(&self.state).steps.back(), Some(Step::Failed(_))) {
+            self.push([Step::Failed(error)]);
+        }
+    }
+
     pub(crate) fn is_abandoned(&self) -> bool {
         lock(&self.state).is_abandoned
     }
@@ -91,4 +98,69 @@ fn bytes(step: &Step) -> usize {
     let Step::Record(record) = step else { return 0 };
     let headers = record.headers.iter().map(|(name, value)| name.len() + value.len());
     size_of::<Record>() + record.key.len() + record.payload.len() + headers.sum::<usize>()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, thread, time::Duration};
+
+    use super::*;
+
+    fn record(bytes: usize) -> Step {
+        let payload = vec![0; bytes].into();
+        let new = Record {
+            position: Position(0),
+            key: Default::default(),
+            at: Default::default(),
+            headers: Vec::new(),
+            payload,
+            missing_before: 0,
+        };
+        Step::Record(new)
+    }
+
+    fn next(handover: &Handover) -> Poll<Step> {
+        handover.poll_next(&Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn who_fetches_waits_while_much_is_not_read_and_goes_on_at_half() {
+        let handover = Arc::new(Handover::default());
+        assert!(handover.push([record(BYTES_MAX / 4)]));
+        let fetching = handover.clone();
+        let fetching = thread::spawn(move || fetching.push([record(BYTES_MAX), record(BYTES_MAX / 4)]));
+        while lock(&handover.state).steps.len() < 3 {
+            thread::yield_now();
+        }
+        assert!(next(&handover).is_ready());
+        thread::sleep(Duration::from_millis(20));
+        assert!(!fetching.is_finished(), "still over half");
+        assert!(next(&handover).is_ready());
+        assert!(fetching.join().unwrap());
+        assert!(next(&handover).is_ready());
+        assert!(next(&handover).is_pending());
+    }
+
+    #[test]
+    fn who_fetches_learns_that_nobody_reads_any_more() {
+        let handover = Arc::new(Handover::default());
+        let fetching = handover.clone();
+        let fetching = thread::spawn(move || fetching.push([record(BYTES_MAX + 1)]));
+        while lock(&handover.state).steps.is_empty() && !handover.is_abandoned() {
+            thread::yield_now();
+        }
+        handover.abandon();
+        assert!(!fetching.join().unwrap());
+        assert!(!handover.push([]));
+    }
+
+    #[test]
+    fn a_failure_that_is_not_taken_is_told_once() {
+        let handover = Handover::default();
+        for _ in 0..3 {
+            handover.push_failure(ReadError::Closed);
+        }
+        assert!(matches!(next(&handover), Poll::Ready(Step::Failed(_))));
+        assert!(next(&handover).is_pending());
+    }
 }

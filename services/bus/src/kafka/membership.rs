@@ -181,12 +181,22 @@ impl Shared {
 
     fn take_part(&self, client: &Client) {
         let mut committed_at = Instant::now();
+        let mut told = None;
         while !self.is_over() {
-            if let Some(Err(error)) = client.poll(POLL)
-                && self.is_final(&error)
-            {
-                tracing::error!(group = self.group, %error, "the Kafka group has shut this member out: another one runs under its name");
-                return;
+            if let Some(Err(error)) = client.poll(POLL) {
+                if self.is_final(&error) {
+                    tracing::error!(
+                        group = self.group,
+                        %error,
+                        "a Kafka group has shut this member out: another one runs under its name"
+                    );
+                    return;
+                }
+                // librdkafka tries again by itself, and says the same each time.
+                let code = error.rdkafka_error_code();
+                if std::mem::replace(&mut told, code) != code {
+                    tracing::warn!(group = self.group, %error, "a Kafka group has trouble");
+                }
             }
             if committed_at.elapsed() >= COMMIT_EVERY {
                 committed_at = Instant::now();

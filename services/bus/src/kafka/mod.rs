@@ -19,13 +19,18 @@ mod probe;
 mod producer;
 mod reader;
 mod snapshots;
+mod statistics;
 mod topic;
+
+#[cfg(test)]
+mod tests;
 
 pub use admin::{Finding, FindingKind, Severity, TopicReport};
 pub use config::{KafkaConfig, PARTITIONS};
 pub use inlet::{Begin, Delivered, Inlet, InletLag, InletTopic};
 pub use open::{check_topics, create_topics};
 pub use outlet::{Outgoing, Outlet, PublishError};
+pub use statistics::KafkaStatistics;
 
 pub(crate) use membership::Membership;
 pub(crate) use open::{Groups, open};

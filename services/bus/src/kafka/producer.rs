@@ -3,7 +3,7 @@
 use std::{
     fmt, io,
     sync::{
-        Arc, Mutex, PoisonError, RwLock,
+        Arc, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
@@ -23,7 +23,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     AppendError, NewRecord,
-    kafka::{cluster::Cluster, context::Context, flow::Flow},
+    kafka::{cluster::Cluster, context::Context, flow::Flow, statistics::ClientFigures},
 };
 
 /// How long a call for events waits when there are none; also how fast a closed producer is noticed.
@@ -127,10 +127,10 @@ impl Producer {
         self.handle.shared.restarts.load(Ordering::Relaxed)
     }
 
-    /// Applies `read` to the newest statistics of the client, at most five seconds old.
-    pub(crate) fn with_statistics<T>(&self, read: impl FnOnce(&Statistics) -> T) -> Option<T> {
+    /// The client's numbers, at most five seconds old.
+    pub(crate) fn figures(&self) -> ClientFigures {
         let client = self.handle.shared.client.read().unwrap_or_else(PoisonError::into_inner);
-        client.as_ref()?.context().context.with_statistics(read)
+        client.as_ref().map(|client| client.context().context.figures()).unwrap_or_default()
     }
 }
 
@@ -145,7 +145,8 @@ impl Shared {
     fn new_client(&self) -> KafkaResult<BaseProducer<Deliveries>> {
         let config = &self.cluster.config;
         let mut client = config.client();
-        // lz4 unless the operator says otherwise: see the measurements in the README's section on Kafka.
+        // Measured with records of 1 kB, half of it random: lz4 158 MB/s at 0.30 cores, zstd 149 MB/s at 0.41 and
+        // 40 % slower to read, none 87 MB/s.
         if !config.properties.keys().any(|key| key.starts_with("compression.")) {
             client.set("compression.codec", "lz4");
         }
@@ -289,10 +290,10 @@ impl ProducerContext for Deliveries {
             }
             Err(_) => {}
         }
+        // Before the answer, so that whoever has it finds room.
+        flow.release(in_flight.bytes);
         // That nobody waits any more is their choice.
         drop(in_flight.answer.send(answer));
-        // Last, so that whoever waits for an idle flow finds every answer given.
-        flow.release(in_flight.bytes);
     }
 }
 

@@ -3,7 +3,12 @@
 //! One client for many partitions would need librdkafka's queues per partition, which are known to stop; and a
 //! client's callbacks and its end may block, which a runtime's worker must not.
 
-use std::{io, sync::Arc, thread, time::Duration};
+use std::{
+    io,
+    sync::{Arc, atomic::Ordering},
+    thread,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use model::{Partition, Position, Timestamp};
@@ -23,14 +28,16 @@ use crate::{
         context::Context,
         handover::{Handover, Step},
         probe,
+        statistics::Progress,
     },
 };
 
 /// How long the thread waits for a record before it looks whether anybody still reads.
 const POLL: Duration = Duration::from_millis(100);
 
-/// Records handed over together at most.
+/// What is handed over together at most.
 const BATCH_RECORDS: usize = 256;
+const BATCH_BYTES: usize = 512 * 1024;
 
 /// Between two looks at a partition that has not got the position to begin at, or that fails.
 const AGAIN_AFTER: Duration = Duration::from_millis(250);
@@ -45,6 +52,7 @@ const AHEAD_KIB: &str = "8192";
 #[derive(Debug)]
 pub(crate) struct Reader {
     handover: Arc<Handover>,
+    progress: Arc<Progress>,
     position: Position,
     /// Positions stepped over since the last record handed out.
     missing: u64,
@@ -63,6 +71,7 @@ impl Reader {
         partition: Partition,
         from: Position,
         closed: watch::Receiver<bool>,
+        progress: Arc<Progress>,
     ) -> Self {
         let handover = Arc::new(Handover::default());
         let fetcher = Fetcher {
@@ -70,8 +79,9 @@ impl Reader {
             topic,
             partition,
             next: from,
-            is_checked: false,
+            has_read: false,
             closed,
+            progress: progress.clone(),
             handover: handover.clone(),
         };
         let thread =
@@ -79,7 +89,7 @@ impl Reader {
         if let Err(error) = thread {
             handover.push([Step::Failed(error.into()), Step::End]);
         }
-        Self { handover, position: from, missing: 0 }
+        Self { handover, progress, position: from, missing: 0 }
     }
 
     /// The position of the next record to be handed out, if it can be read.
@@ -90,21 +100,39 @@ impl Reader {
     /// The next record; waits until there is one. Dropping the future loses nothing.
     pub(crate) async fn next(&mut self) -> Result<Record, ReadError> {
         loop {
-            match std::future::poll_fn(|context| self.handover.poll_next(context)).await {
-                Step::Record(mut record) => {
-                    record.missing_before = self.skip_to(record.position);
-                    self.missing = 0;
-                    self.position = Position(record.position.0 + 1);
-                    return Ok(record);
-                }
-                Step::SkipTo(position) => {
-                    self.skip_to(position);
-                }
-                Step::Failed(error) => return Err(error),
-                Step::End => {
-                    self.handover.push([Step::End]);
-                    return Err(ReadError::Closed);
-                }
+            if let Some(record) = self.step().await? {
+                return Ok(record);
+            }
+        }
+    }
+
+    /// The next record, or `None` once nothing before `end` can come any more.
+    pub(crate) async fn next_before(&mut self, end: Position) -> Result<Option<Record>, ReadError> {
+        while self.position < end {
+            if let Some(record) = self.step().await? {
+                return Ok(Some(record));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A record, or `None` if what stood at the position is gone.
+    async fn step(&mut self) -> Result<Option<Record>, ReadError> {
+        match std::future::poll_fn(|context| self.handover.poll_next(context)).await {
+            Step::Record(mut record) => {
+                record.missing_before = self.skip_to(record.position);
+                self.skip_to(Position(record.position.0 + 1));
+                self.missing = 0;
+                Ok(Some(record))
+            }
+            Step::SkipTo(position) => {
+                self.skip_to(position);
+                Ok(None)
+            }
+            Step::Failed(error) => Err(error),
+            Step::End => {
+                self.handover.push([Step::End]);
+                Err(ReadError::Closed)
             }
         }
     }
@@ -112,6 +140,7 @@ impl Reader {
     fn skip_to(&mut self, position: Position) -> u64 {
         self.missing = self.missing.saturating_add(position.0.saturating_sub(self.position.0));
         self.position = position;
+        self.progress.next.store(position.0, Ordering::Relaxed);
         self.missing
     }
 }
@@ -123,26 +152,17 @@ struct Fetcher {
     partition: Partition,
     /// The position after the last record fetched.
     next: Position,
-    /// Whether a record stood right before `next` when last seen: then nothing can be missing there.
-    is_checked: bool,
+    has_read: bool,
     closed: watch::Receiver<bool>,
+    progress: Arc<Progress>,
     handover: Arc<Handover>,
-}
-
-/// How a turn with one client ended.
-enum Turn {
-    /// Nobody reads any more, or there will be nothing more.
-    Over,
-    /// With another client, after a while.
-    Again,
 }
 
 impl Fetcher {
     fn run(mut self) {
         while !self.handover.is_abandoned() {
             match self.fetch() {
-                Ok(Turn::Over) => return,
-                Ok(Turn::Again) => {}
+                Ok(()) => return,
                 Err(error) => self.fail(&error),
             }
             thread::sleep(AGAIN_AFTER);
@@ -152,41 +172,34 @@ impl Fetcher {
     /// Tells the reader of what an operator has to see to.
     fn fail(&self, error: &KafkaError) {
         tracing::warn!(topic = %self.topic, partition = %self.partition, %error, "a partition cannot be read");
-        let error = io::Error::other(error.clone());
-        self.handover.push([Step::Failed(ReadError::from(error))]);
+        self.handover.push_failure(ReadError::from(io::Error::other(error.clone())));
     }
 
-    fn fetch(&mut self) -> KafkaResult<Turn> {
+    /// Until nobody reads any more, or there will be nothing more.
+    fn fetch(&mut self) -> KafkaResult<()> {
         let client = self.new_client()?;
         self.assign(&client)?;
         loop {
             match client.poll(POLL) {
                 Some(Ok(message)) => {
-                    let batch = self.batch(&client, &message);
+                    let (batch, error) = self.batch(&client, &message);
                     self.cluster.note_success();
-                    let (batch, error) = batch;
                     if !self.handover.push(batch) {
-                        return Ok(Turn::Over);
+                        return Ok(());
                     }
-                    if let Some(error) = error
-                        && let Some(turn) = self.handle(&client, error)?
-                    {
-                        return Ok(turn);
+                    if let Some(error) = error {
+                        self.handle(&client, error)?;
                     }
                 }
-                Some(Err(error)) => {
-                    if let Some(turn) = self.handle(&client, error)? {
-                        return Ok(turn);
-                    }
-                }
+                Some(Err(error)) => self.handle(&client, error)?,
                 None => {}
             }
             if self.handover.is_abandoned() {
-                return Ok(Turn::Over);
+                return Ok(());
             }
             if *self.closed.borrow() && self.is_at_end(&client) {
                 self.handover.push([Step::End]);
-                return Ok(Turn::Over);
+                return Ok(());
             }
         }
     }
@@ -210,14 +223,12 @@ impl Fetcher {
             .set("group.id", format!("{}-readers", config.topic_prefix))
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
-            .set("enable.partition.eof", "true")
             // Where to go on from a position that is not there is decided here: old ones are gone, new ones to come.
             .set("auto.offset.reset", "error");
-        client.create_with_context(Context::new(self.cluster.clone()))
+        client.create_with_context(Context::of_reader(self.cluster.clone(), self.progress.clone()))
     }
 
     fn assign(&mut self, client: &BaseConsumer<Context>) -> KafkaResult<()> {
-        self.is_checked = false;
         let mut assignment = TopicPartitionList::new();
         let offset = Offset::Offset(i64::try_from(self.next.0).unwrap_or(i64::MAX));
         assignment.add_partition_offset(&self.topic, self.partition.0 as i32, offset)?;
@@ -231,9 +242,13 @@ impl Fetcher {
         first: &BorrowedMessage<'_>,
     ) -> (Vec<Step>, Option<KafkaError>) {
         let mut batch = vec![self.take(first)];
-        while batch.len() < BATCH_RECORDS {
+        let mut bytes = first.payload_len();
+        while batch.len() < BATCH_RECORDS && bytes < BATCH_BYTES {
             match client.poll(Duration::ZERO) {
-                Some(Ok(message)) => batch.push(self.take(&message)),
+                Some(Ok(message)) => {
+                    bytes += message.payload_len();
+                    batch.push(self.take(&message));
+                }
                 Some(Err(error)) => return (batch, Some(error)),
                 None => break,
             }
@@ -244,39 +259,21 @@ impl Fetcher {
     fn take(&mut self, message: &BorrowedMessage<'_>) -> Step {
         let record = record(message);
         self.next = Position(record.position.0 + 1);
-        self.is_checked = true;
+        self.has_read = true;
         Step::Record(record)
     }
 
-    /// `None`: go on.
-    fn handle(&mut self, client: &BaseConsumer<Context>, error: KafkaError) -> KafkaResult<Option<Turn>> {
-        let code = match error {
-            // The end as of now; records to come follow. Only where nothing was read yet it can be that what
-            // stood here is gone.
-            KafkaError::PartitionEOF(_) if self.is_checked => return Ok(None),
-            KafkaError::PartitionEOF(_) => {
-                self.is_checked = self.reposition(client).is_some();
-                return Ok(None);
-            }
-            KafkaError::MessageConsumptionFatal(_) => return Err(error),
-            _ => error.rdkafka_error_code(),
-        };
-        match code {
+    /// An error is what an operator has to see to; librdkafka tries everything else again by itself.
+    fn handle(&mut self, client: &BaseConsumer<Context>, error: KafkaError) -> KafkaResult<()> {
+        if let KafkaError::MessageConsumptionFatal(_) = error {
+            return Err(error);
+        }
+        match error.rdkafka_error_code() {
             Some(
                 RDKafkaErrorCode::AutoOffsetReset
                 | RDKafkaErrorCode::OffsetOutOfRange
                 | RDKafkaErrorCode::LogTruncation,
-            ) => {
-                while !self.handover.is_abandoned() && !*self.closed.borrow() {
-                    if self.reposition(client).is_some() {
-                        self.assign(client)?;
-                        return Ok(None);
-                    }
-                    thread::sleep(AGAIN_AFTER);
-                }
-                self.handover.push([Step::End]);
-                Ok(Some(Turn::Over))
-            }
+            ) => self.reposition(client),
             Some(
                 RDKafkaErrorCode::UnknownTopic
                 | RDKafkaErrorCode::UnknownTopicOrPartition
@@ -292,27 +289,43 @@ impl Fetcher {
                 | RDKafkaErrorCode::UnsupportedFeature
                 | RDKafkaErrorCode::UnsupportedCompressionType,
             ) => Err(error),
-            // librdkafka tries these again by itself.
-            _ => Ok(None),
+            _ => Ok(()),
         }
     }
 
-    /// Compares `next` with what there is: moves it to the oldest record if it is gone; `None`: it is to come,
-    /// or nobody can tell.
-    fn reposition(&mut self, client: &BaseConsumer<Context>) -> Option<()> {
-        let bounds = probe::bounds(client, &self.topic, self.partition, BOUNDS_MAX).ok()?;
-        if self.next < bounds.first {
-            self.next = bounds.first;
-            self.handover.push([Step::SkipTo(bounds.first)]);
+    /// What stood at `next` is gone: goes on at the oldest record. It is to come: waits for it.
+    fn reposition(&mut self, client: &BaseConsumer<Context>) -> KafkaResult<()> {
+        let mut is_told = false;
+        while !self.handover.is_abandoned() && !*self.closed.borrow() {
+            if let Ok(bounds) = probe::bounds(client, &self.topic, self.partition, BOUNDS_MAX) {
+                if self.next < bounds.first {
+                    self.next = bounds.first;
+                    self.handover.push([Step::SkipTo(bounds.first)]);
+                }
+                if self.next <= bounds.next {
+                    return self.assign(client);
+                }
+                if self.has_read && !std::mem::replace(&mut is_told, true) {
+                    tracing::error!(
+                        topic = %self.topic,
+                        partition = %self.partition,
+                        read_to = self.next.0,
+                        end = bounds.next.0,
+                        "a partition ends before what was read of it: the brokers lost acknowledged records"
+                    );
+                }
+            }
+            thread::sleep(AGAIN_AFTER);
         }
-        (self.next <= bounds.next).then_some(())
+        Ok(())
     }
 
     /// Whether everything durable was handed over; also if nobody can tell.
     fn is_at_end(&self, client: &BaseConsumer<Context>) -> bool {
-        probe::bounds(client, &self.topic, self.partition, BOUNDS_MAX)
-            .is_ok_and(|bounds| self.next < bounds.next)
-            == false
+        match probe::bounds(client, &self.topic, self.partition, BOUNDS_MAX) {
+            Ok(bounds) => self.next >= bounds.next,
+            Err(_) => true,
+        }
     }
 }
 

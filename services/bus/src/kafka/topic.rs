@@ -2,7 +2,10 @@
 
 use std::{
     pin::Pin,
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll},
 };
 
@@ -10,13 +13,14 @@ use model::{Partition, Position, Timestamp};
 use tokio::sync::watch;
 
 use crate::{
-    AppendError, Bounds, NewRecord, ReadError, Statistics,
+    AppendError, Bounds, KafkaStatistics, NewRecord, ReadError, Statistics,
     kafka::{
         cluster::Cluster,
         flow::Flow,
         probe::Probe,
         producer::{AnswerReceiver, Producer},
         reader::Reader,
+        statistics::Readers,
     },
 };
 
@@ -35,6 +39,8 @@ struct Shared {
     probe: Probe,
     flow: Arc<Flow>,
     closed: watch::Sender<bool>,
+    readers: Readers,
+    rebalances: Arc<AtomicU64>,
 }
 
 impl Topic {
@@ -45,6 +51,7 @@ impl Topic {
         record_bytes_max: usize,
         producer: Producer,
         probe: Probe,
+        rebalances: Arc<AtomicU64>,
     ) -> Self {
         let flow = Flow::new(cluster.config.queue_bytes_max, record_bytes_max);
         Self {
@@ -56,6 +63,8 @@ impl Topic {
                 probe,
                 flow: Arc::new(flow),
                 closed: watch::Sender::new(false),
+                readers: Readers::default(),
+                rebalances,
             }),
         }
     }
@@ -83,8 +92,9 @@ impl Topic {
     }
 
     pub(crate) fn reader(&self, partition: Partition, from: Position) -> Reader {
-        let Shared { cluster, name, closed, .. } = &*self.shared;
-        Reader::start(cluster.clone(), name.clone(), partition, from, closed.subscribe())
+        let Shared { cluster, name, closed, readers, .. } = &*self.shared;
+        let progress = readers.add(from.0);
+        Reader::start(cluster.clone(), name.clone(), partition, from, closed.subscribe(), progress)
     }
 
     pub(crate) async fn bounds(&self, partition: Partition) -> Result<Bounds, ReadError> {
@@ -107,8 +117,23 @@ impl Topic {
             write_failures: flow.failures.load(Ordering::Relaxed),
             overloaded: flow.overloaded.load(Ordering::Relaxed),
             queue_bytes: flow.queue_bytes(),
+            kafka: Some(self.kafka_statistics()),
             ..Statistics::default()
         }
+    }
+
+    fn kafka_statistics(&self) -> KafkaStatistics {
+        let Shared { cluster, producer, readers, rebalances, .. } = &*self.shared;
+        let mut statistics = KafkaStatistics {
+            is_reachable: !cluster.is_down(),
+            outages: cluster.outages.load(Ordering::Relaxed),
+            producer_restarts: producer.restarts(),
+            rebalances: rebalances.load(Ordering::Relaxed),
+            ..KafkaStatistics::default()
+        };
+        statistics.add_client(&producer.figures());
+        readers.each(|progress| statistics.add_reader(progress));
+        statistics
     }
 
     /// Takes no more records, and resolves when every record already taken is answered.

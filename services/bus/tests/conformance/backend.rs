@@ -18,7 +18,7 @@ pub(crate) const P0: Partition = Partition(0);
 /// A place for a log that no other test knows.
 #[derive(Clone)]
 pub(crate) enum Backend {
-    Embedded { dir: Arc<TempDir>, config: EmbeddedConfig },
+    Embedded { _dir: Arc<TempDir>, config: EmbeddedConfig },
     Kafka(KafkaConfig),
 }
 
@@ -26,7 +26,7 @@ impl Backend {
     pub(crate) fn embedded() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let config = EmbeddedConfig::new(dir.path());
-        Self::Embedded { dir: Arc::new(dir), config }
+        Self::Embedded { _dir: Arc::new(dir), config }
     }
 
     /// On the shared broker; `None`: there is none.
@@ -35,19 +35,7 @@ impl Backend {
     }
 
     pub(crate) async fn on(bootstrap: &str, story: &str) -> Self {
-        let mut story = story.to_owned();
-        story.truncate(40);
-        let config = KafkaConfig {
-            partitions: 3,
-            session_timeout: Duration::from_secs(3),
-            // The records here are stamped as if they were old.
-            events: Retention::default(),
-            ..KafkaConfig::new(
-                vec![bootstrap.to_owned()],
-                format!("test-{}-{story}", std::process::id()),
-                "one",
-            )
-        };
+        let config = kafka_config(bootstrap, story);
         let reports = bus::create_topics(&config).await.unwrap();
         assert!(reports.iter().all(|report| report.is_created && report.is_usable()), "{reports:?}");
         Self::Kafka(config)
@@ -100,6 +88,19 @@ impl Backend {
         }
         let first = bus.events.bounds(P0).await.unwrap().first;
         (bus, first)
+    }
+}
+
+/// A log that is not there yet.
+pub(crate) fn kafka_config(bootstrap: &str, story: &str) -> KafkaConfig {
+    let story: String = story.chars().take(40).collect();
+    KafkaConfig {
+        partitions: 3,
+        // The shortest that brokers allow unless told otherwise.
+        session_timeout: Duration::from_secs(6),
+        // The records here are stamped as if they were old.
+        events: Retention::default(),
+        ..KafkaConfig::new(vec![bootstrap.to_owned()], format!("test-{}-{story}", std::process::id()), "one")
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::{task::JoinHandle, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ask::Asker,
+    ask::Judges,
     follow::Followed,
     keep::{KeepMetrics, KeepTask},
     records::Poison,
@@ -28,7 +28,7 @@ pub(crate) struct AnalyzeRole {
     pub(crate) membership: Membership,
     pub(crate) followed: Followed,
     pub(crate) longest_window: Duration,
-    pub(crate) asker: Asker,
+    pub(crate) judges: Judges,
     pub(crate) handover: Handover,
     pub(crate) metrics: KeepMetrics,
     pub(crate) poison: Poison,
@@ -99,7 +99,7 @@ impl AnalyzeRole {
             partition,
             followed: self.followed.clone(),
             longest_window: self.longest_window,
-            asker: self.asker.clone(),
+            judges: self.judges.clone(),
             handover: self.handover.clone(),
             metrics: self.metrics.clone(),
             poison: self.poison.clone(),

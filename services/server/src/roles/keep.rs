@@ -5,15 +5,19 @@ use std::time::Duration;
 
 use analyzer::Keeper;
 use bus::{Bus, NewRecord, Reader};
+use bytes::Bytes;
 use model::{DecisionRecord, Event, EventBody, Partition, Position, Timestamp};
 use prometheus::{HistogramVec, IntCounterVec, IntGaugeVec, Registry};
-use telemetry::clock::Stopwatch;
+use telemetry::{
+    clock::Stopwatch,
+    trace::{self, TRACEPARENT, traceparent},
+};
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     analyze::Progress,
-    ask::{Asker, Question},
+    ask::{Judges, Question, answer},
     follow::Followed,
     records::{Poison, Unreadable, read_event},
     restore::{Restored, restore},
@@ -97,7 +101,7 @@ pub(crate) struct KeepTask {
     pub(crate) partition: Partition,
     pub(crate) followed: Followed,
     pub(crate) longest_window: Duration,
-    pub(crate) asker: Asker,
+    pub(crate) judges: Judges,
     pub(crate) handover: Handover,
     pub(crate) metrics: KeepMetrics,
     pub(crate) poison: Poison,
@@ -136,7 +140,7 @@ impl KeepTask {
         let taken = next.0.checked_sub(1).map(Position);
         let judge = Judge {
             reader: self.bus.events.reader(self.partition, next),
-            questions: self.asker.answer_for(self.partition),
+            questions: self.judges.answer_for(self.partition),
             keeper,
             catching_up_to: Some(end),
             taken,
@@ -182,7 +186,7 @@ impl Judge {
             tokio::select! {
                 biased;
                 () = self.task.stop.cancelled() => break,
-                Some(question) = self.questions.recv() => self.answer(question),
+                Some(question) = self.questions.recv() => answer(&self.keeper, question),
                 _ = look.tick() => {
                     self.watch_time(name);
                     self.note_lag();
@@ -204,19 +208,10 @@ impl Judge {
                 },
             }
         }
-        self.task.asker.forget(self.task.partition);
+        self.task.judges.forget(self.task.partition);
         self.task.readiness.forget(name);
         self.save();
         self.end_save().await;
-    }
-
-    fn answer(&self, question: Question) {
-        let analyzer = self.keeper.analyzer();
-        // A reader that went away is not told.
-        match question {
-            Question::Values(query, reply) => drop(reply.send(analyzer.values(self.keeper.now(), &query))),
-            Question::Discovery(reply) => drop(reply.send(analyzer.discovery())),
-        }
     }
 
     /// `false`: told to stop before what it led to was written.
@@ -228,7 +223,8 @@ impl Judge {
         self.task.poison.note_missing("events", partition, &record);
         match read_event(&record, &self.task.handover) {
             Ok(event) => {
-                if !self.judge(position, event).await {
+                let parent = record.header(TRACEPARENT).cloned();
+                if !self.judge(position, event, parent).await {
                     return false;
                 }
             }
@@ -249,10 +245,13 @@ impl Judge {
         }
     }
 
-    async fn judge(&mut self, position: Position, event: Event) -> bool {
+    async fn judge(&mut self, position: Position, event: Event, parent: Option<Bytes>) -> bool {
         self.watch_clock(event.at);
         let kind = kind_of(&event.body);
         let span = tracing::debug_span!("judge", kind, position = position.0);
+        if let Some(parent) = parent {
+            trace::link(&span, &parent);
+        }
         let watch = Stopwatch::start();
         let record = span.in_scope(|| self.keeper.judge(position, &event));
         self.task.metrics.seconds.with_label_values(&[kind]).observe(watch.elapsed().as_secs_f64());
@@ -260,10 +259,9 @@ impl Judge {
         if let EventBody::Telemetry(batch) = event.body {
             self.task.handover.give_back(batch);
         }
-        match record {
-            Some(record) => self.propose(record).await,
-            None => true,
-        }
+        let Some(record) = record else { return true };
+        let parent = span.in_scope(traceparent);
+        self.propose(record, parent).await
     }
 
     /// Tells, once each time, that the clock was set back: time stands still here until it has caught up.
@@ -279,11 +277,15 @@ impl Judge {
         self.is_clock_behind = is_behind;
     }
 
-    async fn propose(&mut self, record: DecisionRecord) -> bool {
+    async fn propose(&mut self, record: DecisionRecord, parent: Option<String>) -> bool {
         self.task.metrics.proposals.with_label_values::<&str>(&[]).inc();
         let bytes = proto::encode_decision(&record);
         loop {
             let append = NewRecord::new(record.at, bytes.clone()).keyed(self.task.partition.to_string());
+            let append = match &parent {
+                Some(parent) => append.with_header(TRACEPARENT, parent.clone()),
+                None => append,
+            };
             match self.task.bus.decisions.append(Partition::HOME, append).await {
                 Ok(_) => return true,
                 Err(error) if !error.is_retryable() => {
@@ -309,7 +311,7 @@ impl Judge {
             tokio::select! {
                 () = self.task.stop.cancelled() => return false,
                 () = &mut pause => return true,
-                Some(question) = self.questions.recv() => self.answer(question),
+                Some(question) = self.questions.recv() => answer(&self.keeper, question),
             }
         }
     }

@@ -11,5 +11,6 @@ pub(crate) mod keep;
 pub(crate) mod notify;
 pub(crate) mod records;
 mod restore;
+pub(crate) mod shadow;
 pub(crate) mod tick;
 pub(crate) mod writer;
