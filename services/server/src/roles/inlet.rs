@@ -129,7 +129,7 @@ impl InletRole {
     }
 
     /// What was taken before may still be on its way: only when it has arrived nothing can be lost any more.
-    async fn repeat(&self, message: &Delivered, under_way: &mut JoinSet<Result<Delivered, Stopped>>) {
+    async fn repeat(&mut self, message: &Delivered, under_way: &mut JoinSet<Result<Delivered, Stopped>>) {
         while let Some(ended) = under_way.join_next().await {
             self.end(ended);
         }
@@ -139,12 +139,16 @@ impl InletRole {
         }
     }
 
-    fn end(&self, ended: Result<Result<Delivered, Stopped>, JoinError>) {
+    fn end(&mut self, ended: Result<Result<Delivered, Stopped>, JoinError>) {
         match ended {
             Ok(Ok(message)) => self.inlet.done(&message),
             Ok(Err(Stopped)) => {}
-            // Not done, so that it comes again at the next start; nothing behind it is committed until then.
-            Err(error) => tracing::error!(%error, "a message of an input could not be worked on"),
+            Err(error) => {
+                // Not done, so that it comes again, at the next start at the latest; and it must not be taken for one
+                // that arrived.
+                self.taken = Taken::default();
+                tracing::error!(%error, "a message of an input could not be worked on");
+            }
         }
     }
 }

@@ -71,11 +71,16 @@ impl Poison {
         });
     }
 
-    /// As [`Self::note`], of another's message: its sender's fault, and no reason to wake anybody here.
+    /// As [`Self::note`], of another's message: its sender's fault, told each time that there are twice as many, since
+    /// a whole topic may be of another kind than somebody thought.
     pub(crate) fn note_message(&self, message: &Delivered, why: &Unreadable) {
-        self.count.with_label_values(&[&*message.topic, why.reason]).inc();
-        let (topic, offset, detail) = (&*message.topic, message.offset.0, &why.detail);
-        tracing::warn!(topic, partition = %message.partition, offset, detail, "a message cannot be read, or not all");
+        let count = self.count.with_label_values(&[&*message.topic, why.reason]);
+        count.inc();
+        let (topic, offset, so_far, detail) = (&*message.topic, message.offset.0, count.get(), &why.detail);
+        if so_far.is_power_of_two() {
+            let partition = message.partition;
+            tracing::warn!(topic, %partition, offset, so_far, detail, "messages cannot be read, or not all of them");
+        }
     }
 
     /// Keeps another's message as it came, its own headers first, with where it came from and why it is here.

@@ -3,6 +3,7 @@
 
 use std::{
     path::Path,
+    process::Command,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -14,7 +15,8 @@ use serde_json::{Value, json};
 
 use crate::{
     crash::requests,
-    system::{System, until},
+    faults::Disk,
+    system::{System, binary, until},
     topics::{self, Message},
 };
 
@@ -54,12 +56,16 @@ struct Story {
 impl Story {
     /// `None`: there is no broker.
     async fn start(name: &str) -> Option<Self> {
+        Self::start_with(name, |config| config.to_owned()).await
+    }
+
+    async fn start_with(name: &str, change: impl FnOnce(&str) -> String) -> Option<Self> {
         let bootstrap = tokio::task::spawn_blocking(topics::bootstrap).await.unwrap()?;
         let name = format!("{name}-{}", std::process::id());
         for (kind, partitions) in [("deployments", 1), ("requests", 3), ("commands", 2)] {
             topics::create(&bootstrap, &format!("{name}-{kind}"), partitions);
         }
-        let config = CONFIG.replace("BROKER", &bootstrap).replace("NAME", &name);
+        let config = change(CONFIG).replace("BROKER", &bootstrap).replace("NAME", &name);
         let system = System::start(&config).await;
         Some(Self { bootstrap, name, system })
     }
@@ -212,6 +218,63 @@ async fn what_cannot_be_read_is_kept_apart_and_stops_nothing_behind_it() {
     ] {
         assert!(kept.contains(text), "{text} is not in {kept}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_cannot_write_is_waited_for_and_then_everything_counts_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().join("disk");
+    let Some(_disk) = Disk::mount(&at, "size=2m") else { return };
+    let place = format!("server: {{ listen: \"LISTEN\", data_dir: {}/data }}", at.display());
+    let on_disk = |config: &str| config.replace("server: { listen: \"LISTEN\" }", &place);
+    let Some(story) = Story::start_with("full", on_disk).await else { return };
+    story.serve("logs", "1", 10, 0);
+    story.until_counted("requests", "taken", 10).await;
+    let filler = at.join("filler");
+    assert!(std::fs::write(&filler, vec![0; 4 << 20]).is_err(), "the disk takes more than it holds");
+    let mut sent = 10;
+    until("a message waits", async || {
+        story.serve("logs", "1", 50, 0);
+        sent += 50;
+        (story.metric("ripcord_inlet_waits_total").await > 0).then_some(())
+    })
+    .await;
+    story.announce("checkout", "2.4.1", "2.4.0");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(story.metric("ripcord_inlet_waits_total").await < 3000, "twice a second each, and not busily");
+    std::fs::remove_file(&filler).unwrap();
+    story.until_release("checkout").await;
+    story.until_counted("requests", "taken", sent).await;
+    until("every line counts", async || (requests(&story.system, "logs").await == Some(sent)).then_some(()))
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_log_may_be_on_kafka_too() {
+    let Some(bootstrap) = tokio::task::spawn_blocking(topics::bootstrap).await.unwrap() else { return };
+    let on_kafka = |config: &str| {
+        let config = config.replace("kind: embedded", "kind: kafka\n  partitions: 3");
+        let folder = tempfile::tempdir().unwrap();
+        let name = format!("log-{}", std::process::id());
+        let text =
+            config.replace("LISTEN", "127.0.0.1:1").replace("BROKER", &bootstrap).replace("NAME", &name);
+        std::fs::write(folder.path().join("ripcord.yml"), text).unwrap();
+        let create =
+            Command::new(binary()).args(["topics", "create"]).current_dir(folder.path()).output().unwrap();
+        assert!(create.status.success(), "{create:?}");
+        config
+    };
+    let Some(story) = Story::start_with("log", on_kafka).await else { return };
+    story.announce("checkout", "2.4.1", "2.4.0");
+    let release = story.until_release("checkout").await["id"].as_str().unwrap().to_owned();
+    story.produce("requests", &[], "poison\n");
+    story.serve("checkout", "2.4.1", 450, 50);
+    until("a command on the topic", async || story.commands().pop()).await;
+    story.system.until_state(&release, "rolling_back").await;
+    let letters = topics::consume(&story.bootstrap, &format!("{}.dead-letters.v1", story.name));
+    let letter = letters.iter().find(|it| it.payload == "poison").expect("a dead letter");
+    assert_eq!(letter.header("ripcord-original-topic"), format!("{}-requests", story.name));
+    assert_eq!((letter.key.as_str(), letter.header("ripcord-error")), ("checkout", "requests"));
 }
 
 /// What stands in the dead letters, bytes as they are.
