@@ -12,9 +12,11 @@ mod body;
 mod breaker;
 pub mod exec;
 mod fencing;
+pub mod kafka;
 mod metrics;
 mod retry;
 mod text;
+mod trace;
 pub mod webhook;
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //!
 //! - [`Topic::append`] resolves once the record is durable, never before: a 2xx that ingest gives stands on it.
 //! - [`Topic::reader`] sees durable records only, in order of position, as often as somebody asks.
+//! - [`Inlet`] and [`Outlet`] read and write topics that are not the log's, of any Kafka, beside either log.
 //! - What a record holds is `proto`'s business; this crate sees bytes, a stamp and a position.
 //! - It reads no wall clock: retention counts by the stamps of the records themselves.
 //!
@@ -33,8 +34,8 @@ pub use config::{
 pub use embedded::{BackupError, Copied, backup};
 pub use error::{AppendError, OpenError, ReadError, SnapshotError};
 pub use kafka::{
-    Finding, FindingKind, KafkaConfig, KafkaStatistics, PARTITIONS, Severity, TopicReport, check_topics,
-    create_topics,
+    Begin, Delivered, Finding, FindingKind, Inlet, InletLag, InletTopic, KafkaConfig, KafkaStatistics,
+    Outgoing, Outlet, PARTITIONS, PublishError, Severity, TopicReport, check_topics, create_topics,
 };
 pub use membership::{Change, Membership, Revoked};
 pub use reader::Reader;

@@ -14,11 +14,9 @@ use std::{
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use model::{Command, Timestamp};
-use opentelemetry::trace::TraceContextExt as _;
 use outbound::{Denied, Outbound};
 use secrecy::ExposeSecret as _;
 use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP};
-use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use url::Url;
 
 use self::signature::Signer;
@@ -26,6 +24,7 @@ use crate::{
     Error, SecretSource, body,
     retry::{Failure, within},
     text::{redact, with_causes},
+    trace::traceparent,
 };
 
 /// How much of an answer is read; a target that says more says it to nobody.
@@ -180,13 +179,4 @@ fn find_denied<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a D
         next = error.source();
     }
     None
-}
-
-/// W3C `traceparent` of the current span, if it is traced.
-fn traceparent() -> Option<String> {
-    let context = tracing::Span::current().context();
-    let span = context.span();
-    let span = span.span_context();
-    let flags = span.trace_flags().to_u8();
-    span.is_valid().then(|| format!("00-{}-{}-{flags:02x}", span.trace_id(), span.span_id()))
 }

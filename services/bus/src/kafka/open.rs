@@ -62,7 +62,7 @@ impl Groups {
 
 /// Makes the topics that are missing, with the settings they need, then reports on all.
 pub async fn create_topics(config: &KafkaConfig) -> Result<Vec<TopicReport>, OpenError> {
-    let cluster = cluster(config)?;
+    let cluster = Cluster::checked(config)?;
     blocking(move |runtime| {
         let survey = admin::survey(&cluster, runtime)?;
         let created = admin::create(&cluster, runtime, &survey)?;
@@ -92,24 +92,19 @@ fn settled(cluster: &Arc<Cluster>, runtime: &Handle) -> Result<Survey, OpenError
 
 /// Reports on the topics, and changes nothing.
 pub async fn check_topics(config: &KafkaConfig) -> Result<Vec<TopicReport>, OpenError> {
-    let cluster = cluster(config)?;
+    let cluster = Cluster::checked(config)?;
     blocking(move |runtime| Ok(reports(&cluster.config, &admin::survey(&cluster, runtime)?, &[]))).await
 }
 
 /// Opens the log; refuses topics that would lose or disorder records.
 pub(crate) async fn open(config: &KafkaConfig) -> Result<Opened, OpenError> {
-    let cluster = cluster(config)?;
+    let cluster = Cluster::checked(config)?;
     blocking(move |runtime| {
         let survey = admin::survey(&cluster, runtime)?;
         refuse_unusable(&cluster.config, &survey)?;
         start(cluster, survey)
     })
     .await
-}
-
-fn cluster(config: &KafkaConfig) -> Result<Arc<Cluster>, OpenError> {
-    KafkaConfig::check_properties(&config.properties).map_err(|reason| OpenError::Properties { reason })?;
-    Ok(Cluster::new(config.clone()))
 }
 
 async fn blocking<T: Send + 'static>(

@@ -6,6 +6,7 @@ pub(crate) mod arbitrate;
 pub(crate) mod ask;
 pub(crate) mod follow;
 pub(crate) mod halt_file;
+pub(crate) mod inlet;
 pub(crate) mod keep;
 pub(crate) mod notify;
 pub(crate) mod records;
