@@ -16,7 +16,6 @@ pub mod kafka;
 mod metrics;
 mod retry;
 mod text;
-mod trace;
 pub mod webhook;
 
 #[cfg(test)]

@@ -12,12 +12,12 @@ use std::{future::Future, pin::Pin, time::Duration};
 
 use model::{Command, target::KAFKA_TIMEOUT};
 use proto::wire::cloudevents::kafka::command_headers;
+use telemetry::trace::{TRACEPARENT, traceparent};
 
 use crate::{
     body,
     retry::{Failure, within},
     text::{MAX_BODY_CHARS, one_line},
-    trace::traceparent,
 };
 
 /// Why a command for a topic is not sent where nobody can publish.
@@ -80,7 +80,7 @@ pub(crate) fn message(command: &Command, topic: &str) -> Result<Message, String>
 /// CloudEvents 1.0 in binary mode, and where the trace goes on.
 fn headers(command: &Command) -> Vec<(&'static str, String)> {
     let mut headers = command_headers(command, SOURCE);
-    headers.extend(traceparent().map(|parent| ("traceparent", parent)));
+    headers.extend(traceparent().map(|parent| (TRACEPARENT, parent)));
     headers
 }
 

@@ -17,6 +17,7 @@ use model::{Command, Timestamp};
 use outbound::{Denied, Outbound};
 use secrecy::ExposeSecret as _;
 use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP};
+use telemetry::trace::{TRACEPARENT, traceparent};
 use url::Url;
 
 use self::signature::Signer;
@@ -24,7 +25,6 @@ use crate::{
     Error, SecretSource, body,
     retry::{Failure, within},
     text::{redact, with_causes},
-    trace::traceparent,
 };
 
 /// How much of an answer is read; a target that says more says it to nobody.
@@ -141,7 +141,7 @@ impl Request {
             headers.insert(HeaderName::from_static(HEADER_WEBHOOK_SIGNATURE), value(&signature)?);
         }
         if let Some(parent) = traceparent() {
-            headers.insert(HeaderName::from_static("traceparent"), value(&parent)?);
+            headers.insert(HeaderName::from_static(TRACEPARENT), value(&parent)?);
         }
         Ok(headers)
     }

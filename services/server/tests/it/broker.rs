@@ -41,13 +41,8 @@ fn start() -> Option<Broker> {
 /// Statics are never dropped: a shell waits for this process to end, stops the broker and removes its folder.
 fn stop_when_this_process_ends(script: &Path, dir: &Path) {
     let wait = "while kill -0 \"$1\" 2>/dev/null; do sleep 1; done; \"$2\" stop \"$3\"; rm -rf \"$3\"";
+    let detached = "wait=$1; shift; setsid sh -c \"$wait\" sh \"$@\" </dev/null >/dev/null 2>&1 &";
     let pid = std::process::id().to_string();
-    let _watchdog = Command::new("setsid")
-        .args(["sh", "-c", wait, "sh", &pid])
-        .args([script, dir])
-        .stdin(std::process::Stdio::null())
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
+    let begun = Command::new("sh").args(["-c", detached, "sh", wait, &pid]).args([script, dir]).status();
+    assert!(begun.unwrap().success());
 }
