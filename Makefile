@@ -1,5 +1,5 @@
 # `make demo` shows Ripcord at work, `make test` proves it. Both install what they lack.
-.PHONY: demo test sim check bench bench-stores build
+.PHONY: demo test soak sim check bench bench-stores build
 
 RELEASE = $(or $(CARGO_TARGET_DIR),target)/release
 
@@ -11,6 +11,12 @@ demo:
 test:
 	@.ci/setup test
 	PATH="$(CURDIR)/target/python/bin:$$PATH" cargo test --workspace --no-fail-fast
+
+# Many minutes: three Kafka brokers that die and restart, analyzers and the whole of Ripcord killed over and over.
+soak:
+	@.ci/setup test
+	cargo test --package ripcord --test kafka -- --ignored --nocapture --test-threads=1
+	ROUNDS=$(or $(ROUNDS),50) cargo test --package ripcord --test it wherever_the_process_is_killed -- --nocapture
 
 sim:
 	SEEDS=$(or $(SEEDS),10000) cargo test --release --package sim every_promise -- --nocapture

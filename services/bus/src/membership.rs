@@ -70,6 +70,14 @@ impl Membership {
         }
     }
 
+    /// Why the group does not let this member in, in a sentence that says what to do; it is tried again all the same.
+    pub fn refusal(&self) -> Option<String> {
+        match &self.0 {
+            Backend::Embedded(_) => None,
+            Backend::Kafka(membership) => membership.refusal(),
+        }
+    }
+
     /// Gives everything back at once, instead of after the group has missed this member for long enough.
     pub async fn leave(self) {
         match self.0 {

@@ -43,6 +43,9 @@ const COMMIT_EVERY: Duration = Duration::from_secs(1);
 /// How long a goodbye may take.
 const LEAVE_MAX: Duration = Duration::from_secs(5);
 
+/// Members learn by their heartbeats' answers that others come or go: however long a session is, that is known soon.
+const HEARTBEAT_MAX: Duration = Duration::from_secs(1);
+
 const POLL: Duration = Duration::from_millis(100);
 
 /// Between two attempts to make a client.
@@ -62,6 +65,8 @@ struct Shared {
     group: String,
     /// What was taken care of and not committed yet.
     to_commit: Mutex<BTreeMap<Partition, Position>>,
+    /// Why the group does not let this member in.
+    refusal: Mutex<Option<String>>,
     is_leaving: AtomicBool,
     is_dropped: AtomicBool,
     /// Times that partitions came or went.
@@ -88,6 +93,7 @@ impl Membership {
             topic,
             group,
             to_commit: Mutex::default(),
+            refusal: Mutex::default(),
             is_leaving: AtomicBool::new(false),
             is_dropped: AtomicBool::new(false),
             rebalances,
@@ -113,6 +119,10 @@ impl Membership {
 
     pub(crate) fn commit(&self, partition: Partition, next: Position) {
         lock(&self.shared.to_commit).insert(partition, next);
+    }
+
+    pub(crate) fn refusal(&self) -> Option<String> {
+        lock(&self.shared.refusal).clone()
     }
 
     /// Resolves once the group knows that this member is gone, or after five seconds.
@@ -156,13 +166,14 @@ impl Shared {
         let config = &self.cluster.config;
         let mut client = config.client();
         let session = config.session_timeout;
+        let heartbeat = (session / 5).min(HEARTBEAT_MAX);
         client
             .set("group.id", &self.group)
             .set("group.instance.id", format!("{}-{}", self.group, config.instance))
             .set("group.protocol", "classic")
             .set("partition.assignment.strategy", "cooperative-sticky")
             .set("session.timeout.ms", session.as_millis().to_string())
-            .set("heartbeat.interval.ms", (session.as_millis() / 5).max(100).to_string())
+            .set("heartbeat.interval.ms", heartbeat.as_millis().to_string())
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
             // Should anything be fetched before the pause is in force, let it be little.
@@ -176,7 +187,6 @@ impl Shared {
 
     fn take_part(&self, client: &Client) {
         let mut committed_at = Instant::now();
-        let mut told = None;
         while !self.is_over() {
             if let Some(Err(error)) = client.poll(POLL) {
                 if self.is_final(&error) {
@@ -187,11 +197,7 @@ impl Shared {
                     );
                     return;
                 }
-                // librdkafka tries again by itself, and says the same each time.
-                let code = error.rdkafka_error_code();
-                if std::mem::replace(&mut told, code) != code {
-                    tracing::warn!(group = self.group, %error, "a Kafka group has trouble");
-                }
+                self.note_refusal(&error);
             }
             if committed_at.elapsed() >= COMMIT_EVERY {
                 committed_at = Instant::now();
@@ -209,6 +215,25 @@ impl Shared {
                 error.rdkafka_error_code(),
                 Some(RDKafkaErrorCode::Fatal | RDKafkaErrorCode::FencedInstanceId)
             )
+    }
+
+    /// librdkafka tries again for ever and says so each time; it is told once.
+    fn note_refusal(&self, error: &KafkaError) {
+        let Some(code) = error.rdkafka_error_code() else { return };
+        let what_to_do = match code {
+            RDKafkaErrorCode::InvalidSessionTimeout => {
+                "set `session_timeout` within the brokers' group.min.session.timeout.ms (6 s unless they say \
+                 otherwise) and group.max.session.timeout.ms"
+            }
+            RDKafkaErrorCode::GroupAuthorizationFailed => "allow this user to read the group",
+            RDKafkaErrorCode::InconsistentGroupProtocol => "another program uses a group of this name",
+            _ => return,
+        };
+        let group = &self.group;
+        let refusal = format!("the Kafka group {group} does not let this process in: {code}; {what_to_do}");
+        if lock(&self.refusal).replace(refusal.clone()).as_ref() != Some(&refusal) {
+            tracing::error!("{refusal}");
+        }
     }
 
     fn say_goodbye(&self, client: &Client) {
@@ -270,6 +295,7 @@ impl ClientContext for Member {
 impl ConsumerContext for Member {
     fn rebalance(&self, client: &Client, err: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
         self.shared.rebalances.fetch_add(1, Ordering::Relaxed);
+        *lock(&self.shared.refusal) = None;
         let changed = if err == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
             self.assign(client, partitions)
         } else {

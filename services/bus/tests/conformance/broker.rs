@@ -36,22 +36,23 @@ impl Broker {
     }
 
     pub(crate) async fn kill(&self, node: u32) {
-        self.run("kill", Some(node)).await;
+        self.run("kill", &[&node.to_string()]).await;
     }
 
     pub(crate) async fn restart(&self, node: u32) {
-        self.run("restart", Some(node)).await;
+        self.run("restart", &[&node.to_string()]).await;
     }
 
     pub(crate) async fn stop(&self) {
-        self.run("stop", None).await;
+        self.run("stop", &[]).await;
     }
 
-    async fn run(&self, verb: &'static str, node: Option<u32>) {
-        let dir = self.dir.clone();
-        let node = node.map(|node| node.to_string());
-        let status = move || Command::new(script()).arg(verb).arg(dir).args(node).status().unwrap();
-        assert!(tokio::task::spawn_blocking(status).await.unwrap().success(), "kafka {verb}");
+    /// The script's verb for this cluster, with what stands behind its directory.
+    pub(crate) async fn run(&self, verb: &'static str, arguments: &[&str]) {
+        let mut command = Command::new(script());
+        command.arg(verb).arg(&self.dir).args(arguments);
+        let status = tokio::task::spawn_blocking(move || command.status().unwrap());
+        assert!(status.await.unwrap().success(), "kafka {verb} {arguments:?}");
     }
 }
 
@@ -61,7 +62,7 @@ fn script() -> PathBuf {
 
 #[expect(clippy::print_stderr, reason = "a test has no other way to say that it did nothing")]
 fn start(name: &str, options: &[&str]) -> Option<Broker> {
-    let dir = std::env::temp_dir().join(format!("ripcord-bus-{}-{name}", std::process::id()));
+    let dir = std::env::temp_dir().join(format!("ripcord-kafka-{}-{name}", std::process::id()));
     let mut command = Command::new(script());
     command.arg("start").arg("--dir").arg(&dir).args(options).stderr(Stdio::piped());
     let out = command.output().unwrap();

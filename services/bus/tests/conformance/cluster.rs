@@ -20,6 +20,9 @@ use crate::{
 /// Longer than any hand-over, shorter than a session that has to run out.
 const SOON: Duration = Duration::from_secs(20);
 
+/// Nobody is let in without a password or a certificate, nor with a session below Kafka's own default.
+const GUARDED: [&str; 4] = ["--sasl", "--tls", "--set", "group.min.session.timeout.ms=6000"];
+
 async fn shared(story: &str) -> Option<(Backend, KafkaConfig)> {
     let backend = Backend::kafka(story).await?;
     let Backend::Kafka(config) = &backend else { return None };
@@ -30,7 +33,7 @@ async fn shared(story: &str) -> Option<(Backend, KafkaConfig)> {
 /// With a session that does not run out within a test.
 fn patient(backend: Backend) -> Backend {
     let Backend::Kafka(config) = backend else { return backend };
-    Backend::Kafka(KafkaConfig { session_timeout: Duration::from_secs(60), ..config })
+    Backend::Kafka(KafkaConfig { session_timeout: Duration::from_secs(300), ..config })
 }
 
 async fn assigned(member: &mut bus::Membership) -> BTreeSet<Partition> {
@@ -305,7 +308,7 @@ async fn of_three_brokers_one_may_die_and_with_two_dead_nothing_is_acknowledged(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_is_not_let_in_is_told_why_without_any_secret() {
-    let Some(broker) = broker::own("guarded", &["--sasl", "--tls"]).await else { return };
+    let Some(broker) = broker::own("guarded", &GUARDED).await else { return };
     let with = |address: &str, properties: &[(&str, &str)]| {
         let mut config = kafka_config(address, "guarded");
         config.properties = properties.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
@@ -329,6 +332,18 @@ async fn whoever_is_not_let_in_is_told_why_without_any_secret() {
     bus::create_topics(&right).await.unwrap();
     let bus = bus::open(BusConfig::Kafka(right)).await.unwrap();
     append(&bus.events, 0, "by password").await;
+    let member = bus.join("analyzers", Share::Events);
+    let refused = async {
+        loop {
+            if let Some(refusal) = member.refusal() {
+                return refusal;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let refused =
+        tokio::time::timeout(SOON, refused).await.expect("nobody says that the session is too short");
+    assert!(refused.contains("set `session_timeout`"), "{refused}");
 
     let tls = [("security.protocol", "SSL")];
     let refused = bus::check_topics(&with(broker.get("tls"), &tls)).await.unwrap_err();

@@ -83,7 +83,10 @@ impl AnalyzeRole {
                         self.stop.cancelled().await;
                     }
                 },
-                _ = commit.tick() => self.commit(&progress),
+                _ = commit.tick() => {
+                    self.commit(&progress);
+                    self.readiness.set("analyze", self.membership.refusal().map_or(Ok(()), Err));
+                }
             }
         }
         let all: Vec<Partition> = running.keys().copied().collect();

@@ -122,6 +122,7 @@ struct Judge {
     taken: Option<Position>,
     snapshot: SnapshotPlan,
     is_clock_behind: bool,
+    taken_over_at: Timestamp,
     stands_still: bool,
 }
 
@@ -138,6 +139,7 @@ impl KeepTask {
         let (partition, from, end_at) = (self.partition, next.0, end.0);
         tracing::info!(%partition, from, end = end_at, is_from_snapshot, "partition taken over");
         let taken = next.0.checked_sub(1).map(Position);
+        let taken_over_at = telemetry::clock::now();
         let judge = Judge {
             reader: self.bus.events.reader(self.partition, next),
             questions: self.judges.answer_for(self.partition),
@@ -146,6 +148,7 @@ impl KeepTask {
             taken,
             snapshot: SnapshotPlan::new(taken.filter(|_| is_from_snapshot)),
             is_clock_behind: false,
+            taken_over_at,
             stands_still: false,
             task: self,
         };
@@ -326,13 +329,15 @@ impl Judge {
     /// Says, once each time, that nobody writes ticks here: nothing is decided then.
     fn watch_time(&mut self, name: &str) {
         let (partition, label) = (self.task.partition, self.task.partition.to_string());
-        let behind = telemetry::clock::now().since(self.keeper.now());
+        let (now, newest) = (telemetry::clock::now(), self.keeper.now());
+        let behind = now.since(if newest == Timestamp::MIN { self.taken_over_at } else { newest });
         let gauge = self.task.metrics.behind_seconds.with_label_values(&[&label]);
         gauge.set(i64::try_from(behind.as_secs()).unwrap_or(i64::MAX));
         if self.catching_up_to.is_some() {
             return;
         }
-        let stands_still = behind > STANDS_STILL_AFTER;
+        // Not before somebody has looked for so long: whoever brings the time may start last.
+        let stands_still = now.since(newest.max(self.taken_over_at)) > STANDS_STILL_AFTER;
         if stands_still && !self.stands_still {
             tracing::error!(%partition, seconds = behind.as_secs(),
                 "time stands still: nobody writes to this partition, and nothing is decided in it");

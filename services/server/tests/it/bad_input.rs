@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    rules::start,
+    shop::start,
     sink::Sink,
     system::System,
     wire::{Write, now_ms, send_body},

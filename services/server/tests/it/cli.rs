@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::{
-    rules::{scrape_thrice, start},
+    shop::{scrape_thrice, start},
     sink::Sink,
     system::binary,
 };

@@ -14,7 +14,8 @@ use serde_json::Value;
 
 use crate::{
     load::Load,
-    rules::{self, SECRET, scrape_thrice},
+    random::{self, Random},
+    shop::{self, ROUTES, SECRET, requests, scrape_thrice},
     sink::Sink,
     system::{System, until},
 };
@@ -22,34 +23,18 @@ use crate::{
 /// Kills of one round.
 const KILLS: u64 = 4;
 
-const ROUTES: &str = r#"
-route: { receiver: hook, group_wait: 0s }
-receivers: [ { name: hook, webhook_configs: [ { url: "NOTIFY" } ] } ]
-"#;
-
-/// Numbers that look random and repeat with their seed.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % bound
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acked_is_kept_and_what_was_decided_is_done_once_wherever_the_process_is_killed() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let seed = number("SEED").unwrap_or_else(|| crate::wire::now_ms().unsigned_abs());
-    for round in 0..number("ROUNDS").unwrap_or(1) {
+    let seed = random::seed();
+    for round in 0..random::number("ROUNDS").unwrap_or(1) {
         eprintln!("SEED={}", seed + round);
-        kill_under_load(Random(seed + round)).await;
+        kill_under_load(Random::of(seed + round)).await;
     }
 }
 
 async fn kill_under_load(mut random: Random) {
     let (target, notified) = (Sink::start().await, Sink::start().await);
-    let config = format!("{}{ROUTES}", rules::CONFIG.replace("TARGET", &target.url));
+    let config = format!("{}{ROUTES}", shop::CONFIG.replace("TARGET", &target.url));
     let config = config.replace("NOTIFY", &notified.url);
     let mut system = System::start_with_files(&config, &[("webhook.secret", SECRET)]).await;
     let bad = system.release("checkout", "2.4.1", Some("2.4.0")).await;
@@ -102,12 +87,6 @@ async fn command_state(system: &System, release: &str) -> String {
     detail["commands"][0]["state"].as_str().unwrap_or("none").to_owned()
 }
 
-/// Requests of a service in the last five minutes.
-pub(crate) async fn requests(system: &System, service: &str) -> Option<u64> {
-    let values = system.get(&format!("/api/v1/services/{service}/metrics?window=5m")).await;
-    values["versions"][0]["requests"].as_u64()
-}
-
 /// A target that does what it is asked and dies of it: the first request is never answered.
 #[derive(Clone, Default)]
 struct SilentOnce {
@@ -131,7 +110,7 @@ async fn a_command_that_was_sent_and_has_no_outcome_is_sent_again_under_the_same
     let url = format!("http://{}/rollback", listener.local_addr().unwrap());
     let router = Router::new().route("/rollback", post(take)).with_state(target.clone());
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-    let config = rules::CONFIG.replace("TARGET", &url);
+    let config = shop::CONFIG.replace("TARGET", &url);
     let mut system = System::start_with_files(&config, &[("webhook.secret", SECRET)]).await;
     let release = system.release("checkout", "2.4.1", Some("2.4.0")).await;
     scrape_thrice(&system, "checkout", "2.4.1", 900.0, 100.0).await;

@@ -9,9 +9,8 @@ use std::{
 };
 
 use crate::{
-    crash::requests,
     load::Load,
-    rules::{self, SECRET, scrape_thrice, start},
+    shop::{self, SECRET, requests, scrape_thrice, start},
     sink::Sink,
     system::{System, binary, until},
 };
@@ -186,7 +185,7 @@ async fn sigterm_under_load_answers_or_refuses_every_request_and_keeps_what_it_a
 async fn a_second_sigterm_ends_the_process_at_once() {
     // A target that takes the connection and never answers keeps the first one waiting.
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let config = rules::CONFIG.replace("TARGET", &format!("http://{}/", listener.local_addr().unwrap()));
+    let config = shop::CONFIG.replace("TARGET", &format!("http://{}/", listener.local_addr().unwrap()));
     let mut system = System::start_with_files(&config, &[("webhook.secret", SECRET)]).await;
     system.release("checkout", "2.4.1", Some("2.4.0")).await;
     scrape_thrice(&system, "checkout", "2.4.1", 900.0, 100.0).await;

@@ -1,7 +1,7 @@
 //! Judgement over the wire: what is undecided when the process dies is decided once, afterwards.
 
 use crate::{
-    rules::{CONFIG, SECRET, scrape_thrice},
+    shop::{CONFIG, SECRET, scrape_thrice},
     sink::Sink,
     system::{System, until},
 };

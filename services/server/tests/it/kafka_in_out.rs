@@ -60,7 +60,7 @@ impl Story {
     }
 
     async fn start_with(name: &str, change: impl FnOnce(&str) -> String) -> Option<Self> {
-        let bootstrap = tokio::task::spawn_blocking(topics::bootstrap).await.unwrap()?;
+        let bootstrap = topics::bootstrap().await?;
         let name = format!("{name}-{}", std::process::id());
         for (kind, partitions) in [("deployments", 1), ("requests", 3), ("commands", 2)] {
             topics::create(&bootstrap, &format!("{name}-{kind}"), partitions);
@@ -251,7 +251,7 @@ async fn a_log_that_cannot_write_is_waited_for_and_then_everything_counts_once()
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_log_may_be_on_kafka_too() {
-    let Some(bootstrap) = tokio::task::spawn_blocking(topics::bootstrap).await.unwrap() else { return };
+    let Some(bootstrap) = topics::bootstrap().await else { return };
     let on_kafka = |config: &str| {
         let config = config.replace("kind: embedded", "kind: kafka\n  partitions: 3");
         let folder = tempfile::tempdir().unwrap();

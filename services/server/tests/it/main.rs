@@ -5,6 +5,8 @@
 mod alertmanager;
 mod attribution;
 mod bad_input;
+#[path = "../../../bus/tests/conformance/broker.rs"]
+#[allow(dead_code, reason = "what these stories do not need")]
 mod broker;
 mod cli;
 mod crash;
@@ -20,8 +22,10 @@ mod opentelemetry;
 mod peers;
 mod pipeline;
 mod prometheus;
+mod random;
 mod restart;
 mod rules;
+mod shop;
 mod sink;
 mod system;
 mod targets;

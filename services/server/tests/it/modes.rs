@@ -187,7 +187,7 @@ fn line_of(decision: &Decision) -> Option<(String, String)> {
 
 #[tokio::test]
 async fn what_is_decided_of_the_same_events_is_byte_equal_on_disk_and_on_kafka() {
-    let Some(brokers) = broker::bootstrap() else { return };
+    let Some(brokers) = broker::shared().await else { return };
     let story = story();
     let (disk, kafka) = (on_disk(&story).await, on_kafka(&brokers, "one", 1, &story).await);
     assert!(disk.len() > 20, "{} records", disk.len());
@@ -197,7 +197,7 @@ async fn what_is_decided_of_the_same_events_is_byte_equal_on_disk_and_on_kafka()
 
 #[tokio::test]
 async fn services_spread_over_partitions_are_judged_as_if_they_stood_in_one() {
-    let Some(brokers) = broker::bootstrap() else { return };
+    let Some(brokers) = broker::shared().await else { return };
     let story = story();
     let (disk, kafka) = (on_disk(&story).await, on_kafka(&brokers, "six", 6, &story).await);
     let (disk, kafka) = (by_service(&disk), by_service(&kafka));

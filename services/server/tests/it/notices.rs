@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::{
     peers::{self, Peer},
-    rules::{SECRET, scrape_thrice},
+    shop::{SECRET, scrape_thrice},
     sink::Sink,
     system::{System, until},
     wire::{Write, now_ms},

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::{
     peers,
-    rules::{CONFIG, SECRET},
+    shop::{CONFIG, SECRET},
     sink::Sink,
     system::{System, until},
 };

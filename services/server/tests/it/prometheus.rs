@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 
 use crate::{
     peers,
-    rules::SECRET,
+    shop::SECRET,
     sink::Sink,
     system::{System, until},
 };
@@ -147,8 +147,8 @@ async fn promtool_finds_no_fault_with_our_own_metrics() {
         return;
     }
     let sink = Sink::start().await;
-    let system = crate::rules::start(&sink).await;
-    crate::rules::scrape_thrice(&system, "checkout", "1", 100.0, 0.0).await;
+    let system = crate::shop::start(&sink).await;
+    crate::shop::scrape_thrice(&system, "checkout", "1", 100.0, 0.0).await;
     let text = system.http.get(format!("{}/metrics", system.url)).send().await.unwrap().text().await.unwrap();
     assert!(text.contains("ripcord_"), "{text}");
     let path = system.folder.path().join("metrics.txt");

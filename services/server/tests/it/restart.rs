@@ -1,7 +1,7 @@
 //! What is acked survives `kill -9`, and what was decided is not decided again.
 
 use crate::{
-    rules::{scrape_thrice, start},
+    shop::{scrape_thrice, start},
     sink::Sink,
     system::until,
     wire::{Write, now_ms},

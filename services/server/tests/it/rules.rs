@@ -3,38 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::{
+    shop::{CONFIG, SECRET, scrape_thrice, start},
     sink::Sink,
     system::{System, until},
     wire::{Write, now_ms},
 };
-
-pub(crate) const CONFIG: &str = r#"
-server: { listen: "LISTEN" }
-metrics:
-  error_rate: { ratio: { bad: 'http_requests_total{code=~"5.."}', total: http_requests_total } }
-defaults: { settle: 1s }
-rollback_triggers:
-  error_rate: { threshold: 1%, window: 5m, action: immediate_rollback }
-policies:
-  - match: { environment: production }
-    target: { webhook: { url: "TARGET", secret_file: webhook.secret } }
-"#;
-
-pub(crate) const SECRET: &str = "whsec_dGVzdHMgc2lnbiB0aGVpciB3ZWJob29rcyB0b28=";
-
-pub(crate) async fn start(sink: &Sink) -> System {
-    System::start_with_files(&CONFIG.replace("TARGET", &sink.url), &[("webhook.secret", SECRET)]).await
-}
-
-/// Three scrapes of a version a second apart, ending now: the first is the baseline, the last holds `errors`.
-pub(crate) async fn scrape_thrice(system: &System, service: &str, version: &str, ok: f64, errors: f64) {
-    let now = now_ms();
-    for (at, share) in [(2000, 0.0), (1000, 0.1), (0, 1.0)] {
-        let write = Write::default().requests(service, version, 10.0 + ok * share, errors * share, now - at);
-        let (status, text) = write.send(system).await;
-        assert_eq!(status, 204, "{text}");
-    }
-}
 
 #[tokio::test]
 async fn a_bad_release_is_rolled_back_once_to_the_named_version_and_the_request_says_why() {

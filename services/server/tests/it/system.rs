@@ -14,6 +14,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The process and its folder; killed when dropped.
 pub(crate) struct System {
     child: Child,
+    /// As the command line names them; none: all.
+    roles: String,
     pub(crate) url: String,
     pub(crate) folder: tempfile::TempDir,
     pub(crate) http: reqwest::Client,
@@ -26,16 +28,21 @@ impl System {
     }
 
     pub(crate) async fn start_with_files(config: &str, files: &[(&str, &str)]) -> Self {
+        let system = Self::launch("", config, files);
+        system.until_ready().await;
+        system
+    }
+
+    /// Starts some of the roles, and waits for nothing.
+    pub(crate) fn launch(roles: &str, config: &str, files: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let address = free_address();
         std::fs::write(folder.path().join("ripcord.yml"), config.replace("LISTEN", &address)).unwrap();
         for (name, text) in files {
             std::fs::write(folder.path().join(name), text).unwrap();
         }
-        let child = spawn(folder.path());
-        let system = Self { child, url: format!("http://{address}"), folder, http: client() };
-        system.until_ready().await;
-        system
+        let child = spawn(folder.path(), roles);
+        Self { child, roles: roles.to_owned(), url: format!("http://{address}"), folder, http: client() }
     }
 
     /// `kill -9`, then the same folder again.
@@ -52,13 +59,18 @@ impl System {
 
     /// The same folder again, after the process has ended.
     pub(crate) async fn start_again(&mut self) {
-        self.child = spawn(self.folder.path());
+        self.launch_again();
         self.until_ready().await;
+    }
+
+    /// The same folder again, without waiting for anything.
+    pub(crate) fn launch_again(&mut self) {
+        self.child = spawn(self.folder.path(), &self.roles);
     }
 
     /// The same folder again, where it has no way to become ready: until it listens.
     pub(crate) async fn start_again_unready(&mut self) {
-        self.child = spawn(self.folder.path());
+        self.launch_again();
         until("ripcord listens", async || {
             self.http.get(format!("{}/-/healthy", self.url)).send().await.ok().map(drop)
         })
@@ -93,7 +105,7 @@ impl System {
         self.child.wait().unwrap().code()
     }
 
-    async fn until_ready(&self) {
+    pub(crate) async fn until_ready(&self) {
         until("ripcord is ready", async || {
             let answer = self.http.get(format!("{}/-/ready", self.url)).send().await.ok()?;
             answer.status().is_success().then_some(())
@@ -158,7 +170,7 @@ impl Drop for System {
         if std::thread::panicking() {
             let log = std::fs::read_to_string(self.folder.path().join("ripcord.log")).unwrap_or_default();
             let tail: Vec<&str> = log.lines().rev().take(40).collect();
-            eprintln!("ripcord.log ends with:");
+            eprintln!("ripcord.log of {:?} ends with:", self.roles);
             tail.iter().rev().for_each(|line| eprintln!("  {line}"));
         }
         drop(self.child.kill());
@@ -166,15 +178,14 @@ impl Drop for System {
     }
 }
 
-fn spawn(folder: &Path) -> Child {
+fn spawn(folder: &Path, roles: &str) -> Child {
     let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("ripcord.log")).unwrap();
-    Command::new(binary())
-        .args(["serve", "--log", "info", "--config", "ripcord.yml"])
-        .current_dir(folder)
-        .stdout(Stdio::null())
-        .stderr(log)
-        .spawn()
-        .unwrap()
+    let mut command = Command::new(binary());
+    command.args(["serve", "--log", "info", "--config", "ripcord.yml"]);
+    if !roles.is_empty() {
+        command.args(["--roles", roles]);
+    }
+    command.current_dir(folder).stdout(Stdio::null()).stderr(log).spawn().unwrap()
 }
 
 pub(crate) fn binary() -> PathBuf {
@@ -184,7 +195,8 @@ pub(crate) fn binary() -> PathBuf {
 pub(crate) fn client() -> reqwest::Client {
     // Several tests of one process install the same provider.
     drop(rustls::crypto::ring::default_provider().install_default());
-    reqwest::Client::builder().timeout(Duration::from_secs(20)).build().unwrap()
+    // Longer than the log may take to refuse a record.
+    reqwest::Client::builder().timeout(Duration::from_secs(40)).build().unwrap()
 }
 
 pub(crate) fn free_address() -> String {

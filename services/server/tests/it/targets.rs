@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use crate::{
-    rules::scrape_thrice,
+    shop::scrape_thrice,
     sink::Sink,
     system::{System, until},
 };

@@ -26,13 +26,13 @@ impl Message {
 }
 
 /// The broker, if there is one and kcat too.
-pub(crate) fn bootstrap() -> Option<String> {
+pub(crate) async fn bootstrap() -> Option<String> {
     if Command::new("kcat").arg("-V").output().is_err() {
         assert!(std::env::var_os("CI").is_none(), "kcat is required here");
         eprintln!("SKIPPED: the tests with topics need kcat (Debian: kcat)");
         return None;
     }
-    broker::bootstrap()
+    broker::shared().await
 }
 
 /// Creates a topic; nothing creates topics by itself there.

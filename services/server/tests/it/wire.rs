@@ -48,17 +48,17 @@ impl Write {
 }
 
 pub(crate) async fn send_body(system: &System, body: Vec<u8>) -> (u16, String) {
-    let answer = system
-        .http
-        .post(format!("{}/api/v1/write", system.url))
+    let answer = request(&system.http, &system.url, body).send().await.unwrap();
+    (answer.status().as_u16(), answer.text().await.unwrap())
+}
+
+/// A remote write as Prometheus makes it.
+pub(crate) fn request(http: &reqwest::Client, url: &str, body: Vec<u8>) -> reqwest::RequestBuilder {
+    http.post(format!("{url}/api/v1/write"))
         .header("content-type", "application/x-protobuf")
         .header("content-encoding", "snappy")
         .header("x-prometheus-remote-write-version", "0.1.0")
         .body(body)
-        .send()
-        .await
-        .unwrap();
-    (answer.status().as_u16(), answer.text().await.unwrap())
 }
 
 /// Now, as samples are stamped.
