@@ -14,8 +14,8 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    crash::requests,
     faults::Disk,
+    shop::requests,
     system::{System, binary, until},
     topics::{self, Message},
 };
