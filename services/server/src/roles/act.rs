@@ -25,6 +25,15 @@ const MAX_CONCURRENT: usize = 32;
 /// forgotten here can no longer be told again there.
 const MAX_SEEN: usize = 10_000;
 
+/// How long commands under way may take when their partition goes to another process; less than the group waits.
+const FINISH_MAX: Duration = Duration::from_secs(4);
+
+/// Between two looks whether they are done.
+const FINISH_LOOK: Duration = Duration::from_millis(20);
+
+/// How long a process may take to learn what the log says by now before it sends something all the same.
+const CATCH_UP_MAX: Duration = Duration::from_secs(5);
+
 /// Pause before a log that cannot be read is asked again.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
@@ -65,6 +74,11 @@ impl Seen {
         }
         self.0.insert(id.clone(), fencing);
         true
+    }
+
+    /// Whether this intent, or a newer one, was started.
+    fn knows(&self, command: &Command) -> bool {
+        self.0.get(&command.id).is_some_and(|&known| known >= command.fencing)
     }
 
     /// Fencing numbers grow with every intent: the lowest is the oldest.
@@ -166,7 +180,11 @@ impl ActRole {
             }
             Some(Change::Revoked(revoked)) => {
                 work.own.retain(|partition| !revoked.partitions.contains(partition));
-                // What is under way ends here: its id makes a repeat by the next owner harmless.
+                // The next owner does again what has no outcome: harmless under its id, and still better avoided.
+                tokio::select! {
+                    () = self.stop.cancelled() => {}
+                    _ = tokio::time::timeout(FINISH_MAX, self.finished(&revoked.partitions, work)) => {}
+                }
                 drop(revoked);
             }
             None => {
@@ -188,20 +206,27 @@ impl ActRole {
         for decision in decision.decisions {
             if let Decision::Command(command) = decision
                 && command.state == CommandState::Ready
-                && self.is_current(&command)
+                && is_current(&self.followed.projection, &command)
             {
                 self.start(*command, work);
             }
         }
     }
 
-    /// Whether the intent still stands: the process that had the partition before may have carried it out.
-    fn is_current(&self, command: &Command) -> bool {
-        let projection = self.followed.projection.read();
-        projection.command(&command.id).is_none_or(|known| {
-            known.fencing < command.fencing
-                || known.fencing == command.fencing && known.state == CommandState::Ready
-        })
+    /// Resolves once everybody knows the outcome of what was started here for these partitions.
+    async fn finished(&self, partitions: &[Partition], work: &Work) {
+        if let Err(error) = self.followed.catch_up().await {
+            tracing::warn!(%error, "the decisions log cannot be read");
+        }
+        let is_under_way =
+            |command: &Command| partitions.contains(&self.partition_of(command)) && work.seen.knows(command);
+        while self.unfinished().iter().any(is_under_way) {
+            tokio::time::sleep(FINISH_LOOK).await;
+        }
+    }
+
+    fn partition_of(&self, command: &Command) -> Partition {
+        Partition::of(&command.release.key, self.partitions)
     }
 
     /// Commands that are ready and whose outcome nobody recorded: executed again under the same id.
@@ -215,21 +240,37 @@ impl ActRole {
     }
 
     fn start(&self, command: Command, work: &mut Work) {
-        let is_own = work.own.contains(&Partition::of(&command.release.key, self.partitions));
+        let is_own = work.own.contains(&self.partition_of(&command));
         if !is_own || !work.seen.is_new(&command.id, command.fencing) {
             return;
         }
-        let projection = self.followed.projection.clone();
-        let gate = LiveGate { projection, halt_file: self.halt_file.clone() };
+        let followed = self.followed.clone();
+        let gate = LiveGate { projection: followed.projection.clone(), halt_file: self.halt_file.clone() };
         let (actuators, writer) = (Arc::clone(&self.actuators), self.writer.clone());
         let (permits, stop) = (Arc::clone(&work.permits), self.stop.clone());
         work.running.spawn(async move {
             let Ok(_permit) = permits.acquire_owned().await else { return };
+            // Whoever was paused for a while finds out first what others have done meanwhile, or halted.
+            let caught_up = tokio::time::timeout(CATCH_UP_MAX, followed.catch_up()).await;
+            if !matches!(caught_up, Ok(Ok(_))) {
+                tracing::warn!(command = %command.id, "what the log says by now is not known");
+            }
+            if !is_current(&followed.projection, &command) {
+                return;
+            }
             for outcome in actuators.execute(&command, &gate).await {
                 writer.append_surely("act", EventBody::Outcome(Box::new(outcome)), &stop).await;
             }
         });
     }
+}
+
+/// Whether the intent still stands: another process may have carried it out.
+fn is_current(projection: &SharedProjection, command: &Command) -> bool {
+    projection.read().command(&command.id).is_none_or(|known| {
+        known.fencing < command.fencing
+            || known.fencing == command.fencing && known.state == CommandState::Ready
+    })
 }
 
 #[cfg(test)]

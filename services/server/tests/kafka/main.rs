@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests")]
 
+mod acting;
 mod apart;
 mod bad_input;
 #[path = "../../../bus/tests/conformance/broker.rs"]

@@ -33,13 +33,15 @@ async fn a_record_that_nobody_can_read_is_kept_as_a_dead_letter_and_stops_nobody
     let partition = partition_of("checkout").to_string();
     let garbage = "\u{1}not a record\u{7f}";
     let brokers = parts.log.bootstrap.clone();
-    let mut kcat = Command::new("kcat")
-        .args(["-P", "-b", &brokers, "-t", &events, "-p", &partition, "-k", "who knows"])
-        .stdin(Stdio::piped())
-        .spawn()
-        .unwrap();
-    kcat.stdin.take().unwrap().write_all(garbage.as_bytes()).unwrap();
-    assert!(kcat.wait().unwrap().success());
+    for (topic, partition) in [(&events, &*partition), (&parts.log.topic("decisions"), "0")] {
+        let mut kcat = Command::new("kcat")
+            .args(["-P", "-b", &brokers, "-t", topic, "-p", partition, "-k", "who knows"])
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        kcat.stdin.take().unwrap().write_all(garbage.as_bytes()).unwrap();
+        assert!(kcat.wait().unwrap().success());
+    }
 
     parts.roll_back("checkout", &target).await;
     let read = || {
@@ -65,7 +67,13 @@ async fn a_record_that_nobody_can_read_is_kept_as_a_dead_letter_and_stops_nobody
     ] {
         assert!(letter.contains(&header), "{header} is not in {letter:?}");
     }
-    let judge = metrics(&parts.analyzers[parts.judge_of("checkout")]).await;
-    let counted = r#"ripcord_poison_records_total{reason="envelope",topic="events"} 1"#;
-    assert!(judge.contains(counted), "it is counted");
+    let judge = &parts.analyzers[parts.judge_of("checkout")];
+    for (system, counted) in [
+        (judge, r#"ripcord_poison_records_total{reason="envelope",topic="events"} 1"#),
+        (&parts.front, r#"ripcord_poison_records_total{reason="decision",topic="decisions"} 1"#),
+        (&parts.back, r#"ripcord_poison_records_total{reason="decision",topic="decisions"} 1"#),
+    ] {
+        let metrics = metrics(system).await;
+        assert!(metrics.lines().any(|line| line == counted), "nobody says {counted}");
+    }
 }
