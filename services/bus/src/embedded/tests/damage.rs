@@ -156,6 +156,26 @@ async fn positions_that_somebody_may_have_seen_are_not_given_again() {
 }
 
 #[tokio::test]
+async fn what_is_read_up_to_an_end_ends_though_the_end_is_damaged() {
+    let disk = written().await;
+    disk.damage(&segment_path(20), |bytes| bytes[36] ^= 1);
+    let topic = open(&disk, small());
+    let end = topic.bounds().next;
+    assert_eq!(end, Position(RECORDS));
+    let mut reader = topic.reader(Position(0));
+    let mut read = Vec::new();
+    while let Some(record) = reader.next_before(end).await.unwrap() {
+        read.push(record.position.0);
+    }
+    assert_eq!(read, (0..20).collect::<Vec<_>>());
+    assert_eq!(reader.position(), end);
+    let after = append(&topic, "after").await.unwrap();
+    assert_eq!(reader.next_before(end).await.unwrap(), None, "what comes is not before the end");
+    let record = reader.next().await.unwrap();
+    assert_eq!((record.position, record.missing_before), (after, 2), "nothing was swallowed");
+}
+
+#[tokio::test]
 async fn damage_found_while_running_is_counted_once_and_costs_no_later_record() {
     let disk = Memory::default();
     let topic = open(&disk, TopicConfig { tail_bytes_max: 0, ..TopicConfig::default() });
