@@ -9,7 +9,7 @@ pub(crate) mod halt_file;
 pub(crate) mod keep;
 pub(crate) mod notify;
 pub(crate) mod records;
-mod restore;
+pub(crate) mod restore;
 pub(crate) mod shadow;
 pub(crate) mod tick;
 pub(crate) mod writer;

@@ -176,6 +176,32 @@ async fn what_is_read_up_to_an_end_ends_though_the_end_is_damaged() {
 }
 
 #[tokio::test]
+async fn positions_that_somebody_remembers_are_skipped_and_the_loss_is_told() {
+    for (story, remembered, next) in [
+        ("the end is where it was", RECORDS, RECORDS),
+        ("somebody saw less", 3, RECORDS),
+        ("somebody saw more", RECORDS + 7, RECORDS + 7),
+    ] {
+        let disk = written().await;
+        let topic = open(&disk, small());
+        topic.skip_to(Position(remembered));
+        assert_eq!(topic.bounds().next, Position(next), "{story}");
+        let mut reader = topic.reader(Position(RECORDS));
+        assert_eq!(append(&topic, "after").await.unwrap(), Position(next), "{story}");
+        let record = reader.next().await.unwrap();
+        assert_eq!((record.position.0, record.missing_before), (next, next - RECORDS), "{story}");
+        let lost = u64::from(next > RECORDS);
+        assert_eq!(topic.statistics().corrupt_records.min(1), lost, "{story}");
+        topic.close().await;
+        let again = open(&disk, small());
+        assert_eq!(again.bounds().next, Position(next + 1), "{story}: after another restart");
+        let records = read(&again);
+        assert_eq!(records.len() as u64, RECORDS + 1, "{story}");
+        assert_eq!(texts(&records).pop(), Some("after"), "{story}");
+    }
+}
+
+#[tokio::test]
 async fn damage_found_while_running_is_counted_once_and_costs_no_later_record() {
     let disk = Memory::default();
     let topic = open(&disk, TopicConfig { tail_bytes_max: 0, ..TopicConfig::default() });
