@@ -202,6 +202,36 @@ async fn positions_that_somebody_remembers_are_skipped_and_the_loss_is_told() {
 }
 
 #[tokio::test]
+async fn a_file_of_another_topic_is_set_aside_as_it_is() {
+    let disk = Memory::default();
+    let open_both = || {
+        let open = |name| open_topic(Arc::new(disk.clone()), dir(), name, small(), ()).unwrap();
+        (open("events"), open("decisions"))
+    };
+    let (events, decisions) = open_both();
+    append(&events, "an event").await.unwrap();
+    append(&decisions, "a decision").await.unwrap();
+    events.close().await;
+    decisions.close().await;
+    let of_decisions = segment::path(&dir().join("decisions"), 0);
+    disk.swap(&segment_path(0), &of_decisions);
+    let (events, decisions) = open_both();
+    for topic in [&events, &decisions] {
+        assert_eq!(read(topic).len(), 0);
+        assert!(topic.statistics().torn_bytes > 0);
+        append(topic, "after").await.unwrap();
+        assert_eq!(texts(&read(topic)), ["after"]);
+        topic.close().await;
+    }
+    // A person who sees what happened puts them back.
+    let aside = |dir: &Path| dir.join("00000000000000000000.log.unreadable-1");
+    disk.rename(&aside(&dir().join("events")), &of_decisions).unwrap();
+    disk.rename(&aside(&dir().join("decisions")), &segment_path(0)).unwrap();
+    let (events, decisions) = open_both();
+    assert_eq!((texts(&read(&events)), texts(&read(&decisions))), (vec!["an event"], vec!["a decision"]));
+}
+
+#[tokio::test]
 async fn damage_found_while_running_is_counted_once_and_costs_no_later_record() {
     let disk = Memory::default();
     let topic = open(&disk, TopicConfig { tail_bytes_max: 0, ..TopicConfig::default() });
