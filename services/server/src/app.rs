@@ -46,6 +46,7 @@ use crate::{
         keep::KeepMetrics,
         notify::{NotifyRole, Teller},
         records::Poison,
+        restore::keep_positions,
         shadow::{Parts, Shadows},
         tick,
         writer::EventWriter,
@@ -171,6 +172,9 @@ impl App {
         let mut last_to_stop = Running::default();
         last_to_stop.spawn("follow", follow.run());
         followed.catch_up().await.context("the decisions log cannot be read")?;
+        if let BusConfig::Embedded(_) = &config.bus {
+            keep_positions(&bus, &followed).await;
+        }
 
         let boot = access::random_hex().context("no randomness")?;
         let placing = Arc::new(Placing::new(bus.events.clone(), projection.clone(), &config.policy.identity));

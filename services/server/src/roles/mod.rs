@@ -10,7 +10,7 @@ pub(crate) mod inlet;
 pub(crate) mod keep;
 pub(crate) mod notify;
 pub(crate) mod records;
-mod restore;
+pub(crate) mod restore;
 pub(crate) mod shadow;
 pub(crate) mod tick;
 pub(crate) mod writer;
