@@ -41,6 +41,12 @@ bench:
 	@$(RELEASE)/load-tests latency
 	@$(RELEASE)/load-tests latency --background 100000
 	@$(RELEASE)/load-tests latency --background 500000
+	@echo "== ripcord serve: the same log on a RAM disk, for the price of durability"
+	@$(RELEASE)/load-tests ingest --series 100000 --folder /dev/shm
+	@echo "== ripcord serve: ready after kill -9"
+	@$(RELEASE)/load-tests recover --seconds $(or $(RECOVER_SECONDS),60)
+	@echo "== ripcord serve on Kafka"
+	@load-tests/kafka/bench $(RELEASE) || echo "skipped: Kafka cannot run here"
 
 # Which store for the log: ours, a plain file, raft-engine, fjall, redb, SQLite. Not part of the workspace.
 bench-stores:

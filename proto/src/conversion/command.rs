@@ -31,6 +31,7 @@ impl Noun for Target {
                 argv: argv.clone(),
                 timeout: Some(timeout.to_wire()),
             }),
+            Self::Kafka { topic } => v1::target::Target::Kafka(v1::target::Kafka { topic: topic.clone() }),
         };
         v1::Target { target: Some(target) }
     }
@@ -46,6 +47,7 @@ impl Noun for Target {
             v1::target::Target::Exec(exec) => {
                 Self::Exec { argv: exec.argv, timeout: read(exec.timeout, "Exec.timeout")? }
             }
+            v1::target::Target::Kafka(kafka) => Self::Kafka { topic: kafka.topic },
         })
     }
 }

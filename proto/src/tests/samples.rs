@@ -108,11 +108,13 @@ pub(super) fn decisions() -> Vec<(&'static str, DecisionRecord)> {
     };
     let by = |origin, decision| DecisionRecord { origin, partition: Partition(7), ..record(decision) };
     let halt = |is_active| Decision::Halt { halt: halt(), is_active };
+    let to_topic = Command { targets: vec![Target::Kafka { topic: "deploys".into() }], ..command() };
     let written = [
         ("record_analyzer", by(Origin::Analyzer, halt(true))),
         ("record_arbiter", by(Origin::Arbiter { epoch: 3, answers: Position(41) }, halt(true))),
         ("record_claim", by(Origin::Claim { instance: "ripcord-0".into() }, halt(false))),
         ("record_clock", by(Origin::Clock { epoch: 3 }, halt(false))),
+        ("command_kafka", record(Decision::Command(Box::new(to_topic)))),
     ];
     [
         ("decision_release", proposal(Proposal::Release(Box::new(release())))),

@@ -18,6 +18,7 @@ use crate::{
     breaker::Breakers,
     exec,
     fencing::Fence,
+    kafka::{self, Publisher},
     metrics::Metrics,
     retry::{Attempts, Policy, Report},
     text::{MAX_DETAIL_CHARS, clip},
@@ -29,6 +30,7 @@ pub struct Actuators {
     secrets: Arc<dyn SecretSource>,
     clock: fn() -> Timestamp,
     webhook: Webhook,
+    publisher: Option<Arc<dyn Publisher>>,
     fence: Fence,
     breakers: Breakers,
     metrics: Metrics,
@@ -52,11 +54,17 @@ impl Actuators {
             secrets,
             clock,
             webhook: Webhook::new(BTreeSet::new())?,
+            publisher: None,
             fence: Fence::default(),
             breakers: Breakers::default(),
             metrics: Metrics::register(registry)?,
             policy: Policy::default(),
         })
+    }
+
+    /// What publishes to the topics of `kafka` targets; without it their commands fail and say why.
+    pub fn with_publisher(self, publisher: Arc<dyn Publisher>) -> Self {
+        Self { publisher: Some(publisher), ..self }
     }
 
     /// Lets targets at these hosts have link-local addresses, which are denied otherwise.
@@ -144,6 +152,19 @@ impl Actuators {
             Target::Exec { argv, timeout } => {
                 let attempts = attempts(Policy { attempts: 1, ..self.policy }, *timeout);
                 attempts.run(OutcomeStatus::Succeeded, |_, limit| exec::run(argv, command, limit)).await
+            }
+            Target::Kafka { topic } => {
+                let Some(publisher) = &self.publisher else {
+                    return unsent(OutcomeStatus::Failed, kafka::NO_PUBLISHER.to_owned());
+                };
+                let message = match kafka::message(command, topic) {
+                    Ok(message) => message,
+                    Err(reason) => return unsent(OutcomeStatus::Failed, reason),
+                };
+                let attempts = attempts(self.policy, target.timeout());
+                attempts
+                    .run(OutcomeStatus::Accepted, |_, limit| kafka::attempt(&**publisher, &message, limit))
+                    .await
             }
         }
     }

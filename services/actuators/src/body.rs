@@ -1,11 +1,12 @@
 //! What a target is told: one JSON document, complete enough that a person who reads only it believes or refutes
-//! the decision. The webhook posts it, `exec` gets it on standard input.
+//! the decision. The webhook posts it, `exec` gets it on standard input, `kafka` publishes it.
 //!
 //! The fields named in DESIGN's "Out: the rollback webhook" are a contract; new ones may be added, none renamed.
 
 use std::time::Duration;
 
-use model::{BaselineKind, BaselineValue, Command, CommandVerb, ErrorBound, Evidence, Reason, Test};
+use model::{BaselineKind, BaselineValue, Command, ErrorBound, Evidence, Reason, Test};
+use proto::wire::cloudevents::kafka::command_type;
 use serde::Serialize;
 
 /// Most reasons a body lists in full. A release that breaks more rules than this needs no further argument, and
@@ -103,11 +104,7 @@ enum TestUsed {
 /// The body of `command`. The same command gives the same bytes, so that every attempt carries the same content.
 pub(crate) fn render(command: &Command) -> Result<Vec<u8>, serde_json::Error> {
     serde_json::to_vec(&Body {
-        r#type: match command.verb {
-            CommandVerb::Rollback => "ripcord.rollback.v1",
-            CommandVerb::Promote => "ripcord.promote.v1",
-            CommandVerb::Hold => "ripcord.hold.v1",
-        },
+        r#type: command_type(command.verb),
         id: command.id.as_str(),
         release: Release {
             id: command.release.id.as_str(),

@@ -12,6 +12,7 @@ mod body;
 mod breaker;
 pub mod exec;
 mod fencing;
+pub mod kafka;
 mod metrics;
 mod retry;
 mod text;

@@ -2,7 +2,11 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use actuators::{Actuators, Gate, Refusal, SecretSource, webhook::double::WebhookDouble};
+use actuators::{
+    Actuators, Gate, Refusal, SecretSource,
+    kafka::{Publisher, double::PublisherDouble},
+    webhook::double::WebhookDouble,
+};
 use model::{
     Command, CommandId, CommandMode, CommandState, CommandVerb, OutcomeStatus, ReleaseId, ReleaseRef,
     ServiceKey, Target,
@@ -44,12 +48,15 @@ fn command(url: String) -> Command {
         mode: CommandMode::Immediate,
         state: CommandState::Ready,
         state_reason: String::new(),
-        targets: vec![Target::Webhook {
-            url,
-            secret_file: None,
-            headers: BTreeMap::new(),
-            timeout: Duration::from_secs(10),
-        }],
+        targets: vec![
+            Target::Webhook {
+                url,
+                secret_file: None,
+                headers: BTreeMap::new(),
+                timeout: Duration::from_secs(10),
+            },
+            Target::Kafka { topic: "deploy-commands".into() },
+        ],
         reasons: Vec::new(),
         decided_at: now,
         deadline: now + Duration::from_secs(60),
@@ -68,13 +75,18 @@ async fn the_trace_goes_on_at_the_target() {
 
     let double = WebhookDouble::start(None).await.unwrap();
     let registry = prometheus::Registry::new();
+    let publisher = Arc::new(PublisherDouble::default());
     let actuators = Actuators::new(Arc::new(NoSecrets), &registry, telemetry::clock::now).unwrap();
+    let actuators = actuators.with_publisher(Arc::clone(&publisher) as Arc<dyn Publisher>);
     let command = command(double.url());
     let outcomes = tokio::spawn(async move { actuators.execute(&command, &Open).await }).await.unwrap();
     assert_eq!(outcomes[0].status, OutcomeStatus::Accepted);
 
     let received = double.received();
-    let parent = received[0].header("traceparent");
-    let lengths: Vec<usize> = parent.split('-').map(str::len).collect();
-    assert_eq!(lengths, [2, 32, 16, 2], "{parent}");
+    let messages = publisher.messages();
+    let of_message = messages[0].headers.iter().find(|(name, _)| *name == "traceparent");
+    for parent in [received[0].header("traceparent"), &of_message.unwrap().1] {
+        let lengths: Vec<usize> = parent.split('-').map(str::len).collect();
+        assert_eq!(lengths, [2, 32, 16, 2], "{parent}");
+    }
 }

@@ -10,8 +10,11 @@ use crate::{Analyzer, SnapshotError};
 /// judged: what came before need not be judged again at the next start, however long nothing was proposed.
 const NOTE_PROGRESS_AFTER: Duration = Duration::from_secs(60);
 
-/// The first bytes of every snapshot.
-const MAGIC: [u8; 8] = *b"RIPCORDK";
+/// The first bytes of every snapshot; others with every change of what follows them.
+const MAGIC: [u8; 8] = *b"RIPCORDL";
+
+/// Stands for no position in a snapshot: a log never gets that far.
+const NONE: u64 = u64::MAX;
 
 /// An analyzer and how far it is.
 #[derive(Debug)]
@@ -63,7 +66,9 @@ impl Keeper {
             origin: Origin::Analyzer,
             decisions,
         };
-        (self.decided < Some(position)).then_some(record)
+        let is_new = self.decided < Some(position);
+        self.decided = self.decided.max(Some(position));
+        is_new.then_some(record)
     }
 
     /// The windows.
@@ -76,11 +81,13 @@ impl Keeper {
         self.now
     }
 
-    /// The state after the event at `taken`, as bytes: magic, position, both times (all little-endian, 64 bit),
-    /// then the analyzer.
+    /// The state after the event at `taken`, as bytes: magic, position, the last event about which something was
+    /// written, both times (all little-endian, 64 bit), then the analyzer. To be called when every record that
+    /// [`Self::judge`] gave is durable.
     pub fn snapshot(&self, taken: Position) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
         bytes.extend(taken.0.to_le_bytes());
+        bytes.extend(self.decided.map_or(NONE, |Position(decided)| decided).to_le_bytes());
         bytes.extend(self.now.as_millis().to_le_bytes());
         bytes.extend(self.noted_at.as_millis().to_le_bytes());
         bytes.extend(self.analyzer.snapshot());
@@ -88,7 +95,8 @@ impl Keeper {
     }
 
     /// The keeper of whom the snapshot was taken, and the last event that it had taken. What it says of events up
-    /// to `decided` stands on the log already.
+    /// to `decided` stands on the log already; a snapshot that relies on more than that is refused, as the rest
+    /// would never be said again.
     pub fn from_snapshot(
         partition: Partition,
         bytes: &[u8],
@@ -96,11 +104,64 @@ impl Keeper {
     ) -> Result<(Self, Position), SnapshotError> {
         let bytes = bytes.strip_prefix(&MAGIC).ok_or(SnapshotError::NotASnapshot)?;
         let (taken, bytes) = bytes.split_first_chunk().ok_or(SnapshotError::Damaged)?;
+        let (written, bytes) = bytes.split_first_chunk().ok_or(SnapshotError::Damaged)?;
         let (now, bytes) = bytes.split_first_chunk().ok_or(SnapshotError::Damaged)?;
         let (noted_at, bytes) = bytes.split_first_chunk().ok_or(SnapshotError::Damaged)?;
+        let written = Some(u64::from_le_bytes(*written)).filter(|&written| written != NONE).map(Position);
+        if written > decided {
+            return Err(SnapshotError::Ahead);
+        }
         let analyzer = Analyzer::from_snapshot(bytes)?;
         let time = |bytes: &[u8; 8]| Timestamp::from_millis(i64::from_le_bytes(*bytes));
         let keeper = Self::new(partition, analyzer, time(now), time(noted_at), decided);
         Ok((keeper, Position(u64::from_le_bytes(*taken))))
+    }
+
+    /// The last event that the keeper had taken of whom the snapshot was taken; `None`: these bytes are none.
+    pub fn taken(snapshot: &[u8]) -> Option<Position> {
+        let taken = snapshot.strip_prefix(&MAGIC)?.first_chunk()?;
+        Some(Position(u64::from_le_bytes(*taken)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{EventBody, EventId};
+
+    use super::*;
+
+    fn tick(at: i64) -> Event {
+        Event {
+            id: EventId::default(),
+            at: Timestamp::from_millis(at),
+            source: "tick".to_owned(),
+            is_copy: false,
+            body: EventBody::Tick,
+        }
+    }
+
+    #[test]
+    fn a_snapshot_is_not_continued_from_where_decisions_that_it_relies_on_are_lost() {
+        let mut keeper =
+            Keeper::new(Partition::HOME, Analyzer::new(), Timestamp::default(), Timestamp::default(), None);
+        let nothing_written = keeper.snapshot(Position(4));
+        // A minute of silence: that it was judged is noted.
+        assert!(keeper.judge(Position(5), &tick(61_000)).is_some());
+        assert!(keeper.judge(Position(6), &tick(62_000)).is_none());
+        let noted = keeper.snapshot(Position(6));
+        assert_eq!(Keeper::taken(&noted), Some(Position(6)));
+        assert_eq!(Keeper::taken(&noted[1..]), None);
+        for (snapshot, decided, is_used, why) in [
+            (&nothing_written, None, true, "it relies on nothing"),
+            (&nothing_written, Some(Position(5)), true, "more was written later"),
+            (&noted, None, false, "the decisions log is gone"),
+            (&noted, Some(Position(4)), false, "its end is gone"),
+            (&noted, Some(Position(5)), true, "all of it is there"),
+            (&noted, Some(Position(9)), true, "more was written later"),
+        ] {
+            let restored = Keeper::from_snapshot(Partition::HOME, snapshot, decided);
+            assert_eq!(restored.is_ok(), is_used, "{why}");
+            assert_eq!(restored.err(), (!is_used).then_some(SnapshotError::Ahead), "{why}");
+        }
     }
 }

@@ -42,6 +42,8 @@ pub enum SnapshotError {
     Version { found: u32, supported: u32 },
     #[error("the snapshot is damaged: its bytes are not those that were written")]
     Damaged,
+    #[error("the snapshot was taken after decisions that are not on the log any more")]
+    Ahead,
     #[error("the policy in the snapshot does not come out as it did when the snapshot was taken")]
     Policy,
 }

@@ -95,7 +95,7 @@ impl Arbiter {
         command.fencing = fencing;
         command.decided_at = at.now;
         command.deadline = at.now + max_age;
-        let slowest = command.targets.iter().map(timeout_of).max().unwrap_or_default();
+        let slowest = command.targets.iter().map(Target::timeout).max().unwrap_or_default();
         let unsent_at = command.deadline + slowest + REPORT_GRACE;
         self.timers.set(Timer::Command(id.clone()), unsent_at);
         self.emit_command(id);
@@ -236,12 +236,6 @@ fn ended_text(state: CommandState) -> &'static str {
 
 pub(crate) fn digest_of(release: &Release) -> Option<String> {
     release.artifact.as_ref().and_then(|artifact| artifact.digest.clone())
-}
-
-fn timeout_of(target: &Target) -> Duration {
-    match target {
-        Target::Webhook { timeout, .. } | Target::Exec { timeout, .. } => *timeout,
-    }
 }
 
 /// The reason of a rollback that a person asked for without anything being broken.

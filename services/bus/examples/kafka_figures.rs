@@ -53,6 +53,7 @@ async fn main() {
     round_trip("append to next(), decisions", &bus.decisions, bytes).await;
     round_trip("append to next(), events", &bus.events, bytes).await;
     first_record(&bus.events).await;
+    groups(&bus).await;
     throughput(&bus.events, records, bytes).await;
     idle(&bus).await;
     println!("{:?}", bus.events.statistics());
@@ -126,6 +127,22 @@ async fn first_record(topic: &Topic) {
         times.push(start.elapsed());
     }
     show("dropping a reader", times);
+}
+
+async fn groups(bus: &bus::Bus) {
+    let (mut joins, mut leaves) = (Vec::new(), Vec::new());
+    for _ in 0..3 {
+        let start = Instant::now();
+        let mut member = bus.join("analyzers", bus::Share::Events);
+        member.next().await.unwrap();
+        joins.push(start.elapsed());
+        member.commit(Partition(0), Position(1));
+        let start = Instant::now();
+        member.leave().await;
+        leaves.push(start.elapsed());
+    }
+    show("join a group alone", joins);
+    show("leave a group", leaves);
 }
 
 async fn throughput(topic: &Topic, records: u64, bytes: usize) {

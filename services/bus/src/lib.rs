@@ -1,14 +1,16 @@
-//! The log: two topics, *events* and *decisions*, to which records are appended and from which they are read
-//! in one order.
+//! The log: topics of partitions, *events* and *decisions* above all, to which records are appended and from
+//! which they are read, each partition in one order.
 //!
 //! - [`Topic::append`] resolves once the record is durable, never before: a 2xx that ingest gives stands on it.
 //! - [`Topic::reader`] sees durable records only, in order of position, as often as somebody asks.
+//! - [`Inlet`] and [`Outlet`] read and write topics that are not the log's, of any Kafka, beside either log.
 //! - What a record holds is `proto`'s business; this crate sees bytes, a stamp and a position.
 //! - It reads no wall clock: retention counts by the stamps of the records themselves.
 //!
-//! [`Bus`], [`Topic`] and [`Reader`] promise nothing that a Kafka topic of one partition could not: positions
-//! grow by at least one a record, may have gaps, and old ones go away. Files, segments and the thread that
-//! writes them are the embedded backend's own affair (`segment`, `writer`, `storage`).
+//! [`Bus`], [`Topic`] and [`Reader`] promise nothing that one of the backends could not keep: positions grow by
+//! at least one a record, may have gaps, and old ones go away. `embedded` keeps the log on this machine's disk,
+//! `kafka` on a cluster; which of them it is, nobody outside this crate has to know. `tests/conformance` tells
+//! the same stories of both.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -32,8 +34,8 @@ pub use config::{
 pub use embedded::{BackupError, Copied, backup};
 pub use error::{AppendError, OpenError, ReadError, SnapshotError};
 pub use kafka::{
-    Finding, FindingKind, KafkaConfig, KafkaStatistics, PARTITIONS, Severity, TopicReport, check_topics,
-    create_topics,
+    Begin, Delivered, Finding, FindingKind, Inlet, InletLag, InletTopic, KafkaConfig, KafkaStatistics,
+    Outgoing, Outlet, PARTITIONS, PublishError, Severity, TopicReport, check_topics, create_topics,
 };
 pub use membership::{Change, Membership, Revoked};
 pub use reader::Reader;

@@ -44,13 +44,13 @@ impl Reader {
     }
 
     /// The next record before `end`, a position up to which everything is known to be durable; `None`: the
-    /// reader is there. What is read up to an end ends, whatever is appended meanwhile.
+    /// reader is there. What is read up to an end ends, whatever is appended meanwhile, and whatever is gone.
     pub async fn next_before(&mut self, end: Position) -> Result<Option<Record>, ReadError> {
         if self.position() >= end {
             return Ok(None);
         }
         match &mut self.0 {
-            Backend::Embedded(reader) => reader.next().await.map(Some),
+            Backend::Embedded(reader) => reader.next_before(end).await,
             Backend::Kafka(reader) => reader.next_before(end).await,
         }
     }

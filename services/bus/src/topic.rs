@@ -79,6 +79,15 @@ impl Topic {
         }
     }
 
+    /// Gives no position of a partition before `position` from here on: somebody remembers having seen records
+    /// there, and would take new ones for those. For before the first append; brokers are not told where to go on.
+    pub fn skip_to(&self, _partition: Partition, position: Position) {
+        match &self.0 {
+            Backend::Embedded(topic) => topic.skip_to(position),
+            Backend::Kafka(_) => {}
+        }
+    }
+
     /// The position of a partition's first record stamped `at` or later; `next` of its bounds if there is none.
     pub async fn position_at(&self, partition: Partition, at: Timestamp) -> Result<Position, ReadError> {
         match &self.0 {

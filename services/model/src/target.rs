@@ -16,7 +16,15 @@ pub enum Target {
         argv: Vec<String>,
         timeout: Duration,
     },
+    /// A topic of the Kafka that the executing process has its brokers of.
+    Kafka {
+        topic: String,
+    },
 }
+
+/// How long a message may take to be on all replicas in sync. Longer than the choice of a new leader usually takes;
+/// short, because nobody can call a message back that waits for its broker.
+pub const KAFKA_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Target {
     /// The target kind's name in the policy.
@@ -24,6 +32,15 @@ impl Target {
         match self {
             Self::Webhook { .. } => "webhook",
             Self::Exec { .. } => "exec",
+            Self::Kafka { .. } => "kafka",
+        }
+    }
+
+    /// The longest time for one attempt.
+    pub fn timeout(&self) -> Duration {
+        match self {
+            Self::Webhook { timeout, .. } | Self::Exec { timeout, .. } => *timeout,
+            Self::Kafka { .. } => KAFKA_TIMEOUT,
         }
     }
 
@@ -37,6 +54,7 @@ impl Target {
                 format!("webhook {scheme}://{host_and_path}")
             }
             Self::Exec { argv, .. } => format!("exec {}", argv.first().map_or("", String::as_str)),
+            Self::Kafka { topic } => format!("kafka {topic}"),
         }
     }
 }

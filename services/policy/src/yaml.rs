@@ -13,7 +13,7 @@ pub use load::{MAX_BYTES, MAX_DEPTH, MAX_NODES, parse};
 pub use node::{Entry, Key, Node, Style, Value};
 pub use reader::Reader;
 pub(crate) use value::shifted;
-pub use value::{ValueError, format_duration, parse_boolean, parse_duration, parse_ratio};
+pub use value::{ValueError, format_duration, parse_boolean, parse_duration, parse_ratio, parse_topic};
 
 #[cfg(test)]
 mod tests;

@@ -34,10 +34,15 @@ impl OperatorToken {
     pub(crate) fn create(data_dir: &Path) -> std::io::Result<Self> {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir)?;
         let path = data_dir.join(OPERATOR_TOKEN_FILE);
-        if let Ok(text) = std::fs::read_to_string(&path)
-            && !text.trim().is_empty()
-        {
-            return Ok(Self(SecretString::from(text.trim())));
+        match std::fs::read(&path) {
+            Ok(bytes) if is_token(bytes.trim_ascii()) => {
+                let token = String::from_utf8_lossy(bytes.trim_ascii()).into_owned();
+                return Ok(Self(SecretString::from(token)));
+            }
+            // Part of a token would be one that can be guessed.
+            Ok(_) => tracing::warn!(file = %path.display(), "damaged token is made anew"),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
         let token = random_hex()?;
         let mut file =
@@ -50,6 +55,10 @@ impl OperatorToken {
     pub(crate) fn expose(&self) -> &str {
         self.0.expose_secret()
     }
+}
+
+fn is_token(bytes: &[u8]) -> bool {
+    bytes.len() == 32 && bytes.iter().all(u8::is_ascii_hexdigit)
 }
 
 /// 128 bits from the system's generator.
@@ -144,4 +153,27 @@ pub(crate) fn describe_reload() -> serde_json::Value {
             "403": {"description": "The token may not do this"},
         },
     }})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_kept_and_one_that_is_damaged_is_made_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let token = || OperatorToken::create(dir.path()).unwrap().expose().to_owned();
+        let first = token();
+        assert_eq!(token(), first);
+        let file = dir.path().join(OPERATOR_TOKEN_FILE);
+        std::fs::write(&file, format!("{first}\n")).unwrap();
+        assert_eq!(token(), first, "an editor's last line feed");
+        let half = first.as_bytes()[..16].to_vec();
+        for damaged in [vec![], vec![0; 32], half, vec![0xff; 32], b"ripcord-log 2 00000000".to_vec()] {
+            std::fs::write(&file, &damaged).unwrap();
+            let anew = token();
+            assert!(anew != first && is_token(anew.as_bytes()), "{damaged:?} became {anew}");
+            assert_eq!(token(), anew);
+        }
+    }
 }

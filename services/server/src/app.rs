@@ -32,7 +32,7 @@ use crate::{
     handover::Handover,
     http,
     placing::Placing,
-    ports::{BusSink, ProjectionLookup, Secrets},
+    ports::{BusSink, KafkaPublisher, ProjectionLookup, Secrets},
     readiness::Readiness,
     role::Roles,
     roles::{
@@ -42,9 +42,11 @@ use crate::{
         ask::{Asker, Judges},
         follow::Followed,
         halt_file,
+        inlet::{InletMetrics, InletRole},
         keep::KeepMetrics,
         notify::{NotifyRole, Teller},
         records::Poison,
+        restore::keep_positions,
         shadow::{Parts, Shadows},
         tick,
         writer::EventWriter,
@@ -170,13 +172,19 @@ impl App {
         let mut last_to_stop = Running::default();
         last_to_stop.spawn("follow", follow.run());
         followed.catch_up().await.context("the decisions log cannot be read")?;
+        if let BusConfig::Embedded(_) = &config.bus {
+            keep_positions(&bus, &followed).await;
+        }
 
         let boot = access::random_hex().context("no randomness")?;
         let placing = Arc::new(Placing::new(bus.events.clone(), projection.clone(), &config.policy.identity));
         let writer = EventWriter::new(Arc::clone(&placing), &boot);
         let secrets = Arc::new(Secrets::new(config.secrets.clone()));
-        let actuators = Actuators::new(Arc::clone(&secrets) as Arc<_>, &registry, telemetry::clock::now)
+        let mut actuators = Actuators::new(Arc::clone(&secrets) as Arc<_>, &registry, telemetry::clock::now)
             .context("actuators")?;
+        if let Some(kafka) = config.outside.kafka.as_ref().filter(|_| roles.act) {
+            actuators = actuators.with_publisher(Arc::new(KafkaPublisher::new(kafka).map_err(not_opened)?));
+        }
         let receivers = Receivers::new(config.receivers.clone(), &registry, telemetry::clock::now)
             .map_err(|error| StartError::Config(error.to_string()))?;
         let receivers = Arc::new(ArcSwap::from_pointee(receivers));
@@ -210,6 +218,17 @@ impl App {
                 running.spawn("policy", Arc::clone(&shared).load_policy_later(restored, config.policy_load));
             }
             running.spawn("tick", tick::run(writer.clone(), readiness.clone(), stop_roles.clone()));
+            if let Some(kafka) = config.outside.kafka.as_ref().filter(|_| !config.outside.inputs.is_empty()) {
+                let inlet = InletRole::start(
+                    kafka,
+                    config.outside.inputs.clone(),
+                    Arc::clone(&placing),
+                    poison.clone(),
+                    InletMetrics::register(&registry)?,
+                    stop_roles.clone(),
+                );
+                running.spawn("inlet", inlet.map_err(not_opened)?.run());
+            }
         }
         if roles.analyze {
             let analyze = AnalyzeRole {

@@ -3,11 +3,14 @@
 use std::{
     collections::BTreeMap,
     sync::{Arc, PoisonError, RwLock},
+    time::Duration,
 };
 
+use actuators::kafka::{Message, Published, Publisher};
+use bus::{KafkaConfig, OpenError};
 use console::SharedProjection;
 use ingest::{BoxFuture, EventSink, KnownCommand, KnownRelease, Lookup, Unavailable};
-use model::{Batch, CommandId, HaltId, HaltScope, ReleaseId};
+use model::{Batch, CommandId, HaltId, HaltScope, ReleaseId, target::KAFKA_TIMEOUT};
 use proto::EventEnvelope;
 use secrecy::SecretString;
 
@@ -67,6 +70,42 @@ impl Lookup for ProjectionLookup {
 
     fn halt(&self, id: &HaltId) -> Option<HaltScope> {
         self.0.read().halt(id).map(|halt| halt.scope.clone())
+    }
+}
+
+/// The way out of `kafka` targets.
+pub(crate) struct KafkaPublisher(bus::Outlet);
+
+impl KafkaPublisher {
+    /// Asks no broker yet.
+    pub(crate) fn new(kafka: &KafkaConfig) -> Result<Self, OpenError> {
+        // A little less than the attempt has, so that what is told is why, and not only that time was up.
+        Ok(Self(bus::Outlet::new(kafka, KAFKA_TIMEOUT - Duration::from_millis(500))?))
+    }
+}
+
+impl Publisher for KafkaPublisher {
+    fn publish<'a>(
+        &'a self,
+        message: &'a Message,
+    ) -> BoxFuture<'a, Result<Published, actuators::kafka::PublishError>> {
+        Box::pin(async move {
+            let headers: Vec<(&str, &[u8])> =
+                message.headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+            let outgoing = bus::Outgoing {
+                topic: &message.topic,
+                key: message.key.as_bytes(),
+                headers: &headers,
+                payload: &message.payload,
+            };
+            match self.0.publish(outgoing).await {
+                Ok((partition, offset)) => Ok(Published { partition: partition.0, offset: offset.0 }),
+                Err(error) => Err(actuators::kafka::PublishError {
+                    is_retryable: error.is_retryable(),
+                    reason: error.to_string(),
+                }),
+            }
+        })
     }
 }
 

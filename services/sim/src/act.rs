@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use model::{
     Command, CommandId, CommandMode, CommandState, Decision, DecisionRecord, Halt, HaltId, Outcome,
-    OutcomeStatus, ReleaseId, ServiceKey, Timestamp,
+    OutcomeStatus, Position, ReleaseId, ServiceKey, Standing, Timestamp,
 };
 
 /// What the console's projection shows of commands and halts.
@@ -15,16 +15,22 @@ pub(crate) struct Projection {
     /// The newest release of each service.
     pub(crate) newest: BTreeMap<ServiceKey, ReleaseId>,
     pub(crate) bad: Vec<(ServiceKey, String)>,
+    standing: Standing,
 }
 
 impl Projection {
     pub(crate) fn of(records: &[DecisionRecord]) -> Self {
         let mut projection = Self::default();
-        records.iter().for_each(|record| projection.apply(record));
+        for (at, record) in records.iter().enumerate() {
+            projection.apply(Position(at as u64), record);
+        }
         projection
     }
 
-    pub(crate) fn apply(&mut self, record: &DecisionRecord) {
+    pub(crate) fn apply(&mut self, at: Position, record: &DecisionRecord) {
+        if !self.standing.admit(at, record) {
+            return;
+        }
         for decision in &record.decisions {
             match decision {
                 Decision::Command(command) => {
@@ -62,12 +68,13 @@ pub(crate) struct Act {
     seen: BTreeMap<CommandId, u64>,
     fence: BTreeMap<ServiceKey, u64>,
     pub(crate) flights: Vec<Flight>,
+    standing: Standing,
 }
 
 impl Act {
     /// Commands that were ready when the process ended are executed again under the same id.
     pub(crate) fn restore(projection: &Projection, second: u32) -> Self {
-        let mut act = Self::default();
+        let mut act = Self { standing: projection.standing.clone(), ..Self::default() };
         let ready = projection.commands.values().filter(|command| command.state == CommandState::Ready);
         for command in ready.cloned().collect::<Vec<_>>() {
             act.start(command, second);
@@ -75,7 +82,14 @@ impl Act {
         act
     }
 
-    pub(crate) fn read(&mut self, record: &DecisionRecord, due: u32) {
+    pub(crate) fn read(&mut self, at: Position, record: &DecisionRecord, due: u32) {
+        if self.standing.admit(at, record) {
+            self.take(record, due);
+        }
+    }
+
+    /// Whatever counts, or (a fault put in on purpose) may never come to.
+    pub(crate) fn take(&mut self, record: &DecisionRecord, due: u32) {
         for decision in &record.decisions {
             if let Decision::Command(command) = decision
                 && command.state == CommandState::Ready

@@ -7,7 +7,7 @@ use std::{
 
 use model::{
     Decision, DecisionRecord, Delivery, DeliveryResult, Notice, NoticeStatus, Position, Proposal, Send,
-    Timestamp,
+    Standing, Timestamp,
 };
 use router::{Config, GroupBy, Integration, ReceiverPlan, Route, Router};
 
@@ -40,7 +40,7 @@ type ThreadKey = (String, String, u32, String);
 #[derive(Debug)]
 pub(crate) struct Notify {
     pub(crate) router: Router,
-    told: Option<Position>,
+    standing: Standing,
     waiting: BTreeMap<ThreadKey, VecDeque<Send>>,
     /// Messages to hand to their receiver now.
     pub(crate) outgoing: Vec<Send>,
@@ -51,12 +51,12 @@ impl Notify {
     pub(crate) fn restore(records: &[DecisionRecord]) -> Self {
         let mut notify = Self {
             router: Router::new(routing()),
-            told: None,
+            standing: Standing::default(),
             waiting: BTreeMap::new(),
             outgoing: Vec::new(),
         };
-        for record in records {
-            notify.take(record, record.at);
+        for (at, record) in records.iter().enumerate() {
+            notify.take(Position(at as u64), record, record.at);
             while notify.router.poll_send().is_some() {}
         }
         for send in notify.router.unfinished() {
@@ -65,8 +65,8 @@ impl Notify {
         notify
     }
 
-    pub(crate) fn read(&mut self, record: &DecisionRecord, now: Timestamp) {
-        self.take(record, now);
+    pub(crate) fn read(&mut self, at: Position, record: &DecisionRecord, now: Timestamp) {
+        self.take(at, record, now);
         self.drain();
     }
 
@@ -77,11 +77,10 @@ impl Notify {
         self.drain();
     }
 
-    fn take(&mut self, record: &DecisionRecord, now: Timestamp) {
-        if self.told >= Some(record.position) {
+    fn take(&mut self, at: Position, record: &DecisionRecord, now: Timestamp) {
+        if !self.standing.admit(at, record) {
             return;
         }
-        self.told = Some(record.position);
         if self.router.poll_timeout().is_some_and(|due| due <= now) {
             self.router.handle_timeout(now);
         }

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, time::Duration};
 
 use model::{
     Decision, DecisionRecord, DeploymentEvent, DeploymentStatus, Event, EventBody, EventId, OutcomeStatus,
-    PolicyLoad, Proposal, Send, values::ValuesQuery,
+    PolicyLoad, Position, Proposal, Send, Standing, values::ValuesQuery,
 };
 
 use crate::{
@@ -34,9 +34,12 @@ pub enum Sabotage {
     TargetIgnoresIds,
     /// Decisions are carried out before they are on the log.
     ActsBeforeAppend,
-    /// A body of request events that its sender repeats, and a record that stands on the log twice, count twice.
+    /// A body of request events that its sender repeats counts twice.
     RepeatsCountAsNew,
 }
+
+/// Seconds between two snapshots of the judge.
+const SNAPSHOT_PERIOD: u32 = 60;
 
 /// How to run a seed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -235,11 +238,10 @@ impl Simulation {
     }
 
     fn judge(&mut self, process: &mut Process, second: u32) -> Result<(), Died> {
-        while let Some(event) = self.logs.events.get(process.judge.next_event) {
-            let Some(record) = process.judge.judge_next(event) else { continue };
+        while let Some(record) = process.judge.next_record(&self.logs, moment(second)) {
             let is_empty = record.decisions.is_empty();
             if self.options.sabotage == Some(Sabotage::ActsBeforeAppend) {
-                process.act.read(&record, second);
+                process.act.take(&record, second);
                 self.execute(process, second)?;
             }
             if !is_empty {
@@ -249,7 +251,9 @@ impl Simulation {
             if !is_empty {
                 self.dies_at(CrashPoint::AfterAppend)?;
             }
-            process.projection.apply(&record);
+        }
+        if second.is_multiple_of(SNAPSHOT_PERIOD) {
+            self.logs.snapshot = process.judge.snapshot();
         }
         Ok(())
     }
@@ -267,10 +271,12 @@ impl Simulation {
     fn read(&mut self, process: &mut Process, second: u32) {
         let now = moment(second);
         while let Some(record) = self.logs.decisions.get(process.read) {
+            let at = Position(process.read as u64);
             process.read += 1;
             let lag = self.random.between(0, 2);
-            process.act.read(record, second + lag);
-            process.notify.read(record, now);
+            process.projection.apply(at, record);
+            process.act.read(at, record, second + lag);
+            process.notify.read(at, record, now);
         }
         process.notify.pass(now);
     }
@@ -365,7 +371,7 @@ impl Simulation {
     fn append(&mut self, second: u32, source: &str, body: EventBody) {
         let position = self.logs.events.len();
         let id = EventId::from_text(format!("evt_{position}"));
-        let event = Event { id, at: moment(second), source: source.to_owned(), body };
+        let event = Event { id, at: moment(second), source: source.to_owned(), is_copy: false, body };
         self.story.tell_event(i64::from(second), &event.body);
         self.promises.note_event(&event);
         self.logs.events.push(event);
@@ -501,10 +507,12 @@ impl Simulation {
         let longest = policy::compile(&self.policy).0.map_or(Duration::ZERO, |policy| {
             policy.windows().into_values().flatten().max().unwrap_or_default()
         });
-        let skips_repeats = self.options.sabotage != Some(Sabotage::RepeatsCountAsNew);
         let projection = Projection::of(&self.logs.decisions);
+        let start = self.figures.crashes as usize + 1;
+        // Every other start has lost the snapshot, or cannot use it.
+        let is_snapshot_used = start.is_multiple_of(2);
         Process {
-            judge: Judge::restore(&self.logs, longest, skips_repeats),
+            judge: Judge::restore(&self.logs, longest, start, is_snapshot_used),
             act: Act::restore(&projection, second),
             projection,
             notify: Notify::restore(&self.logs.decisions),
@@ -518,12 +526,12 @@ impl Simulation {
 impl Simulation {
     fn check_counts(&mut self, second: u32) {
         let Some(process) = &self.process else { return };
-        let analyzer = &process.judge.analyzer;
+        let analyzer = process.judge.keeper.analyzer();
         let is_after_gap = self.is_after_gap(second);
         let bounds = [
             ("releases", analyzer.counters().releases as usize, 200),
             ("services", analyzer.counters().services as usize, self.plan.services.len()),
-            ("commands", process.judge.arbiter.commands().count(), 200),
+            ("commands", process.judge.chair.arbiter().commands().count(), 200),
             ("groups", process.notify.router.counts().groups, 50),
             ("messages under way", process.notify.router.counts().in_flight, 50),
         ];
@@ -593,17 +601,14 @@ impl Simulation {
     }
 }
 
-/// Every decision as a line; a record that stands twice counts once.
+/// Every decision that counts as a line.
 fn lines(records: &[DecisionRecord], text: impl Fn(&Decision) -> Option<String>) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut last = None;
-    for record in records {
-        if last >= Some(record.position) {
-            continue;
+    let (mut lines, mut standing) = (Vec::new(), Standing::default());
+    for (at, record) in records.iter().enumerate() {
+        if standing.admit(Position(at as u64), record) {
+            let texts = record.decisions.iter().filter_map(&text);
+            lines.extend(texts.map(|text| format!("{} {} {text}", record.at, record.position.0)));
         }
-        last = Some(record.position);
-        let texts = record.decisions.iter().filter_map(&text);
-        lines.extend(texts.map(|text| format!("{} {} {text}", record.at, record.position.0)));
     }
     lines
 }

@@ -107,6 +107,7 @@ pub(super) fn target() -> BoxedStrategy<Target> {
             Target::Webhook { url, secret_file, headers, timeout }
         }),
         (vec(text(), 0..3), duration()).prop_map(|(argv, timeout)| Target::Exec { argv, timeout }),
+        text().prop_map(|topic| Target::Kafka { topic }),
     ]
     .boxed()
 }

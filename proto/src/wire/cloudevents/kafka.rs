@@ -68,7 +68,7 @@ pub fn command_type(verb: CommandVerb) -> &'static str {
 
 /// The headers of a command in binary mode, its JSON body being the payload. `source` is a URI reference that names
 /// this Ripcord; with the id, which is the command's, it tells an event from all others, so that a command sent
-/// again is the same event again. The subject is the release.
+/// again is the same event again. The subject is the service: what a consumer filters by without opening the body.
 pub fn command_headers(command: &Command, source: &str) -> Vec<(&'static str, String)> {
     vec![
         (CONTENT_TYPE, "application/json".to_owned()),
@@ -76,7 +76,7 @@ pub fn command_headers(command: &Command, source: &str) -> Vec<(&'static str, St
         ("ce_id", command.id.as_str().to_owned()),
         ("ce_type", command_type(command.verb).to_owned()),
         ("ce_source", source.to_owned()),
-        ("ce_subject", command.release.id.as_str().to_owned()),
+        ("ce_subject", command.release.key.service.clone()),
         ("ce_time", command.decided_at.to_string()),
     ]
 }

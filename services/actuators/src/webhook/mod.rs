@@ -14,11 +14,10 @@ use std::{
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use model::{Command, Timestamp};
-use opentelemetry::trace::TraceContextExt as _;
 use outbound::{Denied, Outbound};
 use secrecy::ExposeSecret as _;
 use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP};
-use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+use telemetry::trace::{TRACEPARENT, traceparent};
 use url::Url;
 
 use self::signature::Signer;
@@ -142,7 +141,7 @@ impl Request {
             headers.insert(HeaderName::from_static(HEADER_WEBHOOK_SIGNATURE), value(&signature)?);
         }
         if let Some(parent) = traceparent() {
-            headers.insert(HeaderName::from_static("traceparent"), value(&parent)?);
+            headers.insert(HeaderName::from_static(TRACEPARENT), value(&parent)?);
         }
         Ok(headers)
     }
@@ -180,13 +179,4 @@ fn find_denied<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a D
         next = error.source();
     }
     None
-}
-
-/// W3C `traceparent` of the current span, if it is traced.
-fn traceparent() -> Option<String> {
-    let context = tracing::Span::current().context();
-    let span = context.span();
-    let span = span.span_context();
-    let flags = span.trace_flags().to_u8();
-    span.is_valid().then(|| format!("00-{}-{}-{flags:02x}", span.trace_id(), span.span_id()))
 }

@@ -107,3 +107,101 @@ fn copy(from: &Path, to: &Path) -> io::Result<Option<u64>> {
 fn sync_directory(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    };
+
+    use model::{Position, Timestamp};
+
+    use super::*;
+    use crate::{
+        EmbeddedConfig, NewRecord, TopicConfig,
+        embedded::{Topic, open},
+    };
+
+    /// Segments of a few records, so that some begin while the copy is made.
+    fn config(dir: &Path) -> EmbeddedConfig {
+        let small = TopicConfig { segment_bytes: 500, ..TopicConfig::default() };
+        EmbeddedConfig { events: small, decisions: small, ..EmbeddedConfig::new(dir) }
+    }
+
+    async fn append(topic: &Topic, n: u64) {
+        topic.append(&NewRecord::new(Timestamp::from_millis(0), n.to_string())).await.unwrap();
+    }
+
+    /// Every record there is; each is the one that was written at its position.
+    async fn count(topic: &Topic) -> u64 {
+        let mut reader = topic.reader(Position(0));
+        let mut count = 0;
+        while let Some(record) = reader.next_before(topic.bounds().next).await.unwrap() {
+            assert_eq!((record.position.0, record.missing_before), (count, 0));
+            assert_eq!(record.payload, count.to_string());
+            count += 1;
+        }
+        count
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_copy_made_under_load_opens_and_no_decision_in_it_is_about_an_event_that_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let from = folder.path().join("data");
+        let log = open(config(&from)).unwrap();
+        let (events, decisions) = (log.events.clone(), log.decisions.clone());
+        append(&events, 0).await;
+        let stop = Arc::new(AtomicBool::new(false));
+        let is_over = stop.clone();
+        let writing = tokio::spawn(async move {
+            let mut n = 0;
+            while !is_over.load(Ordering::Relaxed) {
+                append(&decisions, n).await;
+                n += 1;
+                append(&events, n).await;
+            }
+        });
+        let mut before = 0;
+        for round in 0..20 {
+            let to = folder.path().join(format!("copy {round}"));
+            let (source, target) = (from.clone(), to.clone());
+            let copied =
+                tokio::task::spawn_blocking(move || backup(&source, &target)).await.unwrap().unwrap();
+            assert!(copied.files >= 3 && copied.bytes > 0, "{copied:?}");
+            let copy = open(config(&to)).unwrap();
+            let (events, decisions) = (count(&copy.events).await, count(&copy.decisions).await);
+            assert!(decisions <= events, "round {round}: {decisions} decisions about {events} events");
+            assert!(decisions >= before, "round {round}: what stood there before is in the copy");
+            for topic in [&copy.events, &copy.decisions] {
+                let corrupt = topic.statistics().corrupt_records;
+                assert_eq!(corrupt, 0, "round {round}: nothing is missing from the middle");
+            }
+            append(&copy.events, events).await;
+            before = log.decisions.bounds().next.0;
+        }
+        stop.store(true, Ordering::Relaxed);
+        writing.await.unwrap();
+        assert!(before > 20, "only {before} decisions were written meanwhile");
+    }
+
+    #[test]
+    fn neither_a_folder_that_holds_something_nor_one_that_is_no_data_directory_will_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let (data, full, other) =
+            (folder.path().join("data"), folder.path().join("full"), folder.path().join("other"));
+        drop(open(config(&data)).unwrap());
+        fs::create_dir_all(full.join("something")).unwrap();
+        let refused = backup(&data, &full).unwrap_err();
+        assert!(refused.to_string().contains("full is not empty"), "{refused}");
+        assert_eq!(fs::read_dir(&full).unwrap().count(), 1, "nothing was copied");
+        for from in [&full, &folder.path().join("nowhere")] {
+            let refused = backup(from, &other).unwrap_err();
+            assert!(refused.to_string().contains("is no data directory of ripcord"), "{refused}");
+        }
+        assert!(!other.exists(), "nothing was made");
+        backup(&data, &other).unwrap();
+        assert!(backup(&data, &other).is_err(), "a copy is not copied over");
+        drop(open(config(&other)).unwrap());
+    }
+}

@@ -55,6 +55,11 @@ impl FrameReader {
         self.file.length()
     }
 
+    /// The file, for looking into it beside the frames.
+    pub(crate) fn file(&mut self) -> &mut dyn StoredFile {
+        self.file.as_mut()
+    }
+
     /// Gives the file back, for cutting it.
     pub(crate) fn into_file(self) -> Box<dyn StoredFile> {
         self.file

@@ -88,9 +88,16 @@ impl Log {
         segment.bytes = bytes;
         segment.first_at = segment.first_at.or(frames.first().map(|frame| frame.at));
         for frame in frames {
-            self.next = frame.position + 1;
+            self.next = self.next.max(frame.position + 1);
             self.tail.push(frame);
         }
+    }
+
+    /// Gives no position before `position` from here on; `false` if that is so already.
+    pub(crate) fn skip_to(&mut self, position: u64) -> bool {
+        let skips = position > self.next;
+        self.next = self.next.max(position);
+        skips
     }
 
     /// Notes that segment `base` is damaged; `false` if that was known.

@@ -69,8 +69,14 @@ impl Reader {
 
     /// The next record, if there is one now; the disk is read on a thread that may block.
     pub(crate) async fn next_durable(&mut self) -> Result<Option<Record>, ReadError> {
+        self.next_before(Position(u64::MAX)).await
+    }
+
+    /// The next record before `end`, or `None` once there is none: what stood there may be gone, and is not
+    /// waited for.
+    pub(crate) async fn next_before(&mut self, end: Position) -> Result<Option<Record>, ReadError> {
         loop {
-            match self.step() {
+            match self.step(end.0) {
                 Step::Take(frame) => return Ok(Some(self.hand_out(frame))),
                 Step::ReadFile { base, readable } => {
                     let (shared, cursor, position) = (self.shared.clone(), self.cursor.take(), self.position);
@@ -87,7 +93,7 @@ impl Reader {
     #[cfg(test)]
     pub(crate) fn try_next(&mut self) -> Result<Option<Record>, ReadError> {
         loop {
-            match self.step() {
+            match self.step(u64::MAX) {
                 Step::Take(frame) => return Ok(Some(self.hand_out(frame))),
                 Step::ReadFile { base, readable } => {
                     let cursor = self.cursor.take();
@@ -99,11 +105,14 @@ impl Reader {
         }
     }
 
-    fn step(&mut self) -> Step {
-        if let Some(frame) = self.ahead.pop_front() {
-            return Step::Take(frame);
-        }
+    fn step(&mut self, end: u64) -> Step {
         loop {
+            if self.position >= end {
+                return Step::Wait;
+            }
+            if let Some(frame) = self.ahead.pop_front() {
+                return Step::Take(frame);
+            }
             let place = self.shared.state().log.locate(self.position);
             match place {
                 Place::Here(frame) => return Step::Take(frame),

@@ -125,10 +125,14 @@ fn rename(
 
 /// A name that is no segment's, for a second file with the same first position.
 fn set_aside_name(names: &BTreeSet<String>, base: u64) -> String {
-    let name = |n: u32| format!("{}.duplicate-{n}", segment::file_name(base));
-    let free = (1..u32::MAX).map(name).find(|name| !names.contains(name));
-    tracing::warn!(base, name = free, "two files hold the same positions: one is set aside");
-    free.unwrap_or_else(|| name(0))
+    let name = free_name(names, base, "duplicate");
+    tracing::warn!(base, name, "two files hold the same positions: one is set aside");
+    name
+}
+
+fn free_name(names: &BTreeSet<String>, base: u64, why: &str) -> String {
+    let name = |n: u32| format!("{}.{why}-{n}", segment::file_name(base));
+    (1..u32::MAX).map(name).find(|name| !names.contains(name)).unwrap_or_else(|| name(0))
 }
 
 fn base_of(storage: &dyn Storage, path: &Path, name: &str, format: &FrameFormat) -> io::Result<u64> {
@@ -188,6 +192,10 @@ impl Recovered {
         } else {
             None
         };
+        if prefix.bytes == 0 && highest.is_none() && readable > 0 && !is_all_zeros(&mut frames, readable)? {
+            // Not one record of this topic: it may be another's, under a wrong name.
+            return self.set_aside(storage, path, base, readable);
+        }
         // A damaged file is kept whole, for a person.
         let kept = if highest.is_some() { readable } else { prefix.bytes };
         let mut file = frames.into_file();
@@ -207,6 +215,19 @@ impl Recovered {
                 self.active = Some(Active { base, file, bytes: kept });
             }
         }
+        Ok(())
+    }
+
+    /// Keeps a file of which nothing can be read beside the log; writing goes on at the position it claimed.
+    fn set_aside(&mut self, storage: &dyn Storage, path: &Path, base: u64, bytes: u64) -> io::Result<()> {
+        let dir = path.parent().unwrap_or(path);
+        let names = storage.list(dir)?.into_iter().collect();
+        let aside = dir.join(free_name(&names, base, "unreadable"));
+        storage.rename(path, &aside)?;
+        storage.sync_directory(dir)?;
+        tracing::error!(file = %aside.display(), bytes, "a segment without one readable record is set aside");
+        self.next = base;
+        self.torn_bytes = bytes;
         Ok(())
     }
 
@@ -250,6 +271,24 @@ fn write_again(file: &mut dyn StoredFile, bytes: u64) -> io::Result<()> {
         offset += wanted as u64;
     }
     file.sync()
+}
+
+/// What a file system leaves of a file whose bytes never reached the disk.
+fn is_all_zeros(frames: &mut FrameReader, bytes: u64) -> io::Result<bool> {
+    let file = frames.file();
+    let mut buffer = vec![0; REWRITE_BYTES.min(bytes) as usize];
+    let mut offset = 0;
+    while offset < bytes {
+        let read = file.read_at(offset, &mut buffer)?;
+        if buffer[..read].iter().any(|&byte| byte != 0) {
+            return Ok(false);
+        }
+        if read == 0 {
+            break;
+        }
+        offset += read as u64;
+    }
+    Ok(true)
 }
 
 /// No segment holds more records: each has a header.

@@ -115,6 +115,25 @@ impl Shared {
         );
     }
 
+    /// Lets the next record stand at `position` or behind it, in a segment of its own.
+    pub(crate) fn skip_to(&self, position: u64) {
+        let mut state = self.state();
+        let next = state.log.next();
+        if !state.log.skip_to(position) {
+            return;
+        }
+        state.counters.corrupt_records += 1;
+        self.is_seal_wanted.store(true, Ordering::Relaxed);
+        self.durable.send_modify(|durable| durable.next = durable.next.max(position));
+        drop(state);
+        tracing::error!(
+            topic = self.name,
+            records = position - next,
+            from = next,
+            "the end of the log is lost: records that were read before are not there any more"
+        );
+    }
+
     pub(crate) fn statistics(&self) -> Statistics {
         let queue_bytes = self.queue.bytes_in_flight();
         let state = self.state();

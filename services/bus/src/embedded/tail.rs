@@ -20,8 +20,12 @@ impl Tail {
         Self { frames: VecDeque::new(), bytes: 0, bytes_max }
     }
 
-    /// Adds the next record; the oldest ones go where there is no room.
+    /// Adds the next record; the oldest ones go where there is no room, and all where it does not follow them.
     pub(crate) fn push(&mut self, frame: Frame) {
+        if self.frames.back().is_some_and(|newest| newest.position.saturating_add(1) != frame.position) {
+            self.frames.clear();
+            self.bytes = 0;
+        }
         self.bytes += cost(&frame);
         self.frames.push_back(frame);
         while self.bytes > self.bytes_max {

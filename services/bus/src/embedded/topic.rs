@@ -74,6 +74,11 @@ impl Topic {
         Bounds { first: Position(state.log.first()), next: Position(state.log.next()) }
     }
 
+    /// Gives no position before `position` from here on: somebody remembers having seen records there.
+    pub(crate) fn skip_to(&self, position: Position) {
+        self.handle.shared.skip_to(position.0);
+    }
+
     /// The position of the first record stamped `at` or later; `next` of the bounds if there is none.
     pub(crate) async fn position_at(&self, at: Timestamp) -> Result<Position, ReadError> {
         let base = self.handle.shared.state().log.first_segment_reaching(at);

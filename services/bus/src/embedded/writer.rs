@@ -47,7 +47,7 @@ pub(crate) fn spawn<K: Send + 'static>(
     keep_alive: K,
 ) -> io::Result<()> {
     let file = active.map_or(File::None, File::Open);
-    let mut writer = Writer { shared, file, buffer: Vec::new(), is_failing: false };
+    let mut writer = Writer { shared, file, buffer: Vec::new(), first: 0, is_failing: false };
     let name = format!("log-{}", writer.shared.name);
     // Detached: it ends when the queue is closed, and `Durable::is_closed` says when it has.
     let _handle = thread::Builder::new().name(name).spawn(move || {
@@ -80,6 +80,8 @@ struct Writer {
     file: File,
     /// The frames of one write.
     buffer: Vec<u8>,
+    /// The position of the first record that comes.
+    first: u64,
     /// So that a failing disk is told once and not with every group.
     is_failing: bool,
 }
@@ -103,7 +105,11 @@ impl Writer {
     /// Sees to it that a file is open that takes a frame of this size; returns how many bytes it takes.
     fn prepare_file(&mut self, frame_bytes: u64) -> io::Result<u64> {
         let segment_bytes = self.shared.config.segment_bytes;
-        let is_seal_wanted = self.shared.is_seal_wanted.swap(false, Ordering::Relaxed);
+        let is_seal_wanted = {
+            let state = self.shared.state();
+            self.first = state.log.next();
+            self.shared.is_seal_wanted.swap(false, Ordering::Relaxed)
+        };
         let fits = |active: &Active| active.bytes == 0 || active.bytes + frame_bytes <= segment_bytes;
         let active = match std::mem::replace(&mut self.file, File::None) {
             File::Open(active) if fits(&active) && !is_seal_wanted => active,
@@ -122,8 +128,7 @@ impl Writer {
     }
 
     fn begin_segment(&mut self) -> io::Result<Active> {
-        let shared = &self.shared;
-        let base = shared.state().log.next();
+        let (shared, base) = (&self.shared, self.first);
         let file = shared.storage.create(&segment::path(&shared.dir, base))?;
         shared.storage.sync_directory(&shared.dir)?;
         watermark::write(shared.storage.as_ref(), &shared.dir, base)?;
@@ -166,7 +171,7 @@ impl Writer {
     fn fill(&mut self, room: u64, waiting: &mut VecDeque<Pending>) -> Vec<Pending> {
         self.buffer.clear();
         self.buffer.shrink_to(BUFFER_BYTES_KEPT);
-        let mut position = self.shared.state().log.next();
+        let mut position = self.first;
         let mut part = Vec::new();
         while let Some(pending) =
             waiting.pop_front_if(|next| self.buffer.len() as u64 + frame_bytes(next) <= room)
@@ -203,9 +208,9 @@ impl Writer {
     /// Shows the records to readers, then tells those who wait.
     fn acknowledge(&mut self, part: Vec<Pending>) {
         let File::Open(active) = &self.file else { return };
-        let (first, next) = {
+        let first = self.first;
+        let next = {
             let mut state = self.shared.state();
-            let first = state.log.next();
             let frames = (first..).zip(&part).map(|(position, pending)| Frame {
                 position,
                 at: pending.at,
@@ -213,7 +218,7 @@ impl Writer {
             });
             state.log.commit(active.base, active.bytes, frames.collect());
             state.counters.records += part.len() as u64;
-            (first, state.log.next())
+            state.log.next()
         };
         if std::mem::take(&mut self.is_failing) {
             tracing::info!(topic = self.shared.name, "the log writes again");

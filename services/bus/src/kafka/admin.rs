@@ -3,7 +3,9 @@
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 use rdkafka::{
-    admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication},
+    admin::{
+        AdminClient, AdminOptions, NewTopic, OwnedResourceSpecifier, ResourceSpecifier, TopicReplication,
+    },
     consumer::{BaseConsumer, Consumer},
     error::{KafkaError, KafkaResult},
     metadata::Metadata,
@@ -196,11 +198,12 @@ fn found(metadata: &Metadata) -> Result<Option<Found>, OpenError> {
                 reason: code.to_string(),
             });
         }
+        Some(RDKafkaErrorCode::InvalidTopic) => {
+            let reason = "Kafka takes no such name: look at `topic_prefix`".to_owned();
+            return Err(OpenError::TopicSetting { topic: topic.name().to_owned(), reason });
+        }
         Some(code) => {
-            return Err(OpenError::Unreachable {
-                brokers: topic.name().to_owned(),
-                reason: code.to_string(),
-            });
+            return Err(OpenError::NoLeader { topic: topic.name().to_owned(), reason: code.to_string() });
         }
     }
     let partitions = topic.partitions();
@@ -230,11 +233,13 @@ fn read_settings(
     let options = AdminOptions::new().request_timeout(Some(ANSWER_MAX));
     let described = runtime.block_on(admin.describe_configs(&resources, &options));
     let described = described.map_err(|error| unreachable(cluster, &error))?;
-    let present = topics.iter_mut().filter_map(|(_, found)| found.as_mut());
-    for (found, described) in present.zip(described) {
-        let Ok(described) = described else { continue };
-        let entries = described.entries.into_iter();
-        found.settings = Some(entries.filter_map(|entry| Some((entry.name, entry.value?))).collect());
+    for described in described.into_iter().flatten() {
+        let OwnedResourceSpecifier::Topic(name) = &described.specifier else { continue };
+        let found = topics.iter_mut().find(|(kind, _)| kind.name(&cluster.config) == *name);
+        if let Some((_, Some(found))) = found {
+            let entries = described.entries.into_iter();
+            found.settings = Some(entries.filter_map(|entry| Some((entry.name, entry.value?))).collect());
+        }
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::sync::{
 
 use rdkafka::{config::RDKafkaLogLevel, error::KafkaError, types::RDKafkaErrorCode};
 
-use crate::KafkaConfig;
+use crate::{KafkaConfig, OpenError};
 
 #[derive(Debug)]
 pub(crate) struct Cluster {
@@ -35,6 +35,13 @@ impl Cluster {
             refused: Mutex::default(),
             last_error: Mutex::default(),
         })
+    }
+
+    /// Of a configuration that somebody wrote.
+    pub(crate) fn checked(config: &KafkaConfig) -> Result<Arc<Self>, OpenError> {
+        KafkaConfig::check_properties(&config.properties)
+            .map_err(|reason| OpenError::Properties { reason })?;
+        Ok(Self::new(config.clone()))
     }
 
     /// An error of a client as a whole. librdkafka tries again by itself, so trouble is told when it begins and

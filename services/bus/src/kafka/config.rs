@@ -152,6 +152,8 @@ impl KafkaConfig {
             // Half a minute would pass between two attempts of a client that lost its brokers for a while.
             ("reconnect.backoff.max.ms", "2000"),
             ("socket.keepalive.enable", "true"),
+            // A topic that was denied for a while is denied here until the next look at it; five minutes otherwise.
+            ("topic.metadata.refresh.interval.ms", "30000"),
         ] {
             config.set(key, value);
         }

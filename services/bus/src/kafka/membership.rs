@@ -190,14 +190,18 @@ impl Shared {
         while !self.is_over() {
             if let Some(Err(error)) = client.poll(POLL) {
                 if self.is_final(&error) {
-                    tracing::error!(group = self.group, %error, "the Kafka group has shut this member out: another one runs under its name");
+                    tracing::error!(
+                        group = self.group,
+                        %error,
+                        "a Kafka group has shut this member out: another one runs under its name"
+                    );
                     return;
                 }
                 self.note_refusal(&error);
             }
             if committed_at.elapsed() >= COMMIT_EVERY {
                 committed_at = Instant::now();
-                self.commit(client);
+                self.commit(client, CommitMode::Async);
             }
         }
         if self.is_leaving.load(Ordering::Relaxed) {
@@ -233,12 +237,11 @@ impl Shared {
     }
 
     fn say_goodbye(&self, client: &Client) {
-        // Nobody waits for the answer: the request to leave goes the same way, behind it. (The crate has a call back
-        // for it, which librdkafka never makes where the answers are events.)
-        self.commit(client);
-        let deadline = Instant::now() + LEAVE_MAX;
+        // Waits for the brokers' answer; should it not come, `leave` does not wait for this thread for ever.
+        self.commit(client, CommitMode::Sync);
         client.unsubscribe();
         // The revocation comes by `poll`, and the request to leave follows it.
+        let deadline = Instant::now() + LEAVE_MAX;
         while !lock(&client.context().owned).is_empty() && Instant::now() < deadline {
             drop(client.poll(POLL));
         }
@@ -246,7 +249,7 @@ impl Shared {
     }
 
     /// Commits what is this member's to commit: what went to another one is that one's.
-    fn commit(&self, client: &Client) {
+    fn commit(&self, client: &Client, mode: CommitMode) {
         let owned = lock(&client.context().owned).clone();
         let mut to_commit = std::mem::take(&mut *lock(&self.to_commit));
         to_commit.retain(|partition, _| owned.contains(partition));
@@ -258,7 +261,7 @@ impl Shared {
         if offsets.count() == 0 {
             return;
         }
-        if let Err(error) = client.commit(&offsets, CommitMode::Async) {
+        if let Err(error) = client.commit(&offsets, mode) {
             tracing::debug!(group = self.group, %error, "a position was not committed");
         }
     }
@@ -335,7 +338,8 @@ impl Member {
                 if told.is_ok() {
                     wait_for(is_done);
                 }
-                self.shared.commit(client);
+                // Goes out before the request to join anew.
+                self.shared.commit(client, CommitMode::Async);
             }
             lock(&self.owned).retain(|partition| !revoked.contains(partition));
         }

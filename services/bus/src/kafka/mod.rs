@@ -10,9 +10,11 @@ mod config;
 mod context;
 mod flow;
 mod handover;
+mod inlet;
 mod layout;
 mod membership;
 mod open;
+mod outlet;
 mod probe;
 mod producer;
 mod reader;
@@ -20,9 +22,14 @@ mod snapshots;
 mod statistics;
 mod topic;
 
+#[cfg(test)]
+mod tests;
+
 pub use admin::{Finding, FindingKind, Severity, TopicReport};
 pub use config::{KafkaConfig, PARTITIONS};
+pub use inlet::{Begin, Delivered, Inlet, InletLag, InletTopic};
 pub use open::{check_topics, create_topics};
+pub use outlet::{Outgoing, Outlet, PublishError};
 pub use statistics::KafkaStatistics;
 
 pub(crate) use membership::Membership;

@@ -20,7 +20,8 @@ use crate::{
     },
 };
 
-/// Many senders at once: a batch is worth a wait far below a sender's own.
+/// Many senders at once: a wait far below a sender's own, for fewer and larger requests. A lone append takes 0.2, 2.6
+/// and 5.8 ms with 0, 2 and 5; what it gains in throughput was less than the noise on one broker.
 const EVENTS: Pace = Pace { name: "events", linger: Duration::from_millis(2) };
 
 /// Few records, each waited for.
@@ -61,7 +62,7 @@ impl Groups {
 
 /// Makes the topics that are missing, with the settings they need, then reports on all.
 pub async fn create_topics(config: &KafkaConfig) -> Result<Vec<TopicReport>, OpenError> {
-    let cluster = cluster(config)?;
+    let cluster = Cluster::checked(config)?;
     blocking(move |runtime| {
         let survey = admin::survey(&cluster, runtime)?;
         let created = admin::create(&cluster, runtime, &survey)?;
@@ -91,24 +92,19 @@ fn settled(cluster: &Arc<Cluster>, runtime: &Handle) -> Result<Survey, OpenError
 
 /// Reports on the topics, and changes nothing.
 pub async fn check_topics(config: &KafkaConfig) -> Result<Vec<TopicReport>, OpenError> {
-    let cluster = cluster(config)?;
+    let cluster = Cluster::checked(config)?;
     blocking(move |runtime| Ok(reports(&cluster.config, &admin::survey(&cluster, runtime)?, &[]))).await
 }
 
 /// Opens the log; refuses topics that would lose or disorder records.
 pub(crate) async fn open(config: &KafkaConfig) -> Result<Opened, OpenError> {
-    let cluster = cluster(config)?;
+    let cluster = Cluster::checked(config)?;
     blocking(move |runtime| {
         let survey = admin::survey(&cluster, runtime)?;
         refuse_unusable(&cluster.config, &survey)?;
         start(cluster, survey)
     })
     .await
-}
-
-fn cluster(config: &KafkaConfig) -> Result<Arc<Cluster>, OpenError> {
-    KafkaConfig::check_properties(&config.properties).map_err(|reason| OpenError::Properties { reason })?;
-    Ok(Cluster::new(config.clone()))
 }
 
 async fn blocking<T: Send + 'static>(

@@ -145,7 +145,8 @@ impl Shared {
     fn new_client(&self) -> KafkaResult<BaseProducer<Deliveries>> {
         let config = &self.cluster.config;
         let mut client = config.client();
-        // lz4 unless the operator says otherwise: see the measurements in the README's section on Kafka.
+        // Always built in. Four runs each of lz4, zstd and none on a busy machine differed by no more than runs of the
+        // same one did, in throughput and in processor time: what it saves is the brokers' disk and network.
         if !config.properties.keys().any(|key| key.starts_with("compression.")) {
             client.set("compression.codec", "lz4");
         }
@@ -289,10 +290,10 @@ impl ProducerContext for Deliveries {
             }
             Err(_) => {}
         }
+        // Before the answer, so that whoever has it finds room.
+        flow.release(in_flight.bytes);
         // That nobody waits any more is their choice.
         drop(in_flight.answer.send(answer));
-        // Last, so that whoever waits for an idle flow finds every answer given.
-        flow.release(in_flight.bytes);
     }
 }
 

@@ -96,7 +96,8 @@ pub(crate) fn kafka_config(bootstrap: &str, story: &str) -> KafkaConfig {
     let story: String = story.chars().take(40).collect();
     KafkaConfig {
         partitions: 3,
-        session_timeout: Duration::from_secs(3),
+        // The shortest that brokers allow unless told otherwise.
+        session_timeout: Duration::from_secs(6),
         // The records here are stamped as if they were old.
         events: Retention::default(),
         ..KafkaConfig::new(vec![bootstrap.to_owned()], format!("test-{}-{story}", std::process::id()), "one")

@@ -35,12 +35,16 @@ impl Broker {
         &self.said[key]
     }
 
-    pub(crate) async fn kill(&self) {
-        self.run("kill", &[]).await;
+    pub(crate) async fn kill(&self, node: u32) {
+        self.run("kill", &[&node.to_string()]).await;
     }
 
-    pub(crate) async fn restart(&self) {
-        self.run("restart", &[]).await;
+    pub(crate) async fn restart(&self, node: u32) {
+        self.run("restart", &[&node.to_string()]).await;
+    }
+
+    pub(crate) async fn stop(&self) {
+        self.run("stop", &[]).await;
     }
 
     /// The script's verb for this cluster, with what stands behind its directory.

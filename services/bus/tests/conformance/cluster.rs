@@ -164,6 +164,31 @@ async fn what_was_taken_care_of_is_told_to_the_group() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_clients_tell_how_they_are() {
+    let Some((backend, _)) = shared("statistics").await else { return };
+    let bus = backend.open().await;
+    for n in 0..10 {
+        append(&bus.events, n, "x").await;
+    }
+    let mut reader = bus.events.reader(P0, Position(0));
+    for _ in 0..3 {
+        reader.next().await.unwrap();
+    }
+    let kafka = || bus.events.statistics().kafka.unwrap();
+    let told = async {
+        while kafka().brokers_up == 0 || kafka().lag_records == 0 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(SOON, told).await.expect("nothing is told");
+    let told = kafka();
+    assert!(told.is_reachable && told.request_seconds_p99 > 0.0, "{told:?}");
+    assert_eq!((told.readers, told.lag_records, told.lag_records_max), (1, 7, 7), "{told:?}");
+    assert_eq!((told.outages, told.producer_restarts, told.brokers_down), (0, 0, 0), "{told:?}");
+    drop(reader);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_outlives_kill_nine_of_the_broker_and_everybody_goes_on() {
     let Some(broker) = broker::own("killed", &[]).await else { return };
     let backend = Backend::on(broker.get("bootstrap"), "killed").await;
@@ -177,14 +202,14 @@ async fn what_was_acknowledged_outlives_kill_nine_of_the_broker_and_everybody_go
     for append in taken {
         append.await.unwrap();
     }
-    broker.kill().await;
+    broker.kill(1).await;
     let mut under_way = Vec::new();
     for n in 500..600 {
         under_way.push(bus.events.append(P0, record(n, &n.to_string())));
         expected.push(n.to_string());
     }
     assert!(is_waiting(&mut under_way[0]).await, "nobody can have acknowledged it");
-    broker.restart().await;
+    broker.restart(1).await;
     for append in under_way {
         append.await.unwrap();
     }
@@ -194,6 +219,7 @@ async fn what_was_acknowledged_outlives_kill_nine_of_the_broker_and_everybody_go
     assert_eq!(read_all(&bus.events, 0).await, expected, "each once, in order");
     bus.snapshots.save(P0, "after".into()).await.unwrap();
     assert_eq!(bus.snapshots.load(P0).await.unwrap().unwrap(), "after");
+    broker.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -204,17 +230,80 @@ async fn an_append_to_brokers_that_stay_away_ends() {
     let config = KafkaConfig { append_timeout: Duration::from_secs(2), ..config };
     let bus = bus::open(BusConfig::Kafka(config)).await.unwrap();
     append(&bus.events, 0, "before").await;
-    broker.kill().await;
+    broker.kill(1).await;
     let failed = bus.events.append(P0, record(0, "lost")).await.unwrap_err();
     assert!(matches!(failed, AppendError::Unavailable(_)) && failed.is_retryable(), "{failed}");
     assert_eq!(bus.events.statistics().write_failures, 1);
-    broker.restart().await;
+    broker.restart(1).await;
     let again = tokio::time::timeout(SOON, async {
         while bus.events.append(P0, record(0, "again")).await.is_err() {}
     });
     again.await.expect("it does not come back");
     let records = read_all(&bus.events, 0).await;
     assert_eq!((&*records[0], &**records.last().unwrap()), ("before", "again"));
+    broker.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "three brokers take a minute and a gigabyte: cargo test -p bus --test conformance -- --ignored"]
+async fn of_three_brokers_one_may_die_and_with_two_dead_nothing_is_acknowledged() {
+    let options = &[
+        "--nodes",
+        "3",
+        "--set",
+        "broker.session.timeout.ms=3000",
+        "--set",
+        "broker.heartbeat.interval.ms=500",
+    ];
+    let Some(brokers) = broker::own("three", options).await else { return };
+    let config = kafka_config(brokers.get("bootstrap"), "three");
+    let reports = bus::create_topics(&config).await.unwrap();
+    assert!(reports.iter().all(|report| report.findings.is_empty()), "{reports:?}");
+    // A coordinator that dies must be replaced before the session is over.
+    let config = KafkaConfig {
+        append_timeout: Duration::from_secs(20),
+        session_timeout: Duration::from_secs(20),
+        ..config
+    };
+    let bus = bus::open(BusConfig::Kafka(config)).await.unwrap();
+    let mut member = bus.join("analyzers", Share::Events);
+    assigned(&mut member).await;
+    let mut expected = Vec::new();
+    let mut readers: Vec<_> = (0..bus.events.partitions())
+        .map(|partition| bus.events.reader(Partition(partition), Position(0)))
+        .collect();
+    for node in 1..=3 {
+        let mut under_way = Vec::new();
+        for n in 0..200 {
+            let text = format!("{node} {n}");
+            if n == 100 {
+                brokers.kill(node).await;
+            }
+            for partition in 0..3 {
+                under_way.push(bus.events.append(Partition(partition), record(n, &text)));
+            }
+            expected.push(text);
+        }
+        for append in under_way {
+            append.await.unwrap();
+        }
+        brokers.restart(node).await;
+    }
+    for (partition, reader) in (0..).zip(&mut readers) {
+        for text in &expected {
+            assert_eq!(&reader.next().await.unwrap().payload, text, "partition {partition}");
+        }
+    }
+    assert!(is_waiting(member.next()).await, "nobody loses a partition because brokers die");
+
+    brokers.kill(1).await;
+    brokers.kill(2).await;
+    let refused = bus.events.append(P0, record(0, "by one alone")).await.unwrap_err();
+    assert!(matches!(refused, AppendError::Unavailable(_)), "{refused}");
+    brokers.restart(1).await;
+    brokers.restart(2).await;
+    append(&bus.events, 0, "by all").await;
+    brokers.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -262,6 +351,7 @@ async fn whoever_is_not_let_in_is_told_why_without_any_secret() {
     let tls = [("security.protocol", "SSL"), ("ssl.ca.location", broker.get("ca"))];
     let bus = bus::open(BusConfig::Kafka(with(broker.get("tls"), &tls))).await.unwrap();
     assert_eq!(read_all(&bus.events, 0).await, ["by password"]);
+    broker.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,7 +6,7 @@ use model::Target;
 
 use crate::{
     diagnostic::{Diagnostics, suggest},
-    yaml::{Entry, Node, Reader, ValueError},
+    yaml::{Entry, Node, Reader, ValueError, parse_topic},
 };
 
 /// How long a webhook may take to answer that it has the command.
@@ -15,18 +15,11 @@ const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(10);
 const EXEC_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 const TIMEOUTS: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(3600);
 
+const KINDS: [&str; 3] = ["webhook", "exec", "kafka"];
+
 /// Kinds that are to come, so that a file written for them is understood and not misunderstood.
-const KINDS_TO_COME: [&str; 9] = [
-    "kubernetes",
-    "argo_rollout",
-    "argo_cd",
-    "flux",
-    "http_route",
-    "virtual_service",
-    "flag",
-    "github",
-    "kafka",
-];
+const KINDS_TO_COME: [&str; 8] =
+    ["kubernetes", "argo_rollout", "argo_cd", "flux", "http_route", "virtual_service", "flag", "github"];
 
 /// `None` where nothing is said. A target of a kind that is to come is said, and executes nothing.
 pub(super) fn read(reader: &mut Reader<'_, '_>) -> Option<Vec<Target>> {
@@ -47,13 +40,14 @@ fn target(node: &Node, diagnostics: &Diagnostics) -> Option<Target> {
     match key.name.as_str() {
         "webhook" => webhook(value, diagnostics),
         "exec" => exec(value, diagnostics),
+        "kafka" => kafka(value, diagnostics),
         kind if KINDS_TO_COME.contains(&kind) => {
             let message = format!("the target `{kind}` is parsed but does not act yet: nothing is executed");
-            diagnostics.warning(key, message, "use a webhook or exec target until it does");
+            diagnostics.warning(key, message, "use a webhook, exec or kafka target until it does");
             None
         }
         kind => {
-            let kinds: Vec<&str> = ["webhook", "exec"].into_iter().chain(KINDS_TO_COME).collect();
+            let kinds: Vec<&str> = KINDS.into_iter().chain(KINDS_TO_COME).collect();
             diagnostics.error_hint(key, format!("unknown kind of target `{kind}`"), suggest(kind, &kinds));
             None
         }
@@ -125,4 +119,12 @@ fn exec(node: &Node, diagnostics: &Diagnostics) -> Option<Target> {
     let timeout = reader.duration_within("timeout", TIMEOUTS).unwrap_or(EXEC_TIMEOUT);
     reader.finish();
     (!argv.is_empty()).then_some(Target::Exec { argv, timeout })
+}
+
+fn kafka(node: &Node, diagnostics: &Diagnostics) -> Option<Target> {
+    let mut reader = Reader::open(node, "`kafka`", diagnostics)?;
+    reader.required("topic");
+    let topic = reader.parsed("topic", parse_topic);
+    reader.finish();
+    Some(Target::Kafka { topic: topic? })
 }

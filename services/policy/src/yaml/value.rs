@@ -111,3 +111,18 @@ pub fn parse_boolean(text: &str) -> Result<bool, ValueError> {
         _ => Err(ValueError::new(format!("`{text}` is neither true nor false"), "write true or false")),
     }
 }
+
+/// The longest name that Kafka takes for a topic.
+const TOPIC_LENGTH_MAX: usize = 249;
+
+/// The name of a Kafka topic, by Kafka's own rules.
+pub fn parse_topic(text: &str) -> Result<String, ValueError> {
+    let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    let is_name = (1..=TOPIC_LENGTH_MAX).contains(&text.len()) && text.bytes().all(is_legal);
+    if !is_name || matches!(text, "." | "..") {
+        let hint =
+            format!("1 to {TOPIC_LENGTH_MAX} of letters, digits, `.`, `_` and `-`, and not `.` or `..`");
+        return Err(ValueError::new("not the name of a Kafka topic", hint));
+    }
+    Ok(text.to_owned())
+}

@@ -9,7 +9,11 @@ use policy::{
 };
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{ServerConfig, files::Files};
+use super::{
+    ServerConfig,
+    files::Files,
+    inputs::{self, Outside},
+};
 
 /// More than any cluster needs; each partition costs every broker and every analyzer something.
 const PARTITIONS_MAX: u64 = 1024;
@@ -32,14 +36,22 @@ const KAFKA_KEYS: [&str; 7] = [
     "replication_factor",
 ];
 
-pub(super) fn read(top: &mut Reader<'_, '_>, server: &ServerConfig, files: &mut Files) -> BusConfig {
+/// What says nothing about other people's topics, on which brokers may be named beside the embedded log.
+const OF_THE_LOG_ALONE: [&str; 2] = ["partitions", "replication_factor"];
+
+pub(super) fn read(
+    top: &mut Reader<'_, '_>,
+    server: &ServerConfig,
+    files: &mut Files,
+) -> (BusConfig, Outside) {
     let embedded = BusConfig::Embedded(EmbeddedConfig::new(&server.data_dir));
-    let Some(mut bus) = top.mapping("bus") else { return embedded };
+    let Some(mut bus) = top.mapping("bus") else { return (embedded, Outside::default()) };
     let is_kafka = bus.choice("kind", &[("embedded", false), ("kafka", true)]).unwrap_or(false);
     let config = if is_kafka {
         read_kafka(&mut bus, server, files).map_or(embedded, BusConfig::Kafka)
     } else {
-        for key in KAFKA_KEYS {
+        let has_brokers = bus.get("brokers").is_some();
+        for key in KAFKA_KEYS.into_iter().filter(|key| !has_brokers || OF_THE_LOG_ALONE.contains(key)) {
             if let Some(node) = bus.get(key) {
                 let hint = "write kind: kafka to keep the log there";
                 bus.diagnostics().warning(node, format!("`{key}` says nothing without `kind: kafka`"), hint);
@@ -47,11 +59,16 @@ pub(super) fn read(top: &mut Reader<'_, '_>, server: &ServerConfig, files: &mut 
         }
         embedded
     };
+    let outside = inputs::read(&mut bus, &config, server, files);
     bus.finish();
-    config
+    (config, outside)
 }
 
-fn read_kafka(bus: &mut Reader<'_, '_>, server: &ServerConfig, files: &mut Files) -> Option<KafkaConfig> {
+pub(super) fn read_kafka(
+    bus: &mut Reader<'_, '_>,
+    server: &ServerConfig,
+    files: &mut Files,
+) -> Option<KafkaConfig> {
     bus.required("brokers");
     let brokers = bus.texts("brokers")?;
     let nodes = bus.list("brokers");

@@ -6,6 +6,7 @@
 
 mod bus;
 mod files;
+mod inputs;
 mod policy_texts;
 mod receivers;
 mod routing;
@@ -28,6 +29,7 @@ use policy::{
 };
 use secrecy::SecretString;
 
+pub(crate) use self::inputs::{Input, InputFormat, InputStart, Outside};
 pub(crate) use self::server::{Hooks, ServerConfig, ServerPlace};
 
 /// Everything that is configured, checked.
@@ -39,6 +41,7 @@ pub(crate) struct Config {
     pub(crate) server: ServerConfig,
     pub(crate) hooks: Hooks,
     pub(crate) bus: BusConfig,
+    pub(crate) outside: Outside,
     pub(crate) policy: Policy,
     pub(crate) policy_load: PolicyLoad,
     pub(crate) routing: ::router::Config,
@@ -137,11 +140,12 @@ fn read_into(path: Option<&Path>, last: Option<&PolicyLoad>, diagnostics: &Diagn
     let mut top = Reader::open(&node, "the file", diagnostics)?;
     let server = server::read_server(&mut top, &mut files);
     let hooks = server::read_hooks(&mut top, &mut files);
-    let bus = bus::read(&mut top, &server, &mut files);
+    let (bus, outside) = bus::read(&mut top, &server, &mut files);
     server::expect_tokens_off_loopback(&server, &node, diagnostics);
     let compiled = policy_texts::compile(&mut top, &name, &text, &mut files, last);
     let routed = routing::read(&mut top, &mut files, compiled.is_none());
     let ((policy, policy_load), (routing, receivers)) = (compiled?, routed?);
+    inputs::expect_brokers_for_targets(&policy, &outside, &node, diagnostics);
     let secrets = secrets::of_targets(&policy, &mut files, &node, diagnostics);
     Some(Config {
         path: path.map(Path::to_owned),
@@ -149,6 +153,7 @@ fn read_into(path: Option<&Path>, last: Option<&PolicyLoad>, diagnostics: &Diagn
         server,
         hooks,
         bus,
+        outside,
         policy,
         policy_load,
         routing,

@@ -91,7 +91,7 @@ fn team_secret(
 }
 
 /// The first scalar below `node` with this text: where to point at.
-fn find_text<'n>(node: &'n Node, text: &str) -> Option<&'n Node> {
+pub(super) fn find_text<'n>(node: &'n Node, text: &str) -> Option<&'n Node> {
     if node.text() == Some(text) {
         return Some(node);
     }

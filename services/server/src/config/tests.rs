@@ -4,7 +4,7 @@ use std::path::Path;
 
 use secrecy::ExposeSecret as _;
 
-use super::{check, load};
+use super::{InputFormat, InputStart, check, load};
 
 fn write(folder: &Path, text: &str) -> std::path::PathBuf {
     let path = folder.join("ripcord.yml");
@@ -423,4 +423,94 @@ fn a_secret_that_only_a_teams_target_names_is_missed_by_that_team_alone() {
     std::fs::write(folder.path().join("team.secret"), "whsec_dGhlIGRlbW8gc2lnbnMgaXRzIHdlYmhvb2tz").unwrap();
     let config = load(Some(&path)).unwrap_or_else(|errors| panic!("{errors}"));
     assert!(config.secrets.contains_key("team.secret"));
+}
+
+/// A log on disk beside the brokers of other people's topics.
+const TOPICS: &str = r#"
+bus:
+  brokers: ["kafka-1:9092"]
+  topic_prefix: shop
+  properties: { security.protocol: SASL_SSL, sasl.password_file: kafka.secret }
+  inputs:
+    - { topic: deployments, format: cloudevents }
+    - { topic: access-log, format: requests, start: earliest }
+policies: [ { target: { kafka: { topic: deploy-commands } } } ]
+"#;
+
+#[test]
+fn topics_of_others_stand_beside_either_log() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("kafka.secret"), "pull-here\n").unwrap();
+    for text in [TOPICS.to_owned(), TOPICS.replace("bus:\n", "bus:\n  kind: kafka\n")] {
+        let config = load(Some(&write(folder.path(), &text))).unwrap_or_else(|errors| panic!("{errors}"));
+        assert!(!config.warnings().any(|it| it.message.contains("says nothing")), "{text}");
+        let kafka = config.outside.kafka.unwrap();
+        assert_eq!((&*kafka.brokers[0], &*kafka.topic_prefix), ("kafka-1:9092", "shop"));
+        assert_eq!(kafka.properties["sasl.password"], "pull-here");
+        assert!(!format!("{kafka:?}").contains("pull-here"));
+        let inputs: Vec<_> =
+            config.outside.inputs.iter().map(|it| (&*it.topic, it.format, it.start)).collect();
+        assert_eq!(
+            inputs,
+            [
+                ("deployments", InputFormat::CloudEvents, InputStart::Latest),
+                ("access-log", InputFormat::Requests, InputStart::Earliest),
+            ]
+        );
+    }
+}
+
+#[test]
+fn faults_of_topics_are_said() {
+    for (text, message, hint) in [
+        (
+            "policies: [ { target: { kafka: { topic: x } } } ]\n",
+            "1:41: error: no brokers for the kafka target `x`",
+            "bus: { brokers",
+        ),
+        ("bus: { inputs: [ { topic: a, format: requests } ] }\n", "`inputs` need brokers", "brokers: ["),
+        (
+            "bus: { brokers: [\"a:1\"], inputs: [ { topic: a/b, format: requests } ] }\n",
+            "not the name of a Kafka topic",
+            "1 to 249",
+        ),
+        (
+            "bus: { brokers: [\"a:1\"], inputs: [ { topic: a, format: avro } ] }\n",
+            "`avro` is not one of cloudevents, requests",
+            "",
+        ),
+        ("bus: { brokers: [\"a:1\"], inputs: [ { topic: a } ] }\n", "`format` is missing", ""),
+        (
+            "bus: { brokers: [\"a:1\"], inputs: [ { topic: a, format: requests, from: x } ] }\n",
+            "unknown key `from`",
+            "",
+        ),
+        (
+            "bus: { brokers: [\"a:1\"], inputs: [ { topic: a, format: requests }, { topic: a, format: cloudevents } ] }\n",
+            "`a` is read already",
+            "",
+        ),
+        (
+            "bus: { kind: kafka, brokers: [\"a:1\"], inputs: [ { topic: ripcord.events.v1, format: requests } ] }\n",
+            "is one of the log's own topics",
+            "",
+        ),
+        ("bus: { brokers: [a] }\n", "\"a\" is not a host and a port", "kafka-1.example.org:9092"),
+        (
+            "bus: { brokers: [\"a:1\"], properties: { acks: 1 } }\n",
+            "the Kafka property `acks` cannot be set",
+            "",
+        ),
+        (
+            "bus: { brokers: [\"a:1\"], partitions: 3 }\n",
+            "`partitions` says nothing without `kind: kafka`",
+            "",
+        ),
+    ] {
+        let said = said(text);
+        assert!(said.contains(message) && said.contains(hint), "{text}:\n{said}");
+    }
+    let (_folder, path) = with_team("policies: [ { target: { kafka: { topic: team-commands } } } ]\n");
+    let config = load(Some(&path)).unwrap_or_else(|errors| panic!("{errors}"));
+    assert!(config.warnings().any(|it| it.message.contains("kafka target `team-commands`: nothing is sent")));
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use bus::Topic;
+use bus::{ReadError, Reader, Record, Topic};
 use console::SharedProjection;
 use model::{Decision, DecisionRecord, Partition, PolicyLoad, Position, Proposal};
 use tokio::sync::watch;
@@ -23,8 +23,10 @@ const RETRY_PAUSE: Duration = Duration::from_millis(500);
 pub(crate) struct Followed {
     pub(crate) projection: SharedProjection,
     decisions: Topic,
-    /// Everything before this position was applied.
+    /// Everything before this position was applied, or is gone.
     applied: watch::Receiver<Position>,
+    /// The furthest position that somebody waits for.
+    wanted: Arc<watch::Sender<Position>>,
     policy: Arc<Mutex<Option<PolicyLoad>>>,
 }
 
@@ -47,18 +49,20 @@ impl Followed {
     ) -> anyhow::Result<(Self, FollowRole)> {
         let bounds = decisions.bounds(Partition::HOME).await.context("the decisions log cannot be read")?;
         let (sender, applied) = watch::channel(bounds.first);
-        let followed = Self { projection, decisions, applied, policy: Arc::default() };
+        let wanted = Arc::new(watch::Sender::new(bounds.next));
+        let followed = Self { projection, decisions, applied, wanted, policy: Arc::default() };
         let role =
             FollowRole { followed: followed.clone(), applied: sender, from: bounds.first, poison, stop };
         Ok((followed, role))
     }
 
     /// Waits until everything that stands on the log now was applied; returns where that is.
-    pub(crate) async fn catch_up(&self) -> Result<Position, bus::ReadError> {
+    pub(crate) async fn catch_up(&self) -> Result<Position, ReadError> {
         let end = self.decisions.bounds(Partition::HOME).await?.next;
+        self.wanted.send_modify(|wanted| *wanted = (*wanted).max(end));
         let mut applied = self.applied.clone();
         // Fails only when the loop has ended: the process is stopping.
-        applied.wait_for(|applied| *applied >= end).await.map_err(|_| bus::ReadError::Closed)?;
+        applied.wait_for(|applied| *applied >= end).await.map_err(|_| ReadError::Closed)?;
         Ok(end)
     }
 
@@ -82,15 +86,22 @@ impl FollowRole {
     /// Runs until told to stop.
     pub(crate) async fn run(self) {
         let mut reader = self.followed.decisions.reader(Partition::HOME, self.from);
+        let mut wanted = self.followed.wanted.subscribe();
         loop {
             // Thousands of records are applied in one go; the server's other tasks get their turn in between.
             tokio::task::consume_budget().await;
+            let end = *wanted.borrow_and_update();
             let record = tokio::select! {
                 () = self.stop.cancelled() => return,
-                record = reader.next() => record,
+                record = next(&mut reader, end) => record,
+                changed = wanted.changed() => match changed {
+                    Ok(()) => continue,
+                    Err(_) => return,
+                },
             };
             match record {
-                Ok(record) => self.take(&record),
+                Ok(Some(record)) => self.take(&record),
+                Ok(None) => drop(self.applied.send_replace(end)),
                 Err(error) => {
                     tracing::error!(%error, "the decisions log cannot be read");
                     tokio::time::sleep(RETRY_PAUSE).await;
@@ -99,7 +110,7 @@ impl FollowRole {
         }
     }
 
-    fn take(&self, record: &bus::Record) {
+    fn take(&self, record: &Record) {
         self.poison.note_missing("decisions", Partition::HOME, record);
         match read_decision(record) {
             Ok(decision) => {
@@ -111,4 +122,9 @@ impl FollowRole {
         }
         self.applied.send_replace(Position(record.position.0 + 1));
     }
+}
+
+/// The next record; `None` where the last ones before `end` are gone, so that nobody waits for those.
+async fn next(reader: &mut Reader, end: Position) -> Result<Option<Record>, ReadError> {
+    if reader.position() < end { reader.next_before(end).await } else { reader.next().await.map(Some) }
 }

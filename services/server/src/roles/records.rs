@@ -1,7 +1,7 @@
 //! Records of the events log, read back. One that nobody can read is counted, kept as a dead letter and skipped:
 //! it would stop all services for one sender's fault.
 
-use bus::{NewRecord, Topic};
+use bus::{Append, Delivered, NewRecord, Topic};
 use model::{Event, Partition};
 use prometheus::{IntCounterVec, Registry};
 use proto::{EnvelopeBody, EventEnvelope};
@@ -20,6 +20,13 @@ pub(crate) struct Poison {
 pub(crate) struct Unreadable {
     reason: &'static str,
     detail: String,
+}
+
+impl Unreadable {
+    /// `reason` becomes a metric's label: a closed list.
+    pub(crate) fn new(reason: &'static str, detail: impl std::fmt::Display) -> Self {
+        Self { reason, detail: detail.to_string() }
+    }
 }
 
 impl Poison {
@@ -54,14 +61,8 @@ impl Poison {
     /// where dead letters cannot be written, the record still stands on its own log until retention takes it.
     pub(crate) fn bury(&self, topic: &str, partition: Partition, record: &bus::Record, why: &Unreadable) {
         self.note(topic, partition, record, why);
-        let letter = NewRecord::new(record.at, record.payload.clone())
-            .keyed(record.key.clone())
-            .with_header("ripcord-original-topic", topic.to_owned())
-            .with_header("ripcord-original-partition", partition.to_string())
-            .with_header("ripcord-original-position", record.position.0.to_string())
-            .with_header("ripcord-error", why.reason)
-            .with_header("ripcord-error-detail", why.detail.clone())
-            .with_header("ripcord-version", env!("CARGO_PKG_VERSION"));
+        let letter = NewRecord::new(record.at, record.payload.clone()).keyed(record.key.clone());
+        let letter = addressed(letter, topic, partition, record.position.0, why);
         let buried = self.dead_letters.append(Partition::HOME, letter);
         tokio::spawn(async move {
             if let Err(error) = buried.await {
@@ -69,6 +70,47 @@ impl Poison {
             }
         });
     }
+
+    /// As [`Self::note`], of another's message: its sender's fault, told each time that there are twice as many, since
+    /// a whole topic may be of another kind than somebody thought.
+    pub(crate) fn note_message(&self, message: &Delivered, why: &Unreadable) {
+        let count = self.count.with_label_values(&[&*message.topic, why.reason]);
+        count.inc();
+        let (topic, offset, so_far, detail) = (&*message.topic, message.offset.0, count.get(), &why.detail);
+        if so_far.is_power_of_two() {
+            let partition = message.partition;
+            tracing::warn!(topic, %partition, offset, so_far, detail, "messages cannot be read, or not all of them");
+        }
+    }
+
+    /// Keeps another's message as it came, its own headers first, with where it came from and why it is here.
+    pub(crate) fn bury_message(&self, message: &Delivered, why: &Unreadable) -> Append {
+        let payload = message.payload.clone().unwrap_or_default();
+        let letter = NewRecord::new(telemetry::clock::now(), payload).keyed(message.key.clone());
+        let letter = message.headers.iter().fold(letter, |letter, (name, value)| {
+            letter.with_header(name, value.clone().unwrap_or_default())
+        });
+        let letter = letter.with_header("ripcord-original-timestamp", message.at.to_string());
+        let letter = addressed(letter, &message.topic, message.partition, message.offset.0, why);
+        self.dead_letters.append(Partition::HOME, letter)
+    }
+}
+
+/// Where a dead letter came from, and why it is one.
+fn addressed(
+    letter: NewRecord,
+    topic: &str,
+    partition: Partition,
+    position: u64,
+    why: &Unreadable,
+) -> NewRecord {
+    letter
+        .with_header("ripcord-original-topic", topic.to_owned())
+        .with_header("ripcord-original-partition", partition.to_string())
+        .with_header("ripcord-original-position", position.to_string())
+        .with_header("ripcord-error", why.reason)
+        .with_header("ripcord-error-detail", why.detail.clone())
+        .with_header("ripcord-version", env!("CARGO_PKG_VERSION"))
 }
 
 /// The record's event; telemetry that ingest decoded in this process is not decoded again.

@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, time::Duration};
 use analyzer::{Analyzer, Keeper};
 use anyhow::Context as _;
 use bus::{Bounds, Bus};
+use bytes::Bytes;
 use model::{
     Decision, DecisionRecord, Event, EventBody, EventId, Partition, PolicyLoad, Position, Proposal,
     ReleaseId, Standing, Timestamp,
@@ -34,10 +35,12 @@ pub(crate) async fn restore(
     longest_window: Duration,
     poison: &Poison,
 ) -> anyhow::Result<Restored> {
+    // First: what a snapshot relies on was written before it.
+    let snapshot = load_snapshot(bus, partition).await;
     let decisions_end = followed.catch_up().await.context("the decisions log cannot be read")?;
     let decided = followed.projection.read().standing().decided(partition);
     let bounds = bus.events.bounds(partition).await.context("the events log cannot be read")?;
-    if let Some(restored) = from_snapshot(bus, partition, decided, bounds).await {
+    if let Some(restored) = snapshot.and_then(|bytes| from_snapshot(&bytes, partition, decided, bounds)) {
         return Ok(restored);
     }
     let mut past = read_decisions(bus, partition, decisions_end).await?;
@@ -48,21 +51,38 @@ pub(crate) async fn restore(
     Ok(Restored { keeper, next, end: bounds.next, is_from_snapshot: false })
 }
 
-/// The snapshot, if it can be read and the log still holds every event behind it.
-async fn from_snapshot(
-    bus: &Bus,
+/// Lets events go on behind every position that decisions or the snapshot speak of. Where the events log lost its
+/// end they remember more than it does, and what came next would be taken for what was judged already. To be called
+/// before the first append.
+pub(crate) async fn keep_positions(bus: &Bus, followed: &Followed) {
+    for partition in (0..bus.events.partitions()).map(Partition) {
+        let decided = followed.projection.read().standing().decided(partition);
+        let snapshot = load_snapshot(bus, partition).await;
+        let taken = snapshot.and_then(|bytes| Keeper::taken(&bytes));
+        if let Some(Position(newest)) = decided.max(taken) {
+            bus.events.skip_to(partition, Position(newest.saturating_add(1)));
+        }
+    }
+}
+
+async fn load_snapshot(bus: &Bus, partition: Partition) -> Option<Bytes> {
+    match bus.snapshots.load(partition).await {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            tracing::warn!(%error, %partition, "the snapshot cannot be read; the log tells the same, slower");
+            None
+        }
+    }
+}
+
+/// The snapshot, if it can be used and the log still holds every event behind it.
+fn from_snapshot(
+    bytes: &[u8],
     partition: Partition,
     decided: Option<Position>,
     bounds: Bounds,
 ) -> Option<Restored> {
-    let bytes = match bus.snapshots.load(partition).await {
-        Ok(bytes) => bytes?,
-        Err(error) => {
-            tracing::warn!(%error, %partition, "the snapshot cannot be read; the log tells the same, slower");
-            return None;
-        }
-    };
-    let (keeper, position) = match Keeper::from_snapshot(partition, &bytes, decided) {
+    let (keeper, position) = match Keeper::from_snapshot(partition, bytes, decided) {
         Ok(restored) => restored,
         Err(error) => {
             tracing::warn!(%error, %partition, "the snapshot is not used; the log tells the same, slower");

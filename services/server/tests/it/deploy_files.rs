@@ -12,7 +12,7 @@ fn deploy(name: &str) -> std::path::PathBuf {
 
 #[test]
 fn the_example_configurations_are_accepted() {
-    for name in ["ripcord.yml", "ripcord-container.yml"] {
+    for name in ["ripcord.yml", "ripcord-container.yml", "ripcord-kafka.yml"] {
         let folder = tempfile::tempdir().unwrap();
         std::fs::copy(deploy(name), folder.path().join(name)).unwrap();
         for secret in ["webhook.secret", "slack.token"] {

@@ -34,13 +34,13 @@ async fn while_the_broker_is_dead_everything_is_refused_and_what_was_taken_is_co
     parts.roll_back("before", &target).await;
     let lines = Lines::start(&parts.front);
     lines.until_more(50).await;
-    broker.kill().await;
+    broker.kill(1).await;
     until("a refusal", async || (lines.count(Answer::Refused) > 0).then_some(())).await;
     until("not ready", async || is_ready(&parts.front).await.filter(|is_ready| !is_ready)).await;
     let healthy = parts.front.http.get(format!("{}/-/healthy", parts.front.url)).send().await.unwrap();
     assert!(healthy.status().is_success());
 
-    broker.restart().await;
+    broker.restart(1).await;
     for system in [&parts.front, &parts.back].into_iter().chain(&parts.analyzers) {
         system.until_ready().await;
     }

@@ -205,7 +205,7 @@ fn a_command_goes_out_as_an_event() {
             "ce_id: cmd_1",
             "ce_type: ripcord.rollback.v1",
             "ce_source: /ripcord/eu",
-            "ce_subject: rel_1",
+            "ce_subject: checkout",
             "ce_time: 2026-11-23T10:00:00.123Z",
         ]
     );

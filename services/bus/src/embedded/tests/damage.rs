@@ -156,6 +156,82 @@ async fn positions_that_somebody_may_have_seen_are_not_given_again() {
 }
 
 #[tokio::test]
+async fn what_is_read_up_to_an_end_ends_though_the_end_is_damaged() {
+    let disk = written().await;
+    disk.damage(&segment_path(20), |bytes| bytes[36] ^= 1);
+    let topic = open(&disk, small());
+    let end = topic.bounds().next;
+    assert_eq!(end, Position(RECORDS));
+    let mut reader = topic.reader(Position(0));
+    let mut read = Vec::new();
+    while let Some(record) = reader.next_before(end).await.unwrap() {
+        read.push(record.position.0);
+    }
+    assert_eq!(read, (0..20).collect::<Vec<_>>());
+    assert_eq!(reader.position(), end);
+    let after = append(&topic, "after").await.unwrap();
+    assert_eq!(reader.next_before(end).await.unwrap(), None, "what comes is not before the end");
+    let record = reader.next().await.unwrap();
+    assert_eq!((record.position, record.missing_before), (after, 2), "nothing was swallowed");
+}
+
+#[tokio::test]
+async fn positions_that_somebody_remembers_are_skipped_and_the_loss_is_told() {
+    for (story, remembered, next) in [
+        ("the end is where it was", RECORDS, RECORDS),
+        ("somebody saw less", 3, RECORDS),
+        ("somebody saw more", RECORDS + 7, RECORDS + 7),
+    ] {
+        let disk = written().await;
+        let topic = open(&disk, small());
+        topic.skip_to(Position(remembered));
+        assert_eq!(topic.bounds().next, Position(next), "{story}");
+        let mut reader = topic.reader(Position(RECORDS));
+        assert_eq!(append(&topic, "after").await.unwrap(), Position(next), "{story}");
+        let record = reader.next().await.unwrap();
+        assert_eq!((record.position.0, record.missing_before), (next, next - RECORDS), "{story}");
+        let lost = u64::from(next > RECORDS);
+        assert_eq!(topic.statistics().corrupt_records.min(1), lost, "{story}");
+        topic.close().await;
+        let again = open(&disk, small());
+        assert_eq!(again.bounds().next, Position(next + 1), "{story}: after another restart");
+        let records = read(&again);
+        assert_eq!(records.len() as u64, RECORDS + 1, "{story}");
+        assert_eq!(texts(&records).pop(), Some("after"), "{story}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_of_another_topic_is_set_aside_as_it_is() {
+    let disk = Memory::default();
+    let open_both = || {
+        let open = |name| open_topic(Arc::new(disk.clone()), dir(), name, small(), ()).unwrap();
+        (open("events"), open("decisions"))
+    };
+    let (events, decisions) = open_both();
+    append(&events, "an event").await.unwrap();
+    append(&decisions, "a decision").await.unwrap();
+    events.close().await;
+    decisions.close().await;
+    let of_decisions = segment::path(&dir().join("decisions"), 0);
+    disk.swap(&segment_path(0), &of_decisions);
+    let (events, decisions) = open_both();
+    for topic in [&events, &decisions] {
+        assert_eq!(read(topic).len(), 0);
+        assert!(topic.statistics().torn_bytes > 0);
+        append(topic, "after").await.unwrap();
+        assert_eq!(texts(&read(topic)), ["after"]);
+        topic.close().await;
+    }
+    // A person who sees what happened puts them back.
+    let aside = |dir: &Path| dir.join("00000000000000000000.log.unreadable-1");
+    disk.rename(&aside(&dir().join("events")), &of_decisions).unwrap();
+    disk.rename(&aside(&dir().join("decisions")), &segment_path(0)).unwrap();
+    let (events, decisions) = open_both();
+    assert_eq!((texts(&read(&events)), texts(&read(&decisions))), (vec!["an event"], vec!["a decision"]));
+}
+
+#[tokio::test]
 async fn damage_found_while_running_is_counted_once_and_costs_no_later_record() {
     let disk = Memory::default();
     let topic = open(&disk, TopicConfig { tail_bytes_max: 0, ..TopicConfig::default() });

@@ -13,8 +13,10 @@ use std::{
 use model::{Position, Timestamp};
 
 use crate::embedded::{
-    Append, AppendError, NewRecord, OpenError, Record, Topic, TopicConfig, open::open_topic, segment,
-    storage::memory::Memory,
+    Append, AppendError, NewRecord, OpenError, Record, Topic, TopicConfig,
+    open::open_topic,
+    segment,
+    storage::{Storage as _, memory::Memory},
 };
 
 /// Segments of a few records and nothing in memory: every path of the reader and the writer is walked.

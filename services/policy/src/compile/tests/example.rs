@@ -60,7 +60,7 @@ fn the_policy_is_cut_out_of_the_whole_and_compiled() {
         ripcord.yml:31:5: warning: `slo` is parsed but does not act yet
           hint: until it does, no burn rate is watched
         ripcord.yml:32:15: warning: the target `argo_rollout` is parsed but does not act yet: nothing is executed
-          hint: use a webhook or exec target until it does"#]].assert_eq(&shown(&diagnostics));
+          hint: use a webhook, exec or kafka target until it does"#]].assert_eq(&shown(&diagnostics));
     expect![[r#"
         error_rate: error_rate > 1% over 5m for 0s, 10 requests, Exact => immediate_rollback
         business_metrics: conversion_rate < baseline * 0.9 over 15m for 0s, 10 requests, Exact => alert_and_prepare_rollback"#]].assert_eq(&triggers(&policy.unwrap().effective("checkout", "production")));

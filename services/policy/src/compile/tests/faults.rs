@@ -317,6 +317,7 @@ policies:
   - targets: [ { exec: { argv: [] } }, { exec: {} } ]
   - target: { webhook: { url: "http://a b", secret_file: s, timeout: 2h, headers: { "X y": a } } }
   - { target: { exec: { argv: [a] } }, targets: [] }
+  - targets: [ { kafka: {} }, { kafka: { topic: a b } }, { kafka: { topic: ".." } }, { kafka: { topic: a.b_c-D, key: x } } ]
 "#,
         expect![[r#"
             ripcord.yml:3:24: warning: this webhook is sent unsigned: its receiver cannot tell who asks for a rollback
@@ -335,7 +336,14 @@ policies:
               hint: from 100ms to 1h
             ripcord.yml:7:85: error: `X y` is not a header with a value of one line
             ripcord.yml:8:40: error: `target` and `targets` exclude each other
-              hint: keep one of them"#]],
+              hint: keep one of them
+            ripcord.yml:9:25: error: `topic` is missing
+            ripcord.yml:9:49: error: `topic`: not the name of a Kafka topic
+              hint: 1 to 249 of letters, digits, `.`, `_` and `-`, and not `.` or `..`
+            ripcord.yml:9:76: error: `topic`: not the name of a Kafka topic
+              hint: 1 to 249 of letters, digits, `.`, `_` and `-`, and not `.` or `..`
+            ripcord.yml:9:113: error: unknown key `key`
+              hint: known here: topic"#]],
     );
 }
 

@@ -93,7 +93,7 @@ fn targets_that_are_unsafe_or_do_not_act_are_warned_about() {
             ripcord.yml:3:55: warning: the header `Authorization` holds a secret, and policies are written to the log
               hint: sign with `secret_file` instead
             ripcord.yml:4:18: warning: the target `argo_rollout` is parsed but does not act yet: nothing is executed
-              hint: use a webhook or exec target until it does
+              hint: use a webhook, exec or kafka target until it does
             ripcord.yml:5:5: warning: a policy for a cluster is parsed but does not act yet: it holds for no service
               hint: leave it away, and keep environments apart by cluster
             ripcord.yml:6:5: warning: `slo` is parsed but does not act yet

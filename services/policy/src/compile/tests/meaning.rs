@@ -120,6 +120,12 @@ fn a_target_of_a_kind_to_come_replaces_one_that_acts() {
 }
 
 #[test]
+fn a_topic_is_a_target() {
+    let policy = accepted("policies: [ { target: { kafka: { topic: deploy-commands } } } ]");
+    assert_eq!(policy.effective("a", "x").targets, [Target::Kafka { topic: "deploy-commands".into() }]);
+}
+
+#[test]
 fn configured_metrics_come_first_and_request_events_stay_behind_them() {
     let policy = accepted(
         r#"

@@ -1,0 +1,70 @@
+//! What a message says.
+
+use bus::Delivered;
+use model::{EventBody, Timestamp};
+use proto::wire::{
+    DecodeError, Rejected,
+    cloudevents::{self, Occurrence},
+    requests,
+};
+
+use crate::{config::InputFormat, roles::records::Unreadable};
+
+/// A message that was read.
+#[derive(Debug, Default)]
+pub(super) struct Content {
+    /// `None`: nothing in it means anything here.
+    pub(super) event: Option<EventBody>,
+    /// Request events in it.
+    pub(super) requests: usize,
+    /// Why some of its lines were left out.
+    pub(super) rejected: Option<Unreadable>,
+}
+
+/// Reads a message as its HTTP endpoint would.
+pub(super) fn read(format: InputFormat, message: &Delivered, now: Timestamp) -> Result<Content, Unreadable> {
+    // On a compacted topic this deletes what its key said; nothing of it is news.
+    let Some(payload) = &message.payload else { return Ok(Content::default()) };
+    match format {
+        InputFormat::CloudEvents => {
+            let headers = message.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref()));
+            let occurrence = cloudevents::kafka::decode(headers, Some(payload))
+                .map_err(|error| Unreadable::new("cloudevents", error))?;
+            Ok(match occurrence {
+                Occurrence::Deployment(event) => {
+                    Content { event: Some(EventBody::Deployment(event)), ..Content::default() }
+                }
+                Occurrence::Ignored { .. } => Content::default(),
+            })
+        }
+        InputFormat::Requests => read_requests(payload, stamp(message.at, now)),
+    }
+}
+
+/// When a request without a time of its own was: when its message was sent. Not in the future, whatever its
+/// producer's clock says.
+fn stamp(at: Timestamp, now: Timestamp) -> Timestamp {
+    if at.as_millis() > 0 { at.min(now) } else { now }
+}
+
+fn read_requests(payload: &[u8], at: Timestamp) -> Result<Content, Unreadable> {
+    let decoded = requests::decode_message(payload, at).map_err(|error| unreadable(&error))?;
+    let rejected = (!decoded.rejected.is_empty()).then(|| left_out(&decoded.rejected));
+    match rejected {
+        Some(why) if decoded.body.is_empty() => Err(why),
+        rejected => Ok(Content {
+            requests: decoded.body.len(),
+            event: (!decoded.body.is_empty()).then_some(EventBody::Requests(decoded.body)),
+            rejected,
+        }),
+    }
+}
+
+fn unreadable(error: &DecodeError) -> Unreadable {
+    Unreadable::new("requests", error)
+}
+
+fn left_out(rejected: &Rejected) -> Unreadable {
+    let first = rejected.examples.first().map_or("", String::as_str);
+    Unreadable::new("requests", format!("{} lines were left out; first: {first}", rejected.parts))
+}
