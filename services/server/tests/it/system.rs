@@ -14,6 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The process and its folder; killed when dropped.
 pub(crate) struct System {
     child: Child,
+    environment: Vec<(String, String)>,
     pub(crate) url: String,
     pub(crate) folder: tempfile::TempDir,
     pub(crate) http: reqwest::Client,
@@ -27,15 +28,35 @@ impl System {
 
     pub(crate) async fn start_with_files(config: &str, files: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let address = free_address();
-        std::fs::write(folder.path().join("ripcord.yml"), config.replace("LISTEN", &address)).unwrap();
         for (name, text) in files {
             std::fs::write(folder.path().join(name), text).unwrap();
         }
-        let child = spawn(folder.path());
-        let system = Self { child, url: format!("http://{address}"), folder, http: client() };
+        let system = Self::begin(folder, config, &[]);
         system.until_ready().await;
         system
+    }
+
+    /// Starts in a folder that may hold a data directory, with these variables in its environment, and waits for
+    /// nothing.
+    pub(crate) fn begin(folder: tempfile::TempDir, config: &str, environment: &[(&str, &str)]) -> Self {
+        let address = free_address();
+        std::fs::write(folder.path().join("ripcord.yml"), config.replace("LISTEN", &address)).unwrap();
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let environment: Vec<_> = environment.iter().map(owned).collect();
+        let child = spawn(folder.path(), &environment);
+        Self { child, environment, url: format!("http://{address}"), folder, http: client() }
+    }
+
+    /// Until it is ready, or has ended: with which code.
+    pub(crate) async fn until_ready_or_ended(&mut self) -> Result<(), Option<i32>> {
+        until("ripcord is ready or has ended", async || {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return Some(Err(status.code()));
+            }
+            let answer = self.http.get(format!("{}/-/ready", self.url)).send().await.ok()?;
+            answer.status().is_success().then_some(Ok(()))
+        })
+        .await
     }
 
     /// `kill -9`, then the same folder again.
@@ -50,15 +71,20 @@ impl System {
         self.child.wait().unwrap();
     }
 
+    /// The same folder again, after the process has ended, without waiting for anything.
+    pub(crate) fn respawn(&mut self) {
+        self.child = spawn(self.folder.path(), &self.environment);
+    }
+
     /// The same folder again, after the process has ended.
     pub(crate) async fn start_again(&mut self) {
-        self.child = spawn(self.folder.path());
+        self.child = spawn(self.folder.path(), &self.environment);
         self.until_ready().await;
     }
 
     /// The same folder again, where it has no way to become ready: until it listens.
     pub(crate) async fn start_again_unready(&mut self) {
-        self.child = spawn(self.folder.path());
+        self.child = spawn(self.folder.path(), &self.environment);
         until("ripcord listens", async || {
             self.http.get(format!("{}/-/healthy", self.url)).send().await.ok().map(drop)
         })
@@ -166,11 +192,12 @@ impl Drop for System {
     }
 }
 
-fn spawn(folder: &Path) -> Child {
+fn spawn(folder: &Path, environment: &[(String, String)]) -> Child {
     let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("ripcord.log")).unwrap();
     Command::new(binary())
         .args(["serve", "--log", "info", "--config", "ripcord.yml"])
         .current_dir(folder)
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdout(Stdio::null())
         .stderr(log)
         .spawn()
