@@ -4,6 +4,7 @@
 
 mod alertmanager;
 mod attribution;
+mod backup;
 mod bad_input;
 mod broker;
 mod cli;
