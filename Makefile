@@ -1,5 +1,5 @@
 # `make demo` shows Ripcord at work, `make test` proves it. Both install what they lack.
-.PHONY: demo test soak sim check bench bench-stores build
+.PHONY: demo test soak soak-embedded sim check bench bench-stores build
 
 RELEASE = $(or $(CARGO_TARGET_DIR),target)/release
 
@@ -20,6 +20,12 @@ soak:
 
 sim:
 	SEEDS=$(or $(SEEDS),10000) cargo test --release --package sim every_promise -- --nocapture
+
+# The log on disk: ROUNDS kills at random moments under load, and every damage to every file of a data directory.
+# SEED=… repeats the moments and the bytes.
+soak-embedded:
+	ROUNDS=$(or $(ROUNDS),300) DAMAGES=all cargo test --package ripcord --test it -- --nocapture --test-threads 1 \
+		what_was_acked_is_kept whatever_happens_to_whichever_file
 
 check:
 	@.ci/setup check

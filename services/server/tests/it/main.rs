@@ -4,13 +4,16 @@
 
 mod alertmanager;
 mod attribution;
+mod backup;
 mod bad_input;
 #[path = "../../../bus/tests/conformance/broker.rs"]
 #[allow(dead_code, reason = "what these stories do not need")]
 mod broker;
 mod cli;
 mod crash;
+mod damage;
 mod deploy_files;
+mod failing_disk;
 mod faults;
 mod http_edge;
 mod judgement;

@@ -40,8 +40,8 @@ pub(crate) async fn scrape_thrice(system: &System, service: &str, version: &str,
     }
 }
 
-/// Requests of a service in the last five minutes.
+/// Requests of a service in the longest of its windows, half an hour at most.
 pub(crate) async fn requests(system: &System, service: &str) -> Option<u64> {
-    let values = system.get(&format!("/api/v1/services/{service}/metrics?window=5m")).await;
+    let values = system.get(&format!("/api/v1/services/{service}/metrics?window=30m")).await;
     values["versions"][0]["requests"].as_u64()
 }

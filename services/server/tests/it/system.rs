@@ -16,6 +16,7 @@ pub(crate) struct System {
     child: Child,
     /// As the command line names them; none: all.
     roles: String,
+    environment: Vec<(String, String)>,
     pub(crate) url: String,
     pub(crate) folder: tempfile::TempDir,
     pub(crate) http: reqwest::Client,
@@ -36,13 +37,43 @@ impl System {
     /// Starts some of the roles, and waits for nothing.
     pub(crate) fn launch(roles: &str, config: &str, files: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let address = free_address();
-        std::fs::write(folder.path().join("ripcord.yml"), config.replace("LISTEN", &address)).unwrap();
         for (name, text) in files {
             std::fs::write(folder.path().join(name), text).unwrap();
         }
-        let child = spawn(folder.path(), roles);
-        Self { child, roles: roles.to_owned(), url: format!("http://{address}"), folder, http: client() }
+        Self::begin_roles(folder, roles, config, &[])
+    }
+
+    /// Starts in a folder that may hold a data directory, with these variables in its environment, and waits for
+    /// nothing.
+    pub(crate) fn begin(folder: tempfile::TempDir, config: &str, environment: &[(&str, &str)]) -> Self {
+        Self::begin_roles(folder, "", config, environment)
+    }
+
+    fn begin_roles(
+        folder: tempfile::TempDir,
+        roles: &str,
+        config: &str,
+        environment: &[(&str, &str)],
+    ) -> Self {
+        let address = free_address();
+        std::fs::write(folder.path().join("ripcord.yml"), config.replace("LISTEN", &address)).unwrap();
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let environment: Vec<_> = environment.iter().map(owned).collect();
+        let child = spawn(folder.path(), roles, &environment);
+        let roles = roles.to_owned();
+        Self { child, roles, environment, url: format!("http://{address}"), folder, http: client() }
+    }
+
+    /// Until it is ready, or has ended: with which code.
+    pub(crate) async fn until_ready_or_ended(&mut self) -> Result<(), Option<i32>> {
+        until("ripcord is ready or has ended", async || {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return Some(Err(status.code()));
+            }
+            let answer = self.http.get(format!("{}/-/ready", self.url)).send().await.ok()?;
+            answer.status().is_success().then_some(Ok(()))
+        })
+        .await
     }
 
     /// `kill -9`, then the same folder again.
@@ -65,7 +96,7 @@ impl System {
 
     /// The same folder again, without waiting for anything.
     pub(crate) fn launch_again(&mut self) {
-        self.child = spawn(self.folder.path(), &self.roles);
+        self.child = spawn(self.folder.path(), &self.roles, &self.environment);
     }
 
     /// The same folder again, where it has no way to become ready: until it listens.
@@ -178,13 +209,14 @@ impl Drop for System {
     }
 }
 
-fn spawn(folder: &Path, roles: &str) -> Child {
+fn spawn(folder: &Path, roles: &str, environment: &[(String, String)]) -> Child {
     let log = std::fs::OpenOptions::new().create(true).append(true).open(folder.join("ripcord.log")).unwrap();
     let mut command = Command::new(binary());
     command.args(["serve", "--log", "info", "--config", "ripcord.yml"]);
     if !roles.is_empty() {
         command.args(["--roles", roles]);
     }
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
     command.current_dir(folder).stdout(Stdio::null()).stderr(log).spawn().unwrap()
 }
 
