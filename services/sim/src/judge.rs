@@ -1,172 +1,70 @@
-//! The judge role without its log and threads; mirrors `server`'s `roles/judge.rs` and `roles/replay.rs`.
+//! One partition's judge without its threads; mirrors `server`'s `roles/keep.rs`.
 
-use std::{collections::BTreeMap, time::Duration};
+use analyzer::Keeper;
+use model::{DecisionRecord, Partition, Position};
 
-use analyzer::Analyzer;
-use arbiter::Arbiter;
-use model::{
-    Decision, DecisionRecord, Event, EventBody, EventId, PolicyLoad, Position, Proposal, ReleaseId, Timestamp,
-};
-
-/// As in the judge role: how long the decisions log may be silent before it notes how far was judged.
-const NOTE_PROGRESS_AFTER: Duration = Duration::from_secs(60);
-
-/// Both logs. A position is an index.
-#[derive(Debug, Default)]
-pub(crate) struct Logs {
-    pub(crate) events: Vec<Event>,
-    pub(crate) decisions: Vec<DecisionRecord>,
-}
+use crate::{log::Log, restore::Restored};
 
 #[derive(Debug)]
 pub(crate) struct Judge {
-    pub(crate) analyzer: Analyzer,
-    pub(crate) arbiter: Arbiter,
-    pub(crate) now: Timestamp,
-    noted_at: Timestamp,
-    pub(crate) next_event: usize,
+    pub(crate) partition: Partition,
+    pub(crate) keeper: Keeper,
+    /// Number of the next event.
+    next: usize,
+    /// The newest event whose record, if any, is on the log.
+    taken: Option<Position>,
+    /// Said of an event and not on the log yet; judging waits for it.
+    unwritten: Option<(Position, DecisionRecord)>,
+    /// The newest event in the last snapshot.
+    holds: Option<Position>,
 }
 
 impl Judge {
-    pub(crate) fn new() -> Self {
-        Self {
-            analyzer: Analyzer::new(),
-            arbiter: Arbiter::new(),
-            now: Timestamp::MIN,
-            noted_at: Timestamp::MIN,
-            next_event: 0,
+    pub(crate) fn new(partition: Partition, restored: Restored, log: &Log) -> Self {
+        let Restored { keeper, next, is_from_snapshot } = restored;
+        let taken = next.0.checked_sub(1).map(Position);
+        let next = log.events_of(partition).number_of(next);
+        let holds = taken.filter(|_| is_from_snapshot);
+        Self { partition, keeper, next, taken, unwritten: None, holds }
+    }
+
+    /// Judges the next event, unless something waits to be written. Whether there was one.
+    pub(crate) fn take_next(&mut self, log: &Log) -> bool {
+        let Some((position, event)) = log.events_of(self.partition).get(self.next) else { return false };
+        self.next += 1;
+        match self.keeper.judge(position, event) {
+            Some(record) => self.unwritten = Some((position, record)),
+            None => self.taken = Some(position),
+        }
+        true
+    }
+
+    /// What is to be appended before judging goes on.
+    pub(crate) fn unwritten(&self) -> Option<&DecisionRecord> {
+        self.unwritten.as_ref().map(|(_, record)| record)
+    }
+
+    pub(crate) fn note_written(&mut self) {
+        if let Some((position, _)) = self.unwritten.take() {
+            self.taken = Some(position);
         }
     }
 
-    /// Judges the next event; the record to append, if there is anything to note.
-    pub(crate) fn judge_next(&mut self, event: &Event) -> Option<DecisionRecord> {
-        let position = Position(self.next_event as u64);
-        self.next_event += 1;
-        let decisions = self.judge(position, event);
-        let is_progress_due = self.now.since(self.noted_at) >= NOTE_PROGRESS_AFTER;
-        if decisions.is_empty() && !is_progress_due {
-            return None;
-        }
-        self.noted_at = self.now;
-        Some(DecisionRecord { cause: event.id.clone(), position, at: self.now, decisions })
+    /// Whether everything that stands in the partition was judged and is on the log.
+    pub(crate) fn is_up_to_date(&self, log: &Log) -> bool {
+        self.unwritten.is_none() && self.next == log.events_of(self.partition).len()
     }
 
-    fn judge(&mut self, position: Position, event: &Event) -> Vec<Decision> {
-        self.now = self.now.max(event.at);
-        let mut decisions = Vec::new();
-        if self.arbiter.poll_timeout().is_some_and(|due| due <= self.now) {
-            self.arbiter.handle_timeout(self.now);
-            self.drain_arbiter(&mut decisions);
-        }
-        if self.analyzer.poll_timeout().is_some_and(|due| due <= self.now) {
-            self.analyzer.handle_timeout(self.now);
-        }
-        self.analyzer.handle_event(self.now, position, event);
-        while let Some(proposal) = self.analyzer.poll_proposal() {
-            self.arbiter.handle_proposal(self.now, &event.id, &proposal);
-            decisions.push(Decision::Proposal(proposal));
-            self.drain_arbiter(&mut decisions);
-        }
-        decisions
+    /// The state as bytes, if it is all on the log and there is anything new in it. `skips_unwritten: false` is a
+    /// fault put in on purpose: the snapshot is taken as if what waits to be written were.
+    pub(crate) fn snapshot(&mut self, skips_unwritten: bool) -> Option<Vec<u8>> {
+        let taken = match &self.unwritten {
+            Some(_) if skips_unwritten => return None,
+            Some((position, _)) => Some(*position),
+            None => self.taken,
+        };
+        let taken = taken.filter(|_| taken > self.holds)?;
+        self.holds = Some(taken);
+        Some(self.keeper.snapshot(taken))
     }
-
-    fn drain_arbiter(&mut self, decisions: &mut Vec<Decision>) {
-        while let Some(decision) = self.arbiter.poll_decision() {
-            decisions.push(decision);
-        }
-    }
-
-    /// Rebuilds the judge from both logs. `skips_repeats: false` is a fault put in on purpose: a record that
-    /// stands twice on the log counts twice.
-    pub(crate) fn restore(logs: &Logs, longest_window: Duration, skips_repeats: bool) -> Self {
-        let mut past = Past::default();
-        for record in &logs.decisions {
-            // After a failed write the same record may stand there twice.
-            if skips_repeats && past.decided >= Some(record.position) {
-                continue;
-            }
-            past.take(record);
-        }
-        past.replay_events(&logs.events, longest_window);
-        Self {
-            analyzer: past.analyzer,
-            arbiter: past.arbiter,
-            now: past.now,
-            noted_at: past.now,
-            next_event: past.decided.map_or(0, |Position(at)| at as usize + 1),
-        }
-    }
-}
-
-struct Past {
-    arbiter: Arbiter,
-    analyzer: Analyzer,
-    decided: Option<Position>,
-    now: Timestamp,
-    policies: Vec<(Position, PolicyLoad)>,
-    watched: BTreeMap<ReleaseId, Timestamp>,
-}
-
-impl Default for Past {
-    fn default() -> Self {
-        Self {
-            arbiter: Arbiter::new(),
-            analyzer: Analyzer::new(),
-            decided: None,
-            now: Timestamp::MIN,
-            policies: Vec::new(),
-            watched: BTreeMap::new(),
-        }
-    }
-}
-
-impl Past {
-    fn take(&mut self, record: &DecisionRecord) {
-        self.now = self.now.max(record.at);
-        self.decided = Some(record.position);
-        if self.arbiter.poll_timeout().is_some_and(|due| due <= self.now) {
-            self.arbiter.handle_timeout(self.now);
-        }
-        for decision in &record.decisions {
-            let Decision::Proposal(proposal) = decision else { continue };
-            self.arbiter.handle_proposal(self.now, &record.cause, proposal);
-            self.analyzer.restore(proposal);
-            match proposal {
-                Proposal::Release(release) if release.state.is_under_watch() => {
-                    self.watched.insert(release.id.clone(), release.started_at);
-                }
-                Proposal::Release(release) => drop(self.watched.remove(&release.id)),
-                Proposal::PolicyLoad(load) if policy::compile(load).0.is_some() => {
-                    self.policies.push((record.position, PolicyLoad::clone(load)));
-                }
-                _ => {}
-            }
-        }
-        // What the arbiter decides again stands on the log already.
-        while self.arbiter.poll_decision().is_some() {}
-    }
-
-    fn replay_events(&mut self, events: &[Event], longest_window: Duration) {
-        let Some(Position(decided)) = self.decided else { return };
-        let oldest = self.watched.values().min().copied().unwrap_or(self.now).min(self.now);
-        let begin = oldest - longest_window.saturating_mul(2);
-        let from = events.partition_point(|event| event.at < begin);
-        let mut now = Timestamp::MIN;
-        let in_force = self.policies.iter().rev().find(|(position, _)| (position.0 as usize) < from);
-        if let Some((_, load)) = in_force.cloned() {
-            let body = EventBody::PolicyLoad(Box::new(load));
-            let event = Event { id: EventId::default(), at: now, source: "replay".to_owned(), body };
-            self.analyzer.replay_event(now, Position(from as u64), &event);
-        }
-        for (position, event) in events.iter().enumerate().take(decided as usize + 1).skip(from) {
-            now = now.max(event.at);
-            self.analyzer.replay_event(now, Position(position as u64), event);
-        }
-    }
-}
-
-/// What a judge that never died makes of the same events.
-pub(crate) fn judged_without_a_crash(events: &[Event]) -> Vec<DecisionRecord> {
-    let mut judge = Judge::new();
-    events.iter().filter_map(|event| judge.judge_next(event)).collect()
 }
