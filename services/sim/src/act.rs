@@ -1,110 +1,91 @@
 //! The act role without its threads; mirrors `server`'s `roles/act.rs` and the gate of `actuators`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::{
-    Command, CommandId, CommandMode, CommandState, Decision, DecisionRecord, Halt, HaltId, Outcome,
-    OutcomeStatus, Position, ReleaseId, ServiceKey, Standing, Timestamp,
+    Command, CommandId, CommandMode, CommandState, Decision, DecisionRecord, Outcome, OutcomeStatus,
+    Partition, ServiceKey, Timestamp,
 };
 
-/// What the console's projection shows of commands and halts.
-#[derive(Debug, Default)]
-pub(crate) struct Projection {
-    pub(crate) commands: BTreeMap<CommandId, Command>,
-    pub(crate) halts: BTreeMap<HaltId, Halt>,
-    /// The newest release of each service.
-    pub(crate) newest: BTreeMap<ServiceKey, ReleaseId>,
-    pub(crate) bad: Vec<(ServiceKey, String)>,
-    standing: Standing,
-}
-
-impl Projection {
-    pub(crate) fn of(records: &[DecisionRecord]) -> Self {
-        let mut projection = Self::default();
-        for (at, record) in records.iter().enumerate() {
-            projection.apply(Position(at as u64), record);
-        }
-        projection
-    }
-
-    pub(crate) fn apply(&mut self, at: Position, record: &DecisionRecord) {
-        if !self.standing.admit(at, record) {
-            return;
-        }
-        for decision in &record.decisions {
-            match decision {
-                Decision::Command(command) => {
-                    self.commands.insert(command.id.clone(), Command::clone(command));
-                }
-                Decision::Halt { halt, is_active: true } => {
-                    self.halts.insert(halt.id.clone(), halt.clone());
-                }
-                Decision::Halt { halt, is_active: false } => drop(self.halts.remove(&halt.id)),
-                Decision::Proposal(model::Proposal::Release(release)) => {
-                    self.newest.insert(release.key.clone(), release.id.clone());
-                }
-                Decision::BadVersion { service, environment, version, is_bad, .. } => {
-                    let line = (ServiceKey::new(&**service, &**environment), version.clone());
-                    self.bad.retain(|it| *it != line);
-                    if *is_bad {
-                        self.bad.push(line);
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-}
+use crate::{log::Log, projection::Projection, reading::Reading};
 
 /// A command on its way to its target.
 #[derive(Clone, Debug)]
-pub(crate) struct Flight {
-    pub(crate) command: Command,
-    pub(crate) due: u32,
+struct Flight {
+    command: Command,
+    due: u32,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Act {
+    reading: Reading,
+    /// How many partitions the events have.
+    partitions: u32,
+    own: BTreeSet<Partition>,
+    /// The newest intent of each command that was started.
     seen: BTreeMap<CommandId, u64>,
     fence: BTreeMap<ServiceKey, u64>,
-    pub(crate) flights: Vec<Flight>,
-    standing: Standing,
+    flights: Vec<Flight>,
 }
 
 impl Act {
-    /// Commands that were ready when the process ended are executed again under the same id.
-    pub(crate) fn restore(projection: &Projection, second: u32) -> Self {
-        let mut act = Self { standing: projection.standing.clone(), ..Self::default() };
-        let ready = projection.commands.values().filter(|command| command.state == CommandState::Ready);
-        for command in ready.cloned().collect::<Vec<_>>() {
-            act.start(command, second);
-        }
-        act
-    }
-
-    pub(crate) fn read(&mut self, at: Position, record: &DecisionRecord, due: u32) {
-        if self.standing.admit(at, record) {
-            self.take(record, due);
+    /// What stands on the log before is over, or is found unfinished when its partition is assigned.
+    pub(crate) fn new(known: &Projection, partitions: u32) -> Self {
+        Self {
+            reading: known.reading.clone(),
+            partitions,
+            own: BTreeSet::new(),
+            seen: BTreeMap::new(),
+            fence: BTreeMap::new(),
+            flights: Vec::new(),
         }
     }
 
-    /// Whatever counts, or (a fault put in on purpose) may never come to.
-    pub(crate) fn take(&mut self, record: &DecisionRecord, due: u32) {
+    /// Commands of the partition that were ready and have no outcome are executed again under the same id.
+    pub(crate) fn take(&mut self, partition: Partition, known: &Projection, due: u32) {
+        self.own.insert(partition);
+        for command in known.unfinished() {
+            self.start(command, due);
+        }
+    }
+
+    /// What is under way ends here.
+    pub(crate) fn give_back(&mut self, partition: Partition) {
+        self.own.remove(&partition);
+    }
+
+    pub(crate) fn own(&self) -> Vec<Partition> {
+        self.own.iter().copied().collect()
+    }
+
+    /// Takes the next record of the decisions log; whether there was one.
+    pub(crate) fn read_next(&mut self, log: &Log, known: &Projection, due: u32) -> bool {
+        let Some((at, record)) = log.decisions.get(self.reading.next) else { return false };
+        if self.reading.admit(at, record) {
+            self.take_record(record, Some(known), due);
+        }
+        true
+    }
+
+    /// `known`: what says whether an intent still stands; `None` is a fault put in on purpose.
+    pub(crate) fn take_record(&mut self, record: &DecisionRecord, known: Option<&Projection>, due: u32) {
         for decision in &record.decisions {
             if let Decision::Command(command) = decision
                 && command.state == CommandState::Ready
+                && known.is_none_or(|known| is_current(command, known))
             {
-                self.start(Command::clone(command), due);
+                self.start(command, due);
             }
         }
     }
 
-    fn start(&mut self, command: Command, due: u32) {
-        if self.seen.get(&command.id).is_some_and(|&known| known >= command.fencing) {
+    fn start(&mut self, command: &Command, due: u32) {
+        let is_own = self.own.contains(&Partition::of(&command.release.key, self.partitions));
+        if !is_own || self.seen.get(&command.id).is_some_and(|&known| known >= command.fencing) {
             return;
         }
         self.seen.insert(command.id.clone(), command.fencing);
-        self.flights.push(Flight { command, due });
+        self.flights.push(Flight { command: command.clone(), due });
     }
 
     pub(crate) fn take_due(&mut self, second: u32) -> Vec<Command> {
@@ -118,7 +99,7 @@ impl Act {
         &mut self,
         command: &Command,
         now: Timestamp,
-        projection: &Projection,
+        known: &Projection,
     ) -> Result<(), (String, bool)> {
         let no = |why: &str| Err((why.to_owned(), false));
         if now >= command.deadline {
@@ -129,15 +110,15 @@ impl Act {
             return no("fenced");
         }
         *highest = command.fencing;
-        let known = projection.commands.get(&command.id).filter(|known| known.fencing >= command.fencing);
-        if known.is_some_and(|it| it.state != CommandState::Ready || it.fencing != command.fencing) {
+        let same = known.commands.get(&command.id).filter(|known| known.fencing >= command.fencing);
+        if same.is_some_and(|it| it.state != CommandState::Ready || it.fencing != command.fencing) {
             return no("the command is not ready by now");
         }
         if command.mode != CommandMode::Immediate {
             return Ok(());
         }
         let key = &command.release.key;
-        if projection.halts.values().any(|halt| halt.scope.covers(&key.service, &key.environment)) {
+        if known.halts.values().any(|halt| halt.scope.covers(&key.service, &key.environment)) {
             return no("halted");
         }
         if now.since(command.evidence_at) > command.deadline.since(command.decided_at) {
@@ -145,6 +126,14 @@ impl Act {
         }
         Ok(())
     }
+}
+
+/// Whether the intent still stands: the process that had the partition before may have carried it out.
+fn is_current(command: &Command, known: &Projection) -> bool {
+    known.commands.get(&command.id).is_none_or(|known| {
+        known.fencing < command.fencing
+            || known.fencing == command.fencing && known.state == CommandState::Ready
+    })
 }
 
 pub(crate) fn outcome(command: &Command, status: OutcomeStatus, detail: &str, is_stale: bool) -> Outcome {

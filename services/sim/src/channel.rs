@@ -12,6 +12,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct Parcel {
     pub(crate) arrives_at: u32,
+    /// Whose it is, by number.
+    pub(crate) service: usize,
     pub(crate) body: EventBody,
     /// The sender's own id of the request; a repeat carries the same.
     pub(crate) request: u64,
@@ -38,11 +40,11 @@ impl Channel {
         let is_split = self.random.chance(rates.split);
         let pieces = if is_split { emission.pieces } else { join(emission.pieces) };
         for piece in pieces {
-            self.send_piece(second, piece, is_split, plan);
+            self.send_piece(second, emission.service, piece, is_split, plan);
         }
     }
 
-    fn send_piece(&mut self, second: u32, piece: Piece, is_split: bool, plan: &Plan) {
+    fn send_piece(&mut self, second: u32, service: usize, piece: Piece, is_split: bool, plan: &Plan) {
         let rates = plan.rates;
         let mut delay = 0;
         if is_split {
@@ -59,7 +61,7 @@ impl Channel {
             Piece::Requests(requests) => EventBody::Requests(requests),
         };
         self.next_request += 1;
-        let parcel = Parcel { arrives_at: second + delay, body, request: self.next_request };
+        let parcel = Parcel { arrives_at: second + delay, service, body, request: self.next_request };
         if self.random.chance(rates.duplicated) {
             let again = parcel.arrives_at + self.random.between(0, 10);
             self.under_way.push(Parcel { arrives_at: again, ..parcel.clone() });

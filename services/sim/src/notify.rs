@@ -6,10 +6,11 @@ use std::{
 };
 
 use model::{
-    Decision, DecisionRecord, Delivery, DeliveryResult, Notice, NoticeStatus, Position, Proposal, Send,
-    Standing, Timestamp,
+    Decision, DecisionRecord, Delivery, DeliveryResult, Notice, NoticeStatus, Proposal, Send, Timestamp,
 };
 use router::{Config, GroupBy, Integration, ReceiverPlan, Route, Router};
+
+use crate::{Sabotage, log::Log, outside::Post, reading::Reading};
 
 /// A receiver that hears everything, and one for what it could not be told.
 pub(crate) fn routing() -> Config {
@@ -37,37 +38,48 @@ pub(crate) fn routing() -> Config {
 /// Messages of one thread go out one after the other.
 type ThreadKey = (String, String, u32, String);
 
+/// The router while it is this process that tells.
 #[derive(Debug)]
-pub(crate) struct Notify {
+pub(crate) struct Telling {
     pub(crate) router: Router,
-    standing: Standing,
+    reading: Reading,
     waiting: BTreeMap<ThreadKey, VecDeque<Send>>,
     /// Messages to hand to their receiver now.
     pub(crate) outgoing: Vec<Send>,
+    /// Messages under way, and when they are there.
+    pub(crate) posts: Vec<(u32, Send, Post)>,
 }
 
-impl Notify {
+impl Telling {
     /// Replays what the log tells; what has no result is sent again.
-    pub(crate) fn restore(records: &[DecisionRecord]) -> Self {
-        let mut notify = Self {
+    pub(crate) fn begin(log: &Log, sabotage: Option<Sabotage>) -> Self {
+        let mut telling = Self {
             router: Router::new(routing()),
-            standing: Standing::default(),
+            reading: Reading::new(sabotage),
             waiting: BTreeMap::new(),
             outgoing: Vec::new(),
+            posts: Vec::new(),
         };
-        for (at, record) in records.iter().enumerate() {
-            notify.take(Position(at as u64), record, record.at);
-            while notify.router.poll_send().is_some() {}
+        for (at, record) in log.decisions.iter() {
+            if telling.reading.admit(at, record) {
+                telling.take(record, record.at);
+            }
+            while telling.router.poll_send().is_some() {}
         }
-        for send in notify.router.unfinished() {
-            notify.dispatch(send);
+        for send in telling.router.unfinished() {
+            telling.dispatch(send);
         }
-        notify
+        telling
     }
 
-    pub(crate) fn read(&mut self, at: Position, record: &DecisionRecord, now: Timestamp) {
-        self.take(at, record, now);
-        self.drain();
+    /// Takes the next record of the decisions log; whether there was one.
+    pub(crate) fn read_next(&mut self, log: &Log, now: Timestamp) -> bool {
+        let Some((at, record)) = log.decisions.get(self.reading.next) else { return false };
+        if self.reading.admit(at, record) {
+            self.take(record, now);
+            self.drain();
+        }
+        true
     }
 
     pub(crate) fn pass(&mut self, now: Timestamp) {
@@ -77,10 +89,7 @@ impl Notify {
         self.drain();
     }
 
-    fn take(&mut self, at: Position, record: &DecisionRecord, now: Timestamp) {
-        if !self.standing.admit(at, record) {
-            return;
-        }
+    fn take(&mut self, record: &DecisionRecord, now: Timestamp) {
         if self.router.poll_timeout().is_some_and(|due| due <= now) {
             self.router.handle_timeout(now);
         }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use model::{Actor, CommandState, EventId, Halt, HaltId, HaltScope, ReleaseId, Timestamp, Verb, VerbKind};
 
 use crate::{
-    act::Projection,
     plan::{Deed, ENVIRONMENT, Plan},
+    projection::Projection,
     world::World,
 };
 

@@ -1,6 +1,6 @@
 //! What happens in one run, drawn from its seed before it begins: services, releases, verbs, outages, faults.
 
-use crate::random::Random;
+use crate::{faults::Faults, layout::Layout, random::Random};
 
 /// All services live in one environment, so that attribution and the storm guard see all of them.
 pub(crate) const ENVIRONMENT: &str = "production";
@@ -9,7 +9,7 @@ pub(crate) const ENVIRONMENT: &str = "production";
 const QUIET_START_SECONDS: u32 = 180;
 
 /// When the last deed is done.
-const BUSY_UNTIL: u32 = 1_500;
+pub(crate) const BUSY_UNTIL: u32 = 1_500;
 
 /// Long enough for every watch, approval, halt and message to end.
 const QUIET_END_SECONDS: u32 = 1_500;
@@ -51,19 +51,47 @@ pub(crate) struct VersionPlan {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Deed {
-    Deploy { service: usize, version: usize, is_canary: bool },
-    Promote { service: usize, version: usize },
-    Redeploy { service: usize },
-    Remove { service: usize },
-    ReplacePods { service: usize },
-    ResetCounters { service: usize },
+    Deploy {
+        service: usize,
+        version: usize,
+        is_canary: bool,
+    },
+    Promote {
+        service: usize,
+        version: usize,
+    },
+    Redeploy {
+        service: usize,
+    },
+    Remove {
+        service: usize,
+    },
+    ReplacePods {
+        service: usize,
+    },
+    ResetCounters {
+        service: usize,
+    },
     Approve,
     Reject,
-    RollBack { service: usize },
-    Halt { service: Option<usize>, seconds: u32 },
+    RollBack {
+        service: usize,
+    },
+    Halt {
+        service: Option<usize>,
+        seconds: u32,
+    },
     Unhalt,
     ClearBad,
-    Reload { is_good: bool },
+    /// An alert fires and ends; without an environment it concerns all.
+    Alert {
+        service: usize,
+        seconds: u32,
+        has_environment: bool,
+    },
+    Reload {
+        is_good: bool,
+    },
 }
 
 /// From, until, and who: `None` is everybody.
@@ -78,27 +106,6 @@ impl Span {
     pub(crate) fn holds(&self, second: u32, service: usize) -> bool {
         (self.from..self.until).contains(&second) && self.service.is_none_or(|only| only == service)
     }
-}
-
-/// Where the process dies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CrashPoint {
-    Idle,
-    /// Decided, nothing written.
-    BeforeAppend,
-    /// Written, nobody has read it.
-    AfterAppend,
-    /// The target or receiver has it, its answer is not recorded.
-    AfterSend,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Crash {
-    pub(crate) from: u32,
-    pub(crate) point: CrashPoint,
-    pub(crate) down_seconds: u32,
-    /// Dies once more while it replays.
-    pub(crate) is_double: bool,
 }
 
 /// How often telemetry suffers what, by record.
@@ -118,7 +125,8 @@ pub(crate) struct Plan {
     pub(crate) outage: Option<Span>,
     pub(crate) outage_rate: f64,
     pub(crate) silences: Vec<Span>,
-    pub(crate) crashes: Vec<Crash>,
+    pub(crate) layout: Layout,
+    pub(crate) faults: Faults,
     pub(crate) rates: Rates,
     pub(crate) ends_at: u32,
 }
@@ -126,6 +134,8 @@ pub(crate) struct Plan {
 impl Plan {
     pub(crate) fn draw(seed: u64) -> Self {
         let mut random = Random::stream(seed, &["plan"]);
+        let layout = Layout::draw(&mut Random::stream(seed, &["layout"]));
+        let faults = Faults::draw(&layout, &mut Random::stream(seed, &["faults"]));
         let count = random.between(2, 5) as usize;
         let mut plan = Self {
             services: Vec::new(),
@@ -133,7 +143,8 @@ impl Plan {
             outage: None,
             outage_rate: 0.2 + 0.6 * random.unit(),
             silences: Vec::new(),
-            crashes: Vec::new(),
+            layout,
+            faults,
             rates: Rates::default(),
             ends_at: BUSY_UNTIL + QUIET_END_SECONDS,
         };
@@ -142,7 +153,7 @@ impl Plan {
         }
         plan.add_outage(&mut random);
         plan.add_deeds(&mut random);
-        plan.add_faults(&mut random);
+        plan.add_telemetry_faults(&mut random);
         plan.deeds.sort_by_key(|(second, _)| *second);
         plan
     }
@@ -226,13 +237,18 @@ impl Plan {
                 15 => Deed::ClearBad,
                 16 => Deed::Reload { is_good: random.chance(0.6) },
                 17 => Deed::Remove { service },
+                18 => Deed::Alert {
+                    service,
+                    seconds: random.between(20, 600),
+                    has_environment: random.chance(0.5),
+                },
                 _ => Deed::Redeploy { service },
             };
             self.deeds.push((second, deed));
         }
     }
 
-    fn add_faults(&mut self, random: &mut Random) {
+    fn add_telemetry_faults(&mut self, random: &mut Random) {
         if random.chance(0.6) {
             self.rates = Rates {
                 split: 0.4 * random.unit(),
@@ -247,22 +263,6 @@ impl Plan {
             let service = random.between(0, self.services.len() as u32) as usize;
             let service = (service < self.services.len()).then_some(service);
             self.silences.push(Span { from, until: from + random.between(30, 300), service });
-        }
-        if random.chance(0.7) {
-            for _ in 0..random.between(1, 6) {
-                self.crashes.push(Crash {
-                    from: random.between(100, BUSY_UNTIL + 300),
-                    point: *random.pick(&[
-                        CrashPoint::Idle,
-                        CrashPoint::BeforeAppend,
-                        CrashPoint::AfterAppend,
-                        CrashPoint::AfterSend,
-                    ]),
-                    down_seconds: *random.pick(&[0, 0, 1, 5, 20, 90]),
-                    is_double: random.chance(0.2),
-                });
-            }
-            self.crashes.sort_by_key(|crash| crash.from);
         }
     }
 
@@ -292,6 +292,7 @@ storm: {{ max_rollbacks: 3, per: 10m, settle: 5s }}
 rollback_triggers:
   error_rate: {{ threshold: 5%, window: {window}, action: immediate_rollback }}
   response_time: {{ threshold: 1000ms, percentile: 95, window: {window}, action: alert_and_prepare_rollback }}
+alerts: [ {{ name: Paged, condition: 'alert("Paged")', for: 20s, action: alert_team }} ]
 policies:
   - match: {{ environment: {ENVIRONMENT} }}
     target: {{ webhook: {{ url: "http://deployer.example.org/rollback" }} }}

@@ -1,6 +1,6 @@
 //! One run as text, for whoever looks into a failure.
 
-use model::{Decision, DecisionRecord, EventBody, Proposal};
+use model::{Decision, DecisionRecord, EventBody, Origin, Position, Proposal, Send};
 
 /// Lines, if somebody reads them.
 #[derive(Debug)]
@@ -33,12 +33,26 @@ impl Story {
                 let (id, status) = (&outcome.command, outcome.status.as_str());
                 self.tell(second, || format!("<- outcome {id} {status} {}", outcome.detail));
             }
+            EventBody::Alerts(alerts) => self.tell(second, || format!("<- {alerts:?}")),
             EventBody::PolicyLoad(load) => self.tell(second, || format!("<- policy ({})", load.origin)),
             _ => {}
         }
     }
 
-    pub(crate) fn tell_record(&mut self, second: i64, record: &DecisionRecord) {
+    pub(crate) fn tell_message(&mut self, second: i64, number: usize, send: &Send, is_delivered: bool) {
+        for notice in &send.notices {
+            self.tell(second, || {
+                let is = if is_delivered { "hears" } else { "does not hear" };
+                let (id, receiver, status) = (&send.id, &send.receiver, notice.status);
+                format!("=> {receiver} {is} {id} of process {number}: {status:?} {}", notice.labels)
+            });
+        }
+    }
+
+    pub(crate) fn tell_record(&mut self, second: i64, at: Position, record: &DecisionRecord) {
+        if let Origin::Claim { .. } | Origin::Clock { .. } = record.origin {
+            self.tell(second, || format!("at {}: {:?}", at.0, record.origin));
+        }
         for decision in &record.decisions {
             match decision {
                 Decision::Proposal(Proposal::Release(release)) => self.tell(second, || {
@@ -68,6 +82,10 @@ impl Story {
                     let state = command.state.as_str();
                     let (id, fencing) = (&command.id, command.fencing);
                     format!("{id}#{fencing} {key} {version} to {to}: {state} {}", command.state_reason)
+                }),
+                Decision::Notice(notice) => self.tell(second, || {
+                    let until = notice.ends_at.map(|it| it.to_string()).unwrap_or_default();
+                    format!("notice {:?} {} until {until}", notice.status, notice.labels)
                 }),
                 _ => {}
             }

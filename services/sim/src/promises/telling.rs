@@ -1,0 +1,86 @@
+//! Promises about what people are told.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use model::{Notice, NoticeStatus};
+
+use super::Promises;
+use crate::{outside::Arrived, world::second_of};
+
+/// An alert may be over before its group's turn comes, or while nobody is there to tell: a group's interval, and
+/// the longest time for which a role may be missing.
+const OVER_BEFORE_TOLD_SECONDS: i64 = 240;
+
+impl Promises {
+    /// At the end of the run, when all messages had time to arrive.
+    pub(crate) fn check_messages(&mut self, arrived: &[Arrived], failed: &BTreeSet<String>, end: u32) {
+        let mut told: BTreeMap<(String, u64), NoticeStatus> = BTreeMap::new();
+        let mut ids = BTreeSet::new();
+        for message in arrived {
+            // What comes again is known by its id, however late it is.
+            if !ids.insert((&message.send.receiver, &message.send.id)) {
+                continue;
+            }
+            // Of one that was reported as failed after it had arrived nobody knows that it did.
+            let is_lost = failed.contains(message.send.id.as_str());
+            let is_known = |notice: &&Notice| !is_lost || notice.status == NoticeStatus::Resolved;
+            for notice in message.send.notices.iter().filter(is_known) {
+                let key = (message.send.receiver.clone(), notice.labels.fingerprint());
+                told.insert(key, notice.status);
+            }
+        }
+        let end = i64::from(end);
+        for (labels, at) in self.resolved.clone() {
+            let print = labels.fingerprint();
+            for receiver in ["sre", "pager"] {
+                let is_open = told.get(&(receiver.to_owned(), print)) == Some(&NoticeStatus::Firing);
+                if is_open && end - at > 300 {
+                    let what = format!("{receiver} was never told that {labels} is over since {at}");
+                    self.broken("each firing that was delivered gets its resolved", end, what);
+                }
+            }
+        }
+        for (labels, (at, notice)) in self.firing.clone() {
+            let print = labels.fingerprint();
+            let is_short = notice.ends_at.is_some_and(|end| second_of(end) < at + OVER_BEFORE_TOLD_SECONDS);
+            if is_short {
+                continue;
+            }
+            let is_told = ["sre", "pager"].iter().any(|it| told.contains_key(&((*it).to_owned(), print)));
+            if !is_told && end - at > 300 && !failed.contains(notice.id.as_str()) {
+                self.broken(
+                    "each firing notice is delivered or its failure is seen",
+                    end,
+                    labels.to_string(),
+                );
+            }
+        }
+    }
+
+    /// At the end of the run: nothing fires for what is over.
+    pub(crate) fn check_nothing_fires_for_what_is_over(&mut self, end: u32) {
+        for (labels, (at, notice)) in self.firing.clone() {
+            let release = notice.release.as_ref().and_then(|it| self.releases.get(&it.id));
+            let Some(release) = release.filter(|release| release.state.is_final()) else { continue };
+            let what = format!("{labels} since {at}, the release is {}", release.state);
+            self.broken("nothing fires for a release that is over", i64::from(end), what);
+        }
+    }
+}
+
+/// How many messages came again under another id, though the first was not reported as failed.
+pub(crate) fn messages_under_two_ids(arrived: &[Arrived], failed: &BTreeSet<String>) -> u64 {
+    let mut last: BTreeMap<(String, String), (String, String)> = BTreeMap::new();
+    let mut count = 0;
+    for message in arrived {
+        let send = &message.send;
+        let notices = send.notices.iter().map(|it| format!("{} {:?}", it.id, it.status));
+        let content = format!("{:?} {}", send.reason, notices.collect::<Vec<_>>().join(","));
+        let key = (send.receiver.clone(), send.group_key.clone());
+        let before = last.insert(key, (send.id.to_string(), content.clone()));
+        let Some((id, same)) = before else { continue };
+        let is_repeat = send.reason == model::SendReason::RepeatIntervalElapsed || failed.contains(&id);
+        count += u64::from(same == content && id != send.id.as_str() && !is_repeat);
+    }
+    count
+}
