@@ -218,14 +218,20 @@ impl Recovered {
         Ok(())
     }
 
-    /// Keeps a file of which nothing can be read beside the log; writing goes on at the position it claimed.
+    /// Keeps a file of which nothing can be read beside the log; writing goes on in an empty one in its place. That
+    /// one is there under another name first: at no moment is the newest segment missing.
     fn set_aside(&mut self, storage: &dyn Storage, path: &Path, base: u64, bytes: u64) -> io::Result<()> {
         let dir = path.parent().unwrap_or(path);
         let names = storage.list(dir)?.into_iter().collect();
         let aside = dir.join(free_name(&names, base, "unreadable"));
+        let empty = dir.join(segment::moved_file_name(base));
+        storage.create(&empty)?.sync()?;
         storage.rename(path, &aside)?;
+        storage.rename(&empty, path)?;
         storage.sync_directory(dir)?;
         tracing::error!(file = %aside.display(), bytes, "a segment without one readable record is set aside");
+        self.segments.insert(base, Segment::default());
+        self.active = Some(Active { base, file: storage.open(path)?, bytes: 0 });
         self.next = base;
         self.torn_bytes = bytes;
         Ok(())
