@@ -310,7 +310,9 @@ async fn of_three_brokers_one_may_die_and_with_two_dead_nothing_is_acknowledged(
 async fn whoever_is_not_let_in_is_told_why_without_any_secret() {
     let Some(broker) = broker::own("guarded", &GUARDED).await else { return };
     let with = |address: &str, properties: &[(&str, &str)]| {
-        let mut config = kafka_config(address, "guarded");
+        // Below what the brokers allow.
+        let session_timeout = Duration::from_secs(3);
+        let mut config = KafkaConfig { session_timeout, ..kafka_config(address, "guarded") };
         config.properties = properties.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
         config
     };
