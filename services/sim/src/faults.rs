@@ -30,6 +30,8 @@ pub(crate) struct Crash {
     pub(crate) victim: u32,
     pub(crate) point: CrashPoint,
     pub(crate) down_seconds: u32,
+    /// It was told to stop: what is under way is given up, what can be kept is kept.
+    pub(crate) is_stop: bool,
     /// Dies once more while it starts.
     pub(crate) is_double: bool,
 }
@@ -108,6 +110,7 @@ impl Faults {
                     CrashPoint::AfterSend,
                 ]),
                 down_seconds: *random.pick(&[0, 0, 1, 5, 20, 90]),
+                is_stop: random.chance(0.3),
                 is_double: random.chance(0.2),
             });
         }
@@ -140,20 +143,17 @@ impl Faults {
 
 impl CutOff {
     fn draw(layout: &Layout, random: &mut Random) -> Self {
+        let from = random.between(100, BUSY_UNTIL + 200);
+        if random.chance(0.5) {
+            let stalled_seconds = layout.session_seconds + random.between(1, 20);
+            let successor_slow_seconds = random.between(0, 60);
+            let victim = CutOffVictim::Arbiter { successor_slow_seconds };
+            return Self { from, seconds: stalled_seconds + random.between(1, 60), victim, stalled_seconds };
+        }
         let stalled_seconds = if random.chance(0.4) { random.between(1, 60) } else { 0 };
         let longest = *random.pick(&[layout.session_seconds * 2, 300]);
-        let victim = match random.chance(0.5) {
-            true => CutOffVictim::Arbiter {
-                successor_slow_seconds: if random.chance(0.5) { random.between(5, 120) } else { 0 },
-            },
-            false => CutOffVictim::Any(random.between(0, 100)),
-        };
-        Self {
-            from: random.between(100, BUSY_UNTIL + 200),
-            seconds: stalled_seconds + random.between(1, longest),
-            victim,
-            stalled_seconds,
-        }
+        let victim = CutOffVictim::Any(random.between(0, 100));
+        Self { from, seconds: stalled_seconds + random.between(1, longest), victim, stalled_seconds }
     }
 }
 

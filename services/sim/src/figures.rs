@@ -15,7 +15,7 @@ pub enum Sabotage {
     SupersededWordCounts,
     /// Decisions are carried out before they are on the log.
     ActsBeforeAppend,
-    /// A snapshot holds what was decided and could not be written yet.
+    /// A snapshot holds what was decided and could not be written yet. Keepers refuse it: nothing comes of it.
     SnapshotsRunAhead,
     /// A judge goes on when its partition is given back.
     KeepsWhatItGaveBack,

@@ -45,8 +45,8 @@ pub(crate) struct Process {
     pub(crate) cut_off_until: u32,
     /// Does nothing before then.
     pub(crate) stalled_until: u32,
-    /// From when until when it judges and decides nothing.
-    pub(crate) slow: (u32, u32),
+    /// Judges and decides nothing before then.
+    pub(crate) slow_until: u32,
     pub(crate) armed: Option<Crash>,
 }
 
@@ -59,7 +59,7 @@ impl Process {
             down_until: 0,
             cut_off_until: 0,
             stalled_until: 0,
-            slow: (0, 0),
+            slow_until: 0,
             armed: None,
         }
     }
@@ -87,11 +87,6 @@ impl Process {
     /// Whether the groups hear it.
     pub(crate) fn is_heard(&self, second: u32) -> bool {
         self.is_running() && self.cut_off_until <= second
-    }
-
-    /// Whether it judges and decides nothing though it is there.
-    pub(crate) fn is_slow(&self, second: u32) -> bool {
-        (self.slow.0..self.slow.1).contains(&second)
     }
 
     /// Whether it does anything.

@@ -21,6 +21,9 @@ impl Simulation {
                 has_worked
             }
             Err(Died) => {
+                if self.processes[number].armed.is_some_and(|crash| crash.is_stop) {
+                    self.save_all(&mut running);
+                }
                 self.die(number, second);
                 true
             }
@@ -31,7 +34,7 @@ impl Simulation {
         self.dies_at(number, CrashPoint::Idle)?;
         running.known.catch_up(&self.log);
         let mut has_worked = false;
-        if !self.processes[number].is_slow(second) {
+        if self.processes[number].slow_until <= second {
             has_worked |= self.judge(number, running, second)?;
             has_worked |= self.decide(number, running, second)?;
         }
@@ -65,7 +68,13 @@ impl Simulation {
         let mut has_worked = false;
         for _ in 0..self.random.between(1, TURN_MAX) {
             let Some(seat) = running.seat.as_mut() else { break };
+            if self.processes[number].slow_until > second {
+                break;
+            }
             if let Some(record) = seat.unwritten().cloned() {
+                if self.is_cut_off_before(number, &record, second) {
+                    return Ok(true);
+                }
                 if self.sabotage == Some(Sabotage::ActsBeforeAppend)
                     && let Some(act) = running.act.as_mut()
                 {
@@ -78,6 +87,7 @@ impl Simulation {
                 if let Some(seat) = running.seat.as_mut() {
                     seat.note_written();
                 }
+                self.slow_down_after(number, &record, second);
             } else if !seat.read_next(&self.log) {
                 break;
             }

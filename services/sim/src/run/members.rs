@@ -1,6 +1,6 @@
 //! Who has what, and who lives: starts, deaths, partitions that come and go.
 
-use model::Partition;
+use model::{CommandState, Decision, DecisionRecord, Origin, Partition};
 
 use super::{Died, Simulation};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     judge::Judge,
     notify::Telling,
     plan::BUSY_UNTIL,
-    process::Roles,
+    process::{Roles, Running},
     restore::restore,
     world::moment,
 };
@@ -101,7 +101,7 @@ impl Simulation {
             Change::Revoked(partition) => {
                 self.figures.handovers += 1;
                 self.promises.note_judge(number, partition, false);
-                self.save(number, partition);
+                self.save_of(number, partition);
                 if self.sabotage != Some(Sabotage::KeepsWhatItGaveBack)
                     && let Some(running) = self.processes[number].running.as_mut()
                 {
@@ -116,11 +116,7 @@ impl Simulation {
         let running = self.processes[number].running.as_mut();
         let Some(seat) = running.and_then(|running| running.seat.as_mut()) else { return };
         match change {
-            Change::Assigned(_) => {
-                seat.take(moment(second));
-                let slow = std::mem::take(&mut self.successor_slow_seconds);
-                self.processes[number].slow = (second + 1, second + 1 + slow);
-            }
+            Change::Assigned(_) => seat.take(moment(second)),
             Change::Revoked(_) => {
                 self.figures.handovers += 1;
                 seat.give_back();
@@ -180,22 +176,35 @@ impl Simulation {
             }
             for partition in self.log.partitions() {
                 if (second + partition.0 * 3).is_multiple_of(period) {
-                    self.save(number, partition);
+                    self.save_of(number, partition);
                 }
             }
         }
     }
 
+    /// What is kept when a process stops.
+    pub(super) fn save_all(&mut self, running: &mut Running) {
+        for judge in running.judges.values_mut() {
+            self.save(judge);
+        }
+    }
+
+    fn save_of(&mut self, number: usize, partition: Partition) {
+        let Some(mut running) = self.processes[number].running.take() else { return };
+        if let Some(judge) = running.judges.get_mut(&partition) {
+            self.save(judge);
+        }
+        self.processes[number].running = Some(running);
+    }
+
     /// The newest counts, whoever stored it.
-    pub(super) fn save(&mut self, number: usize, partition: Partition) {
+    fn save(&mut self, judge: &mut Judge) {
         if self.plan.faults.snapshots.period_seconds.is_none() {
             return;
         }
         let skips_unwritten = self.sabotage != Some(Sabotage::SnapshotsRunAhead);
-        let running = self.processes[number].running.as_mut();
-        let judge = running.and_then(|running| running.judges.get_mut(&partition));
-        if let Some(bytes) = judge.and_then(|judge| judge.snapshot(skips_unwritten)) {
-            self.log.snapshots.insert(partition, bytes);
+        if let Some(bytes) = judge.snapshot(skips_unwritten) {
+            self.log.snapshots.insert(judge.partition, bytes);
         }
     }
 }
@@ -208,25 +217,37 @@ impl Simulation {
             return;
         }
         self.cut_offs_begun += 1;
-        let Some(victim) = self.victim_of(cut_off) else { return };
+        match cut_off.victim {
+            CutOffVictim::Any(number) => {
+                let victims = self.plan.layout.with(|roles| !roles.ingest);
+                self.cut_off_now(victims[number as usize % victims.len()], cut_off, second);
+            }
+            CutOffVictim::Arbiter { .. } => self.before_command = Some(cut_off),
+        }
+    }
+
+    fn cut_off_now(&mut self, victim: usize, cut_off: CutOff, second: u32) {
         self.story.tell(i64::from(second), || format!("xx process {victim} {cut_off:?}"));
         self.processes[victim].cut_off_until = second + cut_off.seconds;
         self.processes[victim].stalled_until = second + cut_off.stalled_seconds;
     }
 
-    fn victim_of(&mut self, cut_off: CutOff) -> Option<usize> {
-        match cut_off.victim {
-            CutOffVictim::Any(number) => {
-                let victims = self.plan.layout.with(|roles| !roles.ingest);
-                Some(victims[number as usize % victims.len()])
-            }
-            CutOffVictim::Arbiter { successor_slow_seconds } => {
-                self.successor_slow_seconds = successor_slow_seconds;
-                self.processes.iter().position(|process| {
-                    let seat = process.running.as_ref().and_then(|running| running.seat.as_ref());
-                    seat.is_some_and(|seat| seat.is_active)
-                })
-            }
+    /// Whether the process is stopped right here, about to append `record`.
+    pub(super) fn is_cut_off_before(&mut self, number: usize, record: &DecisionRecord, second: u32) -> bool {
+        let Some(cut_off) = self.before_command.filter(|_| has_ready_command(record)) else { return false };
+        self.before_command = None;
+        if let CutOffVictim::Arbiter { successor_slow_seconds } = cut_off.victim {
+            self.successor_slow_seconds = successor_slow_seconds;
+        }
+        self.cut_off_now(number, cut_off, second);
+        true
+    }
+
+    /// Whoever has claimed may have much to do first.
+    pub(super) fn slow_down_after(&mut self, number: usize, record: &DecisionRecord, second: u32) {
+        if matches!(record.origin, Origin::Claim { .. }) {
+            let seconds = std::mem::take(&mut self.successor_slow_seconds);
+            self.processes[number].slow_until = second + seconds;
         }
     }
 
@@ -235,7 +256,7 @@ impl Simulation {
         let is_busy = rate > 0.0 && second <= BUSY_UNTIL;
         for process in self.processes.iter_mut().filter(|process| is_busy && process.roles.analyze) {
             if self.random.chance(rate) {
-                process.slow = (second, second + self.random.between(1, 8));
+                process.slow_until = second + self.random.between(1, 8);
             }
         }
     }
@@ -290,4 +311,9 @@ impl Simulation {
             self.tell_changes(number, second);
         }
     }
+}
+
+fn has_ready_command(record: &DecisionRecord) -> bool {
+    let is_ready = |decision: &Decision| matches!(decision, Decision::Command(command) if command.state == CommandState::Ready);
+    record.decisions.iter().any(is_ready)
 }

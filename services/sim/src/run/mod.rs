@@ -15,6 +15,7 @@ use model::{EventBody, Partition, PolicyLoad, Position, ServiceKey};
 use crate::{
     Figures, Options, Report, Sabotage,
     channel::Channel,
+    faults::CutOff,
     group::Group,
     log::Log,
     outside::{Arrived, Deployer},
@@ -86,6 +87,8 @@ struct Simulation {
     policy_generation: u32,
     crashes_begun: usize,
     cut_offs_begun: usize,
+    /// Waits for whoever decides to be about to append a command.
+    before_command: Option<CutOff>,
     /// How slow the next one to decide is.
     successor_slow_seconds: u32,
     /// Moments at which nothing was left to do: what time alone leads to was brought to the log then.
@@ -130,6 +133,7 @@ impl Simulation {
             policy_generation: 0,
             crashes_begun: 0,
             cut_offs_begun: 0,
+            before_command: None,
             successor_slow_seconds: 0,
             marks: Vec::new(),
             late: BTreeSet::new(),
