@@ -21,10 +21,11 @@ impl Promises {
             if !ids.insert((&message.send.receiver, &message.send.id)) {
                 continue;
             }
-            // Of one that was reported as failed after it had arrived nobody knows that it did.
-            let is_lost = failed.contains(message.send.id.as_str());
-            let is_known = |notice: &&Notice| !is_lost || notice.status == NoticeStatus::Resolved;
-            for notice in message.send.notices.iter().filter(is_known) {
+            for notice in &message.send.notices {
+                let is_lost = failed.contains(&failure(&message.send.receiver, notice));
+                if is_lost && notice.status == NoticeStatus::Firing {
+                    continue;
+                }
                 let key = (message.send.receiver.clone(), notice.labels.fingerprint());
                 told.insert(key, notice.status);
             }
@@ -66,6 +67,11 @@ impl Promises {
             self.broken("nothing fires for a release that is over", i64::from(end), what);
         }
     }
+}
+
+/// What is noted where a receiver could not be told: of what had arrived all the same nobody knows that it did.
+pub(crate) fn failure(receiver: &str, notice: &Notice) -> String {
+    format!("{receiver} {}", notice.id)
 }
 
 /// How many messages came again under another id, though the first was not reported as failed.

@@ -10,6 +10,7 @@ use crate::{
     notify::delivery,
     outside::{Answer, Arrived, Post},
     process::Running,
+    promises::failure,
     random::Random,
     world::moment,
 };
@@ -106,6 +107,7 @@ impl Simulation {
             } else {
                 self.failed.insert(send.id.to_string());
                 self.failed.extend(send.notices.iter().map(|notice| notice.id.to_string()));
+                self.failed.extend(send.notices.iter().map(|notice| failure(&send.receiver, notice)));
             }
             let delivery = delivery(&send, post.is_delivered);
             let thread = delivery.thread.clone();

@@ -79,7 +79,7 @@ struct Simulation {
     requests_taken: BTreeSet<u64>,
     acked: Vec<(Partition, Position, model::EventId)>,
     arrived: Vec<Arrived>,
-    /// Ids of messages, and of the notices in them, that a receiver failed to deliver.
+    /// Ids of messages, and of the notices in them, that a receiver failed to deliver, and which receiver that was.
     failed: BTreeSet<String>,
     promises: Promises,
     story: Story,
