@@ -48,8 +48,8 @@ fn main() {
                 println!("  placement, per series         {:8.1} ns CPU", costs.placed.cpu_ns);
                 println!("  placement, first sight        {:8.1} ns CPU", costs.placed_first.cpu_ns);
                 println!(
-                    "  slicing a request, per series {:8.1} ns CPU into {:.1} slices of 24; of a batch {:.1} ns",
-                    costs.cut.cpu_ns, costs.slices, costs.cut_batch.cpu_ns
+                    "  slicing a request, per series {:8.1} ns CPU into {:.1} slices of 24, {:.1} bytes; back {:.1} ns",
+                    costs.cut.cpu_ns, costs.slices, costs.bytes, costs.read.cpu_ns
                 );
             }
             Err(error) => println!("  slicing: {error}"),

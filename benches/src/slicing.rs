@@ -1,11 +1,14 @@
 //! What a series costs on its way into the partitions of a log: placing it, and cutting its request.
 
 use analyzer::store::Placement;
-use model::{Alert, Batch, EventId, Partition, ServiceKey, Timestamp};
+use model::{Alert, Batch, EventBody, EventId, Partition, ServiceKey, Timestamp};
 use policy::Policy;
 use proto::{
     EnvelopeBody, EventEnvelope, TelemetryEncoding,
-    wire::slice::{self, Places},
+    wire::{
+        decode_telemetry_reusing,
+        slice::{self, Places},
+    },
 };
 
 use crate::{
@@ -22,10 +25,12 @@ pub(crate) struct Costs {
     /// Of a region met before.
     pub(crate) placed: Cost,
     pub(crate) placed_first: Cost,
-    /// A decoded remote write request into requests.
+    /// A decoded request into the records' bodies.
     pub(crate) cut: Cost,
-    /// A decoded batch into batches.
-    pub(crate) cut_batch: Cost,
+    /// Those back into batches.
+    pub(crate) read: Cost,
+    /// Bytes of those bodies.
+    pub(crate) bytes: f64,
     /// Partitions that a request of 2,000 series fell into, on average.
     pub(crate) slices: f64,
 }
@@ -62,45 +67,51 @@ pub(crate) fn measure(shop: &mut Shop) -> Result<Costs, String> {
         warm = warm + place(at, &shop.requests);
     }
     let at = shop.advance();
-    let envelope = |body| EventEnvelope {
-        id: EventId::from_text("evt_1"),
-        at,
-        source: "prometheus".to_owned(),
-        is_copy: false,
-        body,
-    };
-    let (mut cut, mut cut_batch, mut slices) = (Cost::default(), Cost::default(), 0);
+    let (mut cut, mut read, mut slices, mut bytes) = (Cost::default(), Cost::default(), 0, 0);
     for request in &shop.requests {
         to.clear();
         placement.place(at, request, &mut to);
         let body = body_of(request)?;
         let batch = proto::wire::remote_write::decode(&body).map_err(|error| error.to_string())?.body;
-        let encoding = TelemetryEncoding::RemoteWriteV1Snappy;
-        let sent = envelope(EnvelopeBody::Telemetry { encoding, body: body.into() });
-        let decoded = envelope(EnvelopeBody::Other(model::EventBody::Telemetry(batch.clone())));
+        let sent = EventEnvelope {
+            id: EventId::from_text("evt_1"),
+            at,
+            source: "prometheus".to_owned(),
+            is_copy: false,
+            body: EnvelopeBody::Telemetry {
+                encoding: TelemetryEncoding::RemoteWriteV1Snappy,
+                body: body.into(),
+            },
+        };
+        let cut_once = || slice::slice(sent.clone(), Some(&batch), PARTITIONS, &mut Placed(&to));
+        let parts = cut_once().map_err(|error| error.to_string())?;
+        slices += parts.len();
         let again = SERIES.div_ceil(shop.series());
-        let inputs: Vec<_> = (0..again).map(|_| (sent.clone(), batch.clone())).collect();
-        cut = cut
-            + timed(|| {
-                for (sent, batch) in inputs {
-                    slices += slice::slice(sent, Some(batch), PARTITIONS, &mut Placed(&to))
-                        .map_or(0, |it| it.len());
-                }
-            });
-        let inputs: Vec<_> = (0..again).map(|_| decoded.clone()).collect();
-        cut_batch = cut_batch
-            + timed(|| {
-                for decoded in inputs {
-                    drop(slice::slice(decoded, None, PARTITIONS, &mut Placed(&to)));
-                }
-            });
+        cut = cut + timed(|| (0..again).for_each(|_| drop(cut_once())));
+        let mut spare = Batch::default();
+        for (_, part) in &parts {
+            let EnvelopeBody::Telemetry { encoding, body } = &part.body else { continue };
+            bytes += body.len();
+            read = read
+                + timed(|| {
+                    for _ in 0..again {
+                        let memory = std::mem::take(&mut spare);
+                        if let Ok(EventBody::Telemetry(batch)) =
+                            decode_telemetry_reusing(*encoding, body, at, || memory)
+                        {
+                            spare = batch;
+                        }
+                    }
+                });
+        }
     }
-    let count = (rounds * shop.series()) as f64;
+    let (count, series) = ((rounds * shop.series()) as f64, shop.series() as f64);
     Ok(Costs {
         placed: warm / count,
-        placed_first: first / shop.series() as f64,
+        placed_first: first / series,
         cut: cut / count,
-        cut_batch: cut_batch / count,
-        slices: f64::from(u32::try_from(slices).unwrap_or(u32::MAX)) / (rounds * shop.requests.len()) as f64,
+        read: read / count,
+        bytes: bytes as f64 / series,
+        slices: slices as f64 / shop.requests.len() as f64,
     })
 }

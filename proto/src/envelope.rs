@@ -25,8 +25,10 @@ pub enum TelemetryEncoding {
     OtlpMetricsJson,
     /// Request events, one JSON object a line, not compressed.
     RequestsNdjson,
-    /// Remote write 1.0 after slicing: `prometheus.WriteRequest`, not compressed.
+    /// `prometheus.WriteRequest`, not compressed: how slices stood on the log before [`Self::BatchColumns`].
     RemoteWriteV1Protobuf,
+    /// After slicing: what the sender's body decodes to, as far as it belongs to one partition.
+    BatchColumns,
 }
 
 /// One record of the events log. `crate::wire` turns its telemetry into a [`model::EventBody`].

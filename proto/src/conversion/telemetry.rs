@@ -15,6 +15,7 @@ wire_enum!(
         OtlpMetricsJson,
         RequestsNdjson,
         RemoteWriteV1Protobuf,
+        BatchColumns,
     }
 );
 

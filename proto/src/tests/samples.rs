@@ -52,7 +52,12 @@ pub(super) fn events() -> Vec<(&'static str, EventEnvelope)> {
         body: Bytes::from_static(b"\x0a\x00"),
     };
     let slice = ("event_slice", envelope(slice));
-    bodies.into_iter().map(|(name, body)| (name, envelope(body))).chain([copy, slice]).collect()
+    let columns = EnvelopeBody::Telemetry {
+        encoding: TelemetryEncoding::BatchColumns,
+        body: Bytes::from_static(b"\x08\x01"),
+    };
+    let columns = ("event_columns", envelope(columns));
+    bodies.into_iter().map(|(name, body)| (name, envelope(body))).chain([copy, slice, columns]).collect()
 }
 
 /// Each kind of decision under the name of its bytes, one a record.

@@ -9,6 +9,7 @@
 
 pub mod alertmanager;
 pub mod cloudevents;
+mod columns;
 pub mod error;
 mod fields;
 pub mod moment;
@@ -18,10 +19,11 @@ pub mod purl;
 pub mod release;
 pub mod remote_write;
 pub mod requests;
+mod shared;
 pub mod slice;
 pub mod verb;
 
-use model::{EventBody, Timestamp};
+use model::{Batch, EventBody, Timestamp};
 
 pub use self::error::{DecodeError, Decoded, Rejected};
 use crate::TelemetryEncoding;
@@ -32,11 +34,24 @@ pub fn decode_telemetry(
     body: &[u8],
     at: Timestamp,
 ) -> Result<EventBody, DecodeError> {
+    decode_telemetry_reusing(encoding, body, at, Batch::default)
+}
+
+/// As [`decode_telemetry`], into the memory that `spare` gives where the body is of a kind that can use it.
+pub fn decode_telemetry_reusing(
+    encoding: TelemetryEncoding,
+    body: &[u8],
+    at: Timestamp,
+    spare: impl FnOnce() -> Batch,
+) -> Result<EventBody, DecodeError> {
     Ok(match encoding {
-        TelemetryEncoding::RemoteWriteV1Snappy => EventBody::Telemetry(remote_write::decode(body)?.body),
+        TelemetryEncoding::RemoteWriteV1Snappy => {
+            EventBody::Telemetry(remote_write::decode_reusing(body, spare())?.body)
+        }
         TelemetryEncoding::RemoteWriteV1Protobuf => {
             EventBody::Telemetry(remote_write::decode_uncompressed(body)?.body)
         }
+        TelemetryEncoding::BatchColumns => EventBody::Telemetry(columns::decode(body, spare())?),
         TelemetryEncoding::OtlpMetricsProtobuf => {
             EventBody::Telemetry(otlp::decode(otlp::Form::Protobuf, body, at)?.body)
         }

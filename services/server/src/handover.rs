@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use model::{Batch, EventId, Sample, Series};
+use model::{Batch, Event, EventBody, EventId, Sample, Series};
 
 /// Bytes of batches that wait for the judge: about 90 requests of Prometheus' usual size, more than are in
 /// flight while a sync takes its time. Beyond, the judge decodes.
@@ -58,6 +58,13 @@ impl Handover {
         let mut state = self.lock();
         if state.spare.len() < SPARE_MAX && held_bytes(&batch) <= SPARE_BYTES_MAX {
             state.spare.push(batch);
+        }
+    }
+
+    /// As [`Self::give_back`], of an event that is done with.
+    pub(crate) fn give_back_of(&self, event: Event) {
+        if let EventBody::Telemetry(batch) = event.body {
+            self.give_back(batch);
         }
     }
 

@@ -47,13 +47,12 @@ impl Placing {
     }
 
     /// Appends an event, in slices where it concerns several partitions; durable when this resolves. `decoded`:
-    /// what its telemetry decodes to, if that is known. The place in the order is taken before anything is waited
-    /// for.
-    pub(crate) async fn append(
+    /// what its telemetry decodes to, if that is known. The place in the order is taken when this returns.
+    pub(crate) fn append(
         &self,
         envelope: EventEnvelope,
-        decoded: Option<Batch>,
-    ) -> Result<(), AppendError> {
+        decoded: Option<&Batch>,
+    ) -> impl Future<Output = Result<(), AppendError>> + Send + use<> {
         let span = span_of(&envelope);
         let under_way: Vec<Append> = span.in_scope(|| {
             let records = match self.partitions() {
@@ -62,7 +61,7 @@ impl Placing {
             };
             records.into_iter().map(|(partition, record)| self.events.append(partition, record)).collect()
         });
-        all(under_way).instrument(span).await
+        all(under_way).instrument(span)
     }
 
     /// Appends the same event to every partition.
@@ -72,7 +71,7 @@ impl Placing {
         all(partitions.map(|partition| self.events.append(partition, record.clone())).collect()).await
     }
 
-    fn sliced(&self, envelope: EventEnvelope, decoded: Option<Batch>) -> Vec<(Partition, NewRecord)> {
+    fn sliced(&self, envelope: EventEnvelope, decoded: Option<&Batch>) -> Vec<(Partition, NewRecord)> {
         let mut known = Known { placing: self };
         // Nothing is lost where slicing fails: the judge of the home partition finds the same fault and buries it.
         let whole = envelope.clone();

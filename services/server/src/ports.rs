@@ -33,7 +33,9 @@ impl EventSink for BusSink {
                 return self.placing.append(envelope, None).await.map_err(unavailable);
             };
             if self.placing.partitions() > 1 {
-                return self.placing.append(envelope, Some(decoded)).await.map_err(unavailable);
+                let under_way = self.placing.append(envelope, Some(&decoded));
+                self.handover.give_back(decoded);
+                return under_way.await.map_err(unavailable);
             }
             // Left before the record is appended: the judge may read it before this hears of it.
             let ticket = self.handover.leave(&envelope.id, decoded);

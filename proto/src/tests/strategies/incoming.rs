@@ -8,7 +8,7 @@ use super::{
     small::{actor, key, labels, maybe_text, maybe_timestamp, number, one_of, text, timestamp},
 };
 
-pub(super) fn batch() -> BoxedStrategy<Batch> {
+pub(crate) fn batch() -> BoxedStrategy<Batch> {
     use SeriesKind::*;
     let sample =
         (number(), timestamp(), maybe_timestamp()).prop_map(|(value, at, start)| Sample { value, at, start });

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use model::*;
 use proptest::{collection::vec, prelude::*};
 
+pub(crate) use self::incoming::batch;
 use self::{
     decided::decision,
     incoming::event_body,
@@ -58,5 +59,12 @@ fn origin() -> impl Strategy<Value = Origin> {
 
 fn encoding() -> impl Strategy<Value = TelemetryEncoding> {
     use TelemetryEncoding::*;
-    one_of([RemoteWriteV1Snappy, OtlpMetricsProtobuf, OtlpMetricsJson, RequestsNdjson, RemoteWriteV1Protobuf])
+    one_of([
+        RemoteWriteV1Snappy,
+        OtlpMetricsProtobuf,
+        OtlpMetricsJson,
+        RequestsNdjson,
+        RemoteWriteV1Protobuf,
+        BatchColumns,
+    ])
 }

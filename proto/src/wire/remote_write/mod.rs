@@ -7,13 +7,11 @@
 
 mod encode;
 mod series;
-mod slice;
 
 use model::{Batch, Sample, Series, SeriesKind, Timestamp};
 
 pub use self::encode::WriteRequest;
 use self::series::Fault;
-pub(super) use self::slice::slice;
 use super::{
     error::{DecodeError, Decoded, Rejected},
     protobuf::{Broken, Content, field, length, varint},
@@ -69,7 +67,7 @@ pub fn decode_reusing(body: &[u8], spare: Batch) -> Result<Decoded<Batch>, Decod
     decode_message(bytes, Batch { series, samples, ..Batch::default() })
 }
 
-/// Decodes a request that is not compressed: a slice of one, as it stands on the log.
+/// Decodes a request that is not compressed: a slice of one, as earlier versions wrote it onto the log.
 pub fn decode_uncompressed(body: &[u8]) -> Result<Decoded<Batch>, DecodeError> {
     limit("decompressed bytes", body.len(), DECOMPRESSED_BYTES_MAX)?;
     decode_message(body.to_vec(), Batch::default())
@@ -78,7 +76,7 @@ pub fn decode_uncompressed(body: &[u8]) -> Result<Decoded<Batch>, DecodeError> {
 /// Decodes the message itself, no longer than [`DECOMPRESSED_BYTES_MAX`]; `found` is empty.
 fn decode_message(mut bytes: Vec<u8>, found: Batch) -> Result<Decoded<Batch>, DecodeError> {
     let mut walk =
-        Walk { bytes: &bytes, names: series::Names::default(), found, rejected: Rejected::default() };
+        Walk { bytes: &bytes, before: series::Before::default(), found, rejected: Rejected::default() };
     walk.request()?;
     let Walk { found, rejected, .. } = walk;
     let Batch { bytes: rewritten, mut series, samples, is_whole } = found;
@@ -102,7 +100,7 @@ fn is_rewritten(series: &Series) -> bool {
 
 struct Walk<'a> {
     bytes: &'a [u8],
-    names: series::Names<'a>,
+    before: series::Before<'a>,
     /// Its `bytes` hold the rewritten labels only, until the end.
     found: Batch,
     rejected: Rejected,
@@ -133,7 +131,7 @@ impl Walk<'_> {
     }
 
     fn series(&mut self, from: usize, to: usize) -> Result<(), DecodeError> {
-        let labels = series::scan(self.bytes, from, to, &mut self.names).map_err(|_| broken(from))?;
+        let labels = series::scan(self.bytes, from, to, &mut self.before).map_err(|_| broken(from))?;
         let samples_from = self.found.samples.len();
         let rest = self.rest_of_series(labels.end, to)?;
         let samples = self.found.samples.len() - samples_from;

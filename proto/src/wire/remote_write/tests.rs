@@ -168,8 +168,10 @@ fn native_histograms_are_counted_as_unsupported_and_exemplars_ignored() {
 
 /// One length-delimited field.
 fn wrapped(tag: u8, content: &[u8]) -> Vec<u8> {
-    assert!(content.len() < 128);
-    [&[tag, content.len() as u8], content].concat()
+    let mut field = vec![tag];
+    prost::encoding::encode_varint(content.len() as u64, &mut field);
+    field.extend_from_slice(content);
+    field
 }
 
 #[test]
@@ -197,15 +199,8 @@ fn labels_in_an_unusual_form_are_written_anew_in_the_usual_one() {
 
 #[test]
 fn labels_that_are_not_utf8_are_refused_even_where_the_region_hides_it() {
-    let label = |name: &[u8], value: &[u8]| {
-        let mut inner = wrapped(0x0a, name);
-        inner.push(0x12);
-        put_length(value.len(), &mut inner);
-        inner.extend_from_slice(value);
-        let mut outer = vec![0x0a];
-        put_length(inner.len(), &mut outer);
-        [outer, inner].concat()
-    };
+    let label =
+        |name: &[u8], value: &[u8]| wrapped(0x0a, &[wrapped(0x0a, name), wrapped(0x12, value)].concat());
     let sample = wrapped(0x12, &[0x10, 0x05]);
     let long = "ä".repeat(200);
     for (value, is_good, why) in [
@@ -216,21 +211,10 @@ fn labels_that_are_not_utf8_are_refused_even_where_the_region_hides_it() {
         (&[&long.as_bytes()[..399], b"\xff"].concat(), false, "long and broken"),
     ] {
         let labels = [label(b"__name__", b"up"), label(b"a", value), label(b"b", b"c")].concat();
-        let content = [labels, sample.clone()].concat();
-        let mut message = vec![0x0a];
-        put_length(content.len(), &mut message);
-        message.extend_from_slice(&content);
+        let message = wrapped(0x0a, &[labels, sample.clone()].concat());
         let decoded = decode(&compressed(&message)).unwrap();
         assert_eq!(decoded.rejected.is_empty(), is_good, "{why}: {:?}", decoded.rejected);
     }
-}
-
-fn put_length(mut length: usize, out: &mut Vec<u8>) {
-    while length >= 0x80 {
-        out.push(length as u8 | 0x80);
-        length >>= 7;
-    }
-    out.push(length as u8);
 }
 
 #[test]
@@ -342,5 +326,61 @@ proptest! {
                 prop_assert!(!decoded.body.samples_of(series).is_empty());
             }
         }
+    }
+}
+
+/// A label as bytes, in a form that senders use or do not.
+fn any_label() -> impl Strategy<Value = Vec<u8>> {
+    let name =
+        prop::sample::select(vec!["__name__", "__name__", "a", "b", "job", "le", "le", "zone", "", "2x"]);
+    let value = prop_oneof![
+        8 => prop::sample::select(vec!["up", "0.1", "0.25", "+Inf", "", "é"]).prop_map(|it| it.as_bytes().to_vec()),
+        1 => Just(vec![0xff]),
+        1 => Just(vec![b'v'; 130]),
+    ];
+    (name, value, 0..12_u8).prop_map(|(name, value, oddity)| {
+        let (name, value) = (wrapped(0x0a, name.as_bytes()), wrapped(0x12, &value));
+        wrapped(0x0a, &if oddity == 0 { [value, name].concat() } else { [name, value].concat() })
+    })
+}
+
+/// Series of which most follow one that is almost the same.
+fn any_neighbours() -> impl Strategy<Value = Vec<Vec<Vec<u8>>>> {
+    let first = prop::collection::vec(any_label(), 0..6);
+    let change = (any::<prop::sample::Index>(), any_label(), 0..6_u8);
+    (first, prop::collection::vec(change, 0..12)).prop_map(|(first, changes)| {
+        let mut all = vec![first];
+        for (at, label, what) in changes {
+            let mut next = all[all.len() - 1].clone();
+            let at = at.index(next.len() + 1);
+            match what {
+                0 => next.sort(),
+                1 => next.insert(at, label),
+                2 if at < next.len() => drop(next.remove(at)),
+                _ if at < next.len() => next[at] = label,
+                _ => {}
+            }
+            all.push(next);
+        }
+        all
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_series_is_judged_as_if_it_came_alone(all in any_neighbours()) {
+        let sample = wrapped(0x12, &[0x09, 0, 0, 0, 0, 0, 0, 0, 0, 0x10, 1]);
+        let message = |labels: &Vec<Vec<u8>>| wrapped(0x0a, &[labels.concat(), sample.clone()].concat());
+        let together = decode(&compressed(&all.iter().map(message).collect::<Vec<_>>().concat())).unwrap();
+        let (mut kept, mut reasons) = (String::new(), std::collections::BTreeMap::new());
+        for labels in &all {
+            let alone = decode(&compressed(&message(labels))).unwrap();
+            kept += &shown(&alone.body);
+            for (reason, count) in alone.rejected.by_reason {
+                *reasons.entry(reason).or_default() += count;
+            }
+        }
+        prop_assert_eq!(shown(&together.body), kept);
+        prop_assert_eq!(together.rejected.by_reason, reasons);
     }
 }

@@ -49,7 +49,7 @@ pub trait Places {
 /// partitions need one.
 pub fn slice(
     envelope: EventEnvelope,
-    decoded: Option<Batch>,
+    decoded: Option<&Batch>,
     partitions: u32,
     places: &mut dyn Places,
 ) -> Result<Vec<(Partition, EventEnvelope)>, DecodeError> {
@@ -58,7 +58,7 @@ pub fn slice(
     }
     let body = match &envelope.body {
         EnvelopeBody::Telemetry { encoding, body } => {
-            let parts = telemetry::slice_body(*encoding, body, &envelope, decoded, partitions, places)?;
+            let parts = telemetry::slice_body(*encoding, body, envelope.at, decoded, partitions, places)?;
             return Ok(filled(envelope, parts));
         }
         EnvelopeBody::Other(body) => body,

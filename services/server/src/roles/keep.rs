@@ -259,9 +259,7 @@ impl Judge {
         let record = span.in_scope(|| self.keeper.judge(position, &event));
         self.task.metrics.seconds.with_label_values(&[kind]).observe(watch.elapsed().as_secs_f64());
         self.task.metrics.records.with_label_values(&[kind]).inc();
-        if let EventBody::Telemetry(batch) = event.body {
-            self.task.handover.give_back(batch);
-        }
+        self.task.handover.give_back_of(event);
         let Some(record) = record else { return true };
         let parent = span.in_scope(traceparent);
         self.propose(record, parent).await

@@ -125,17 +125,19 @@ pub(crate) fn read_event(record: &bus::Record, handover: &Handover) -> Result<Ev
             is_copy: envelope.is_copy,
             body: model::EventBody::Telemetry(batch),
         }),
-        None => unpack(envelope),
+        None => unpack(envelope, handover),
     }
 }
 
-/// Decodes what the envelope holds.
-fn unpack(envelope: EventEnvelope) -> Result<Event, Unreadable> {
+/// Decodes what the envelope holds, into memory that others are done with.
+fn unpack(envelope: EventEnvelope, handover: &Handover) -> Result<Event, Unreadable> {
     let EventEnvelope { id, at, source, is_copy, body } = envelope;
     let body = match body {
         EnvelopeBody::Other(body) => body,
-        EnvelopeBody::Telemetry { encoding, body } => proto::wire::decode_telemetry(encoding, &body, at)
-            .map_err(|error| Unreadable { reason: "telemetry", detail: error.to_string() })?,
+        EnvelopeBody::Telemetry { encoding, body } => {
+            proto::wire::decode_telemetry_reusing(encoding, &body, at, || handover.spare())
+                .map_err(|error| Unreadable { reason: "telemetry", detail: error.to_string() })?
+        }
     };
     Ok(Event { id, at, source, is_copy, body })
 }

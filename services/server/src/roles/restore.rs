@@ -223,6 +223,7 @@ async fn replay_events(
             Ok(event) => {
                 now = now.max(event.at);
                 past.analyzer.replay_event(now, record.position, &event);
+                handover.give_back_of(event);
             }
             Err(why) => poison.note("events", partition, &record, &why),
         }
