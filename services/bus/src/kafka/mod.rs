@@ -14,6 +14,7 @@ mod inlet;
 mod layout;
 mod membership;
 mod open;
+mod outage;
 mod outlet;
 mod probe;
 mod producer;
