@@ -52,6 +52,7 @@ use crate::{
         writer::EventWriter,
     },
     statistics::{LogGauges, watch_brokers},
+    text::chain,
 };
 
 /// How long a stop may take in all; what is unfinished then is named in the log and taken up at the next start.
@@ -398,6 +399,9 @@ impl Shared {
         if in_force.as_ref().is_some_and(|old| old.files == load.files) {
             return Ok(());
         }
+        if let Some(outage) = self.writer.outage() {
+            return Err(outage);
+        }
         let load = PolicyLoad { origin: origin.to_owned(), ..load.clone() };
         self.writer.append("policy", EventBody::PolicyLoad(Box::new(load.clone()))).await?;
         *in_force = Some(load);
@@ -492,14 +496,4 @@ fn warn_if_failed(name: &str, ended: Result<(), tokio::task::JoinError>) {
     if let Err(error) = ended {
         tracing::error!(role = name, %error, "a role ended badly");
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

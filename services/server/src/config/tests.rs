@@ -89,6 +89,24 @@ fn each_fault_says_where_what_and_what_to_do() {
             "unknown key `partition`",
             "`partitions`",
         ),
+        (
+            "an append that waits for ever",
+            "bus: { kind: kafka, brokers: [\"a:1\"], append_timeout: 10m }\n",
+            "1:55: error: `append_timeout`: 10m is out of range",
+            "from 1s to 2m",
+        ),
+        (
+            "an append that does not wait",
+            "bus: { kind: kafka, brokers: [\"a:1\"], append_timeout: 500ms }\n",
+            "`append_timeout`: 500ms is out of range",
+            "from 1s to 2m",
+        ),
+        (
+            "a key that is almost right",
+            "bus: { kind: kafka, brokers: [\"a:1\"], append_timout: 10s }\n",
+            "unknown key `append_timout`",
+            "did you mean `append_timeout`?",
+        ),
         ("no route", "receivers: [ { name: a } ]\n", "no `route`", "route:"),
         (
             "a route to nobody",
@@ -504,6 +522,11 @@ fn faults_of_topics_are_said() {
         (
             "bus: { brokers: [\"a:1\"], partitions: 3 }\n",
             "`partitions` says nothing without `kind: kafka`",
+            "",
+        ),
+        (
+            "bus: { brokers: [\"a:1\"], append_timeout: 10s }\n",
+            "`append_timeout` says nothing without `kind: kafka`",
             "",
         ),
     ] {
