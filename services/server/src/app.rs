@@ -44,6 +44,7 @@ use crate::{
         halt_file,
         inlet::{InletMetrics, InletRole},
         keep::KeepMetrics,
+        member::Member,
         notify::{NotifyRole, Teller},
         records::Poison,
         restore::keep_positions,
@@ -209,6 +210,7 @@ impl App {
 
         let (judges, handover) = (Judges::default(), Handover::default());
         let longest_window = config.policy.windows().into_values().flatten().max().unwrap_or_default();
+        let member = |name, share| Member::new(bus.join(name, share), name, readiness.clone());
         if roles.ingest {
             let restored = followed.policy();
             let loaded =
@@ -226,6 +228,7 @@ impl App {
                     Arc::clone(&placing),
                     poison.clone(),
                     InletMetrics::register(&registry)?,
+                    readiness.clone(),
                     stop_roles.clone(),
                 );
                 running.spawn("inlet", inlet.map_err(not_opened)?.run());
@@ -233,7 +236,7 @@ impl App {
         }
         if roles.analyze {
             let analyze = AnalyzeRole {
-                membership: bus.join("analyze", Share::Events),
+                member: member("analyze", Share::Events),
                 bus: bus.clone(),
                 followed: followed.clone(),
                 longest_window,
@@ -248,7 +251,7 @@ impl App {
             let arbitrate = ArbitrateRole {
                 chair: Chair::new(boot.clone()),
                 decisions: bus.decisions.clone(),
-                membership: bus.join("arbiter", Share::Decisions),
+                member: member("arbiter", Share::Decisions),
                 metrics: ArbiterMetrics::register(&registry)?,
                 poison: poison.clone(),
                 stop: stop_roles.clone(),
@@ -259,7 +262,7 @@ impl App {
             let act = ActRole {
                 decisions: bus.decisions.clone(),
                 partitions: bus.events.partitions(),
-                membership: bus.join("act", Share::Events),
+                member: member("act", Share::Events),
                 followed: followed.clone(),
                 actuators: Arc::new(actuators),
                 writer: writer.clone(),
@@ -284,7 +287,7 @@ impl App {
                 writer,
                 stop: stop_roles.clone(),
             };
-            let notify = NotifyRole { membership: bus.join("notify", Share::Decisions), teller };
+            let notify = NotifyRole { member: member("notify", Share::Decisions), teller };
             running.spawn("notify", notify.run());
         }
         running.spawn("brokers", watch_brokers(bus.clone(), readiness.clone(), stop_roles.clone()));

@@ -5,6 +5,7 @@
 //! of events nor a snapshot stands before a decision.
 
 mod admin;
+mod admission;
 mod cluster;
 mod config;
 mod context;

@@ -11,9 +11,8 @@ use model::{Partition, Position, Timestamp};
 use rdkafka::{
     Message,
     consumer::{CommitMode, Consumer},
-    error::{KafkaError, KafkaResult},
+    error::KafkaResult,
     message::{BorrowedMessage, Headers as _},
-    types::RDKafkaErrorCode,
 };
 use tokio::time::Instant;
 
@@ -22,7 +21,10 @@ use super::{
     member::{Client, Member},
     shared::{Place, Shared},
 };
-use crate::kafka::cluster::Cluster;
+use crate::kafka::{
+    admission::{Admission, is_final},
+    cluster::Cluster,
+};
 
 const POLL: Duration = Duration::from_millis(100);
 
@@ -40,6 +42,7 @@ pub(super) struct Fetcher {
     pub(super) group: String,
     pub(super) topics: Arc<[InletTopic]>,
     pub(super) shared: Arc<Shared>,
+    pub(super) admission: Arc<Admission>,
 }
 
 /// Trouble that was told.
@@ -58,8 +61,7 @@ impl Fetcher {
                     return;
                 }
                 Err(error) => {
-                    let error = self.cluster.config.redact(&error.to_string());
-                    tracing::error!(group = self.group, error, "the group of the inputs cannot be joined");
+                    self.admission.note_unable(&self.cluster.config.redact(&error.to_string()));
                     thread::sleep(AGAIN_AFTER);
                 }
             }
@@ -99,6 +101,7 @@ impl Fetcher {
             group: self.group.clone(),
             topics: self.topics.clone(),
             shared: self.shared.clone(),
+            admission: self.admission.clone(),
         })?;
         let names: Vec<&str> = self.topics.iter().map(|topic| &*topic.name).collect();
         client.subscribe(&names)?;
@@ -111,14 +114,10 @@ impl Fetcher {
             match client.poll(POLL) {
                 Some(Ok(message)) => self.take(&message),
                 Some(Err(error)) if is_final(&error) => {
-                    let error = self.cluster.config.redact(&error.to_string());
-                    tracing::error!(
-                        group = self.group,
-                        error,
-                        "the group of the inputs has shut this member out: another one runs under its name"
-                    );
+                    self.admission.note_shut_out();
                     return;
                 }
+                Some(Err(error)) if self.admission.note_error(&error) => {}
                 Some(Err(error)) => told.tell(&self.group, &self.cluster.config.redact(&error.to_string())),
                 None => {}
             }
@@ -174,14 +173,6 @@ impl Told {
         tracing::warn!(group, error = text, "an input cannot be read; it is tried again");
         self.0 = Some((text.to_owned(), Instant::now()));
     }
-}
-
-fn is_final(error: &KafkaError) -> bool {
-    matches!(error, KafkaError::MessageConsumptionFatal(_))
-        || matches!(
-            error.rdkafka_error_code(),
-            Some(RDKafkaErrorCode::Fatal | RDKafkaErrorCode::FencedInstanceId)
-        )
 }
 
 fn delivered(message: &BorrowedMessage<'_>, topic: Arc<str>, epoch: u64) -> Delivered {
