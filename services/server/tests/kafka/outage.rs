@@ -4,8 +4,9 @@ use telemetry::clock::Stopwatch;
 
 use crate::{
     apart::{Log, PARTITIONS, Parts, assert_each_once},
-    broker,
+    broker::{self, Broker},
     lines::{Answer, Lines},
+    shop::SECRET,
     sink::Sink,
     system::{System, until},
     wire::{Write, now_ms, request},
@@ -16,13 +17,31 @@ async fn is_ready(system: &System) -> Option<bool> {
     Some(answer.status().is_success())
 }
 
-/// Waits until the readiness says this.
-async fn until_said(system: &System, said: &str) {
+/// Waits until the readiness says this; all that it says then.
+pub(crate) async fn until_said(system: &System, said: &str) -> String {
     until(said, async || {
         let answer = system.http.get(format!("{}/-/ready", system.url)).send().await.ok()?;
         answer.text().await.ok().filter(|text| text.contains(said))
     })
-    .await;
+    .await
+}
+
+/// Sessions of this log are too short for the broker: each role that has a group says so.
+async fn assert_refused(log: &Log, broker: &Broker) {
+    let roles = ["analyze", "act", "notify"];
+    let mut refused =
+        Vec::from(roles.map(|roles| (log.launch(roles, roles), format!("-{roles} does not let"))));
+    broker.run("topic", &["access-log"]).await;
+    let inputs = "inputs: [ { topic: access-log, format: requests } ], instance:";
+    let config = log.config_of("inlet").replace("instance:", inputs);
+    refused.push((
+        System::launch("ingest", &config, &[("webhook.secret", SECRET)]),
+        "-inputs does not let".to_owned(),
+    ));
+    for (system, group) in &refused {
+        let said = until_said(system, group).await;
+        assert!(said.contains("set `session_timeout` within"), "{said}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -34,11 +53,9 @@ async fn while_the_broker_is_dead_everything_is_refused_and_what_was_taken_is_co
     let (target, notified) = (Sink::start().await, Sink::start().await);
     let bootstrap = broker.get("bootstrap");
     let log = Log::on(bootstrap, "outage", &target, &notified, PARTITIONS).await;
-    let too_short = log.launch("short", "analyze");
-    until_said(&too_short, "set `session_timeout`").await;
-    drop(too_short);
+    assert_refused(&log, &broker).await;
 
-    let parts = Parts::start(log.with("session_timeout: 3s", "session_timeout: 6s")).await;
+    let parts = Parts::start(log.with("session_timeout: 3s", "session_timeout: 6s, append_timeout: 5s")).await;
     parts.roll_back("before", &target).await;
     let lines = Lines::start(&parts.front);
     lines.until_more(50).await;
