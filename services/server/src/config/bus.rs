@@ -163,7 +163,7 @@ fn is_name(text: &str) -> bool {
 }
 
 /// The machine and the port: the same after a restart, another one in each process.
-fn default_instance(server: &ServerConfig) -> String {
+pub(super) fn default_instance(server: &ServerConfig) -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let legal: String = host.trim().chars().filter(|c| is_name(&c.to_string())).take(64).collect();
     let host = if legal.is_empty() { "ripcord".to_owned() } else { legal };

@@ -55,7 +55,8 @@ async fn while_the_broker_is_dead_everything_is_refused_and_what_was_taken_is_co
     let log = Log::on(bootstrap, "outage", &target, &notified, PARTITIONS).await;
     assert_refused(&log, &broker).await;
 
-    let parts = Parts::start(log.with("session_timeout: 3s", "session_timeout: 6s, append_timeout: 5s")).await;
+    let parts =
+        Parts::start(log.with("session_timeout: 3s", "session_timeout: 6s, append_timeout: 5s")).await;
     parts.roll_back("before", &target).await;
     let lines = Lines::start(&parts.front);
     lines.until_more(50).await;
