@@ -39,12 +39,12 @@ impl Admission {
         true
     }
 
-    /// The group has shut this member out for good.
+    /// The group has shut this member out: another one has its name.
     pub(crate) fn note_shut_out(&self) {
         let Self { group, instance, .. } = self;
         self.refuse(format!(
             "the Kafka group {group} has shut this process out: another one runs as `{instance}`; give each process \
-             an `instance` of its own and start this one again"
+             an `instance` of its own; this one joins again when the name is free"
         ));
     }
 
@@ -60,7 +60,7 @@ impl Admission {
     }
 }
 
-/// Whether a member that met this error takes no part any more.
+/// Whether a client that met this error takes no part any more, whatever it does.
 pub(crate) fn is_final(error: &KafkaError) -> bool {
     matches!(error, KafkaError::MessageConsumptionFatal(_))
         || matches!(
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_replaced_under_its_name_is_out_for_good() {
+    fn who_was_replaced_under_its_name_is_out() {
         let fenced = RDKafkaErrorCode::FencedInstanceId;
         assert!(is_final(&KafkaError::MessageConsumptionFatal(fenced)));
         assert!(is_final(&KafkaError::MessageConsumption(fenced)));

@@ -34,6 +34,7 @@ use crate::{
     kafka::{
         admission::{Admission, is_final},
         cluster::{Cluster, lock},
+        name::Name,
     },
 };
 
@@ -111,7 +112,7 @@ impl Membership {
             drop(left_sender);
         });
         if let Err(error) = started {
-            tracing::error!(%error, "no thread can be started to join a Kafka group");
+            shared.admission.note_unable(&error.to_string());
         }
         Self { changes, shared, left }
     }
@@ -148,9 +149,10 @@ impl Shared {
             match self.new_client(changes) {
                 Ok(client) => {
                     self.take_part(&client);
+                    self.let_go(&client);
                     // Closing may hang while no broker answers; nobody waits for this thread for ever.
                     drop(client);
-                    return;
+                    self.wait_until_name_is_free();
                 }
                 Err(error) => {
                     self.admission.note_unable(&self.cluster.config.redact(&error.to_string()));
@@ -158,6 +160,30 @@ impl Shared {
                 }
             }
         }
+    }
+
+    /// Once shut out: whoever takes care of what this member had hears at once that it is another one's. The client does
+    /// not say so before it is closed.
+    fn let_go(&self, client: &Client) {
+        if self.is_over() {
+            return;
+        }
+        let lost: Vec<_> = std::mem::take(&mut *lock(&client.context().owned)).into_iter().collect();
+        if !lost.is_empty() {
+            let (done, _) = oneshot::channel();
+            // Nobody receives only when the member is leaving.
+            drop(client.context().changes.send(Change::Revoked(Revoked::new(lost, done))));
+        }
+    }
+
+    fn wait_until_name_is_free(&self) {
+        let name = Name { group: &self.group, name: &self.name() };
+        name.wait_until_free(&self.cluster, || self.is_over());
+    }
+
+    /// The same after a restart, another one in every process.
+    fn name(&self) -> String {
+        format!("{}-{}", self.group, self.cluster.config.instance)
     }
 
     fn is_over(&self) -> bool {
@@ -171,7 +197,7 @@ impl Shared {
         let heartbeat = (session / 5).min(HEARTBEAT_MAX);
         client
             .set("group.id", &self.group)
-            .set("group.instance.id", format!("{}-{}", self.group, config.instance))
+            .set("group.instance.id", self.name())
             .set("group.protocol", "classic")
             .set("partition.assignment.strategy", "cooperative-sticky")
             .set("session.timeout.ms", session.as_millis().to_string())
@@ -299,7 +325,9 @@ impl Member {
     }
 
     fn revoke(&self, client: &Client, partitions: &TopicPartitionList) -> KafkaResult<()> {
-        let revoked = numbers(partitions);
+        let mut revoked = numbers(partitions);
+        // Others were let go of before: a client that is closed says so once more.
+        revoked.retain(|partition| lock(&self.owned).contains(partition));
         if !revoked.is_empty() {
             let is_lost = client.assignment_lost();
             let (done, is_done) = oneshot::channel();

@@ -14,6 +14,7 @@ mod handover;
 mod inlet;
 mod layout;
 mod membership;
+mod name;
 mod open;
 mod outage;
 mod outlet;

@@ -79,7 +79,7 @@ impl AnalyzeRole {
                         drop(revoked);
                     }
                     None => {
-                        // Its partitions are another's, and were taken from it before.
+                        // The readiness says why.
                         self.stop.cancelled().await;
                     }
                 },

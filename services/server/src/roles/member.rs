@@ -31,7 +31,7 @@ impl Member {
             tokio::select! {
                 biased;
                 change = self.membership.next() => {
-                    // Once out, nobody calls again.
+                    // Whoever is told that there is no way to join does not call again.
                     self.tell();
                     return change;
                 }

@@ -162,7 +162,7 @@ async fn who_is_asked_to_stop_hands_over_at_once_and_not_at_the_end_of_its_sessi
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_is_started_under_anothers_name_takes_its_place_and_the_first_one_says_that_it_is_out() {
+async fn who_is_started_under_anothers_name_takes_its_place_until_it_ends_and_the_first_one_says_so() {
     let (target, notified) = (Sink::start().await, Sink::start().await);
     let Some(log) = Log::create("twice", &target, &notified).await else { return };
     let front = log.start("front", "ingest,console").await;
@@ -183,5 +183,14 @@ async fn who_is_started_under_anothers_name_takes_its_place_and_the_first_one_sa
     let release = front.release("checkout", "2.4.1", Some("2.4.0")).await;
     scrape_thrice(&front, "checkout", "2.4.1", 900.0, 100.0).await;
     until_accepted(&front, &release).await;
-    assert_each_once(&target, &names(&["checkout"]));
+
+    // Once the name is free the first one is let in again, without anybody starting it anew.
+    drop(second);
+    for system in &first {
+        system.until_ready().await;
+    }
+    let release = front.release("catalog", "2.4.1", Some("2.4.0")).await;
+    scrape_thrice(&front, "catalog", "2.4.1", 900.0, 100.0).await;
+    until_accepted(&front, &release).await;
+    assert_each_once(&target, &names(&["checkout", "catalog"]));
 }

@@ -24,6 +24,7 @@ use super::{
 use crate::kafka::{
     admission::{Admission, is_final},
     cluster::Cluster,
+    name::Name,
 };
 
 const POLL: Duration = Duration::from_millis(100);
@@ -55,10 +56,13 @@ impl Fetcher {
             match self.new_client() {
                 Ok(client) => {
                     self.take_part(&client);
-                    // Closing may hang while no broker answers; nobody waits for this thread for ever.
-                    self.shared.end();
+                    if self.shared.is_stopping() {
+                        // Closing may hang while no broker answers; nobody waits for this thread for ever.
+                        self.shared.end();
+                    }
                     drop(client);
-                    return;
+                    self.let_go();
+                    self.wait_until_name_is_free();
                 }
                 Err(error) => {
                     self.admission.note_unable(&self.cluster.config.redact(&error.to_string()));
@@ -87,7 +91,7 @@ impl Fetcher {
         }
         client
             .set("group.id", &self.group)
-            .set("group.instance.id", format!("{}-{}", self.group, config.instance))
+            .set("group.instance.id", self.name())
             .set("group.protocol", "classic")
             .set("partition.assignment.strategy", "cooperative-sticky")
             .set("session.timeout.ms", session.as_millis().to_string())
@@ -106,6 +110,24 @@ impl Fetcher {
         let names: Vec<&str> = self.topics.iter().map(|topic| &*topic.name).collect();
         client.subscribe(&names)?;
         Ok(client)
+    }
+
+    /// Nothing is this member's any more, whether the client said so or not.
+    fn let_go(&self) {
+        for place in self.shared.places() {
+            self.shared.recall(&place);
+            self.shared.revoke(&place);
+        }
+    }
+
+    fn wait_until_name_is_free(&self) {
+        let name = Name { group: &self.group, name: &self.name() };
+        name.wait_until_free(&self.cluster, || self.shared.is_stopping());
+    }
+
+    /// The same after a restart, another one in every process.
+    fn name(&self) -> String {
+        format!("{}-{}", self.group, self.cluster.config.instance)
     }
 
     fn take_part(&self, client: &Client) {

@@ -115,8 +115,8 @@ impl Inlet {
         Ok(Self { shared, admission, ended })
     }
 
-    /// The next message; waits until there is one. `None`: the group has shut this member out for good (another one
-    /// runs under its name). Dropping the future loses nothing.
+    /// The next message; waits until there is one, and while the group has shut this member out because another one
+    /// has its name. `None`: it was stopped. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<Delivered> {
         self.shared.next().await
     }
