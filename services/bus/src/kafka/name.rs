@@ -4,7 +4,7 @@
 //! take a member that joins again for its own successor. Such a ghost sends no heartbeats and is gone when its session
 //! is over; a process that does run under the name stays.
 
-use std::{thread, time::Duration};
+use std::{sync::Arc, thread, time::Duration};
 
 use rdkafka::{consumer::Consumer, error::KafkaResult};
 use tokio::time::Instant;
@@ -37,14 +37,12 @@ pub(crate) struct Name<'a> {
 
 impl Name<'_> {
     /// Blocks until nobody is in the group under this name, or until `is_over`.
-    pub(crate) fn wait_until_free(&self, cluster: &std::sync::Arc<Cluster>, is_over: impl Fn() -> bool) {
+    pub(crate) fn wait_until_free(&self, cluster: &Arc<Cluster>, is_over: impl Fn() -> bool) {
         let mut client = None;
         let mut looks = 0;
         while looks < LOOKS && !is_over() {
-            pause(LOOK_EVERY, &is_over);
-            if client.is_none() {
-                client = probe::new_client(cluster).ok();
-            }
+            client = client.or_else(|| probe::new_client(cluster).ok());
+            pause(client.as_ref(), &is_over);
             looks = match client.as_ref().map(|client| self.is_taken(client)) {
                 Some(Ok(false)) => looks + 1,
                 // Who cannot be asked says nothing.
@@ -66,10 +64,15 @@ impl Name<'_> {
     }
 }
 
-fn pause(time: Duration, is_over: &impl Fn() -> bool) {
-    let deadline = Instant::now() + time;
-    while Instant::now() < deadline && !is_over() {
-        thread::sleep(PAUSE);
+/// Until the next look is due, or until `is_over`.
+fn pause(client: Option<&Client>, is_over: &impl Fn() -> bool) {
+    let due = Instant::now() + LOOK_EVERY;
+    while Instant::now() < due && !is_over() {
+        match client {
+            // It has no assignment: what it is polled for are its logs and statistics, which would pile up.
+            Some(client) => drop(client.poll(PAUSE)),
+            None => thread::sleep(PAUSE),
+        }
     }
 }
 
