@@ -112,6 +112,9 @@ pub enum AppendError {
     /// The disk is full, read-only or failing, or the brokers did not answer in time. The record may turn up on the log all the same.
     #[error("the log cannot write")]
     Unavailable(#[source] Arc<io::Error>),
+    /// Nothing was tried, as it is known that nothing can be written; `reason` holds no secret.
+    #[error("{reason}")]
+    Outage { reason: String },
     /// The topic was closed, or its writer is gone.
     #[error("the log is closed")]
     Closed,

@@ -52,8 +52,8 @@ impl From<embedded::Membership> for Membership {
 }
 
 impl Membership {
-    /// The next change, in order; waits until there is one. `None`: the group has shut this member out for good
-    /// (another one runs under its name). Dropping the future loses nothing.
+    /// The next change, in order; waits until there is one, and while the group has shut this member out because
+    /// another one has its name. `None`: there is no way to join. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<Change> {
         match &mut self.0 {
             Backend::Embedded(membership) => membership.next().await,

@@ -54,6 +54,15 @@ impl Topic {
         }
     }
 
+    /// Why an append would wait in vain, where that is known before it is tried: the record is on no log then. Over with
+    /// the next record that is acknowledged, so that somebody has to go on appending. A disk is tried each time.
+    pub fn outage(&self) -> Option<AppendError> {
+        match &self.0 {
+            Backend::Embedded(_) => None,
+            Backend::Kafka(topic) => topic.outage(),
+        }
+    }
+
     /// A reader of one partition that begins at `from`, or at the oldest record that is left if `from` is gone
     /// (the first record's `missing_before` says how far that is), or waits for `from` if it is not there yet.
     pub fn reader(&self, partition: Partition, from: Position) -> Reader {

@@ -111,9 +111,9 @@ fn refusal(error: &AuthError) -> Response {
     (status, head, body.to_string()).into_response()
 }
 
-/// Reloads, or says why not.
+/// Reloads and answers what is to be told of it, or says why it did not.
 pub(crate) type Reload =
-    Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), ReloadError>> + Send>> + Send + Sync>;
+    Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Vec<String>, ReloadError>> + Send>> + Send + Sync>;
 
 /// `POST /-/reload`, for the role `admin`.
 pub(crate) fn reload_route(auth: Arc<ArcSwap<Auth>>, reload: Reload) -> Router {
@@ -125,7 +125,7 @@ pub(crate) fn reload_route(auth: Arc<ArcSwap<Auth>>, reload: Reload) -> Router {
                 return *refusal;
             }
             match reload().await {
-                Ok(()) => "reloaded\n".into_response(),
+                Ok(warnings) => reloaded(&warnings).into_response(),
                 Err(error @ ReloadError::Config(_)) => {
                     (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response()
                 }
@@ -139,6 +139,12 @@ pub(crate) fn reload_route(auth: Arc<ArcSwap<Auth>>, reload: Reload) -> Router {
     Router::new().route("/-/reload", post(handler))
 }
 
+/// A line, and one for each warning.
+fn reloaded(warnings: &[String]) -> String {
+    let warnings = warnings.iter().map(|warning| format!("{warning}\n"));
+    std::iter::once("reloaded\n".to_owned()).chain(warnings).collect()
+}
+
 /// [`reload_route`] in the OpenAPI document.
 pub(crate) fn describe_reload() -> serde_json::Value {
     serde_json::json!({"post": {
@@ -147,10 +153,11 @@ pub(crate) fn describe_reload() -> serde_json::Value {
         "tags": ["operations"],
         "security": [{"bearer": []}],
         "responses": {
-            "200": {"description": "Reloaded"},
+            "200": {"description": "Reloaded; a line for each warning, and for each changed key that needs a restart"},
             "400": {"description": "Every fault, as `ripcord check` prints it"},
             "401": {"description": "No valid token"},
             "403": {"description": "The token may not do this"},
+            "503": {"description": "The log cannot write: come back after Retry-After"},
         },
     }})
 }

@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     access::{self, OperatorToken},
-    config::{self, Config},
+    config::{self, Config, Fixed},
     handover::Handover,
     http,
     placing::Placing,
@@ -40,10 +40,11 @@ use crate::{
         analyze::AnalyzeRole,
         arbitrate::{ArbiterMetrics, ArbitrateRole},
         ask::{Asker, Judges},
-        follow::Followed,
+        follow::{Followed, longest_window},
         halt_file,
         inlet::{InletMetrics, InletRole},
         keep::KeepMetrics,
+        member::Member,
         notify::{NotifyRole, Teller},
         records::Poison,
         restore::keep_positions,
@@ -52,6 +53,7 @@ use crate::{
         writer::EventWriter,
     },
     statistics::{LogGauges, watch_brokers},
+    text::chain,
 };
 
 /// How long a stop may take in all; what is unfinished then is named in the log and taken up at the next start.
@@ -121,6 +123,11 @@ impl Running {
 /// What a reload swaps.
 struct Shared {
     config_path: Option<PathBuf>,
+    /// Where the command line keeps the data instead of where the file says.
+    moved_to: Option<PathBuf>,
+    /// What no reload can change.
+    fixed: Fixed,
+    followed: Followed,
     roles: Roles,
     auth: Arc<ArcSwap<Auth>>,
     operator: OperatorToken,
@@ -191,6 +198,9 @@ impl App {
         let (routing, routing_changes) = watch::channel(Arc::new(config.routing.clone()));
         let shared = Arc::new(Shared {
             config_path: config.path.clone(),
+            moved_to: config.moved_to.clone(),
+            fixed: config.fixed(),
+            followed: followed.clone(),
             roles,
             auth: Arc::clone(&auth),
             operator: operator.clone(),
@@ -207,7 +217,8 @@ impl App {
         });
 
         let (judges, handover) = (Judges::default(), Handover::default());
-        let longest_window = config.policy.windows().into_values().flatten().max().unwrap_or_default();
+        let longest_window = longest_window(&config.policy);
+        let member = |name, share| Member::new(bus.join(name, share), name, readiness.clone());
         if roles.ingest {
             let restored = followed.policy();
             let loaded =
@@ -225,6 +236,7 @@ impl App {
                     Arc::clone(&placing),
                     poison.clone(),
                     InletMetrics::register(&registry)?,
+                    readiness.clone(),
                     stop_roles.clone(),
                 );
                 running.spawn("inlet", inlet.map_err(not_opened)?.run());
@@ -232,7 +244,7 @@ impl App {
         }
         if roles.analyze {
             let analyze = AnalyzeRole {
-                membership: bus.join("analyze", Share::Events),
+                member: member("analyze", Share::Events),
                 bus: bus.clone(),
                 followed: followed.clone(),
                 longest_window,
@@ -247,7 +259,7 @@ impl App {
             let arbitrate = ArbitrateRole {
                 chair: Chair::new(boot.clone()),
                 decisions: bus.decisions.clone(),
-                membership: bus.join("arbiter", Share::Decisions),
+                member: member("arbiter", Share::Decisions),
                 metrics: ArbiterMetrics::register(&registry)?,
                 poison: poison.clone(),
                 stop: stop_roles.clone(),
@@ -258,7 +270,7 @@ impl App {
             let act = ActRole {
                 decisions: bus.decisions.clone(),
                 partitions: bus.events.partitions(),
-                membership: bus.join("act", Share::Events),
+                member: member("act", Share::Events),
                 followed: followed.clone(),
                 actuators: Arc::new(actuators),
                 writer: writer.clone(),
@@ -283,7 +295,7 @@ impl App {
                 writer,
                 stop: stop_roles.clone(),
             };
-            let notify = NotifyRole { membership: bus.join("notify", Share::Decisions), teller };
+            let notify = NotifyRole { member: member("notify", Share::Decisions), teller };
             running.spawn("notify", notify.run());
         }
         running.spawn("brokers", watch_brokers(bus.clone(), readiness.clone(), stop_roles.clone()));
@@ -367,10 +379,18 @@ impl App {
 }
 
 impl Shared {
-    async fn reload(&self, origin: &str) -> Result<(), ReloadError> {
+    /// Puts into force what the files say by now; what it cannot, and what should be looked at, is the answer.
+    async fn reload(&self, origin: &str) -> Result<Vec<String>, ReloadError> {
         let mut in_force = self.policy.lock().await;
-        let config = config::load_keeping(self.config_path.as_deref(), in_force.as_ref())
+        if !self.roles.ingest {
+            // Others put it there.
+            *in_force = self.followed.policy();
+        }
+        let mut config = config::load_keeping(self.config_path.as_deref(), in_force.as_ref())
             .map_err(ReloadError::config)?;
+        if let Some(data_dir) = &self.moved_to {
+            config.move_data_dir(data_dir);
+        }
         let auth = access::auth(&config, &self.operator).map_err(ReloadError::config)?;
         let receivers = Receivers::reconfigure(&self.receivers.load(), config.receivers.clone())
             .map_err(ReloadError::config)?;
@@ -383,9 +403,25 @@ impl Shared {
         self.secrets.replace(config.secrets.clone());
         self.receivers.store(Arc::new(receivers));
         self.routing.send_replace(Arc::new(config.routing.clone()));
+        let warnings = self.warnings(&config, in_force.as_ref());
         *self.files.lock().unwrap_or_else(PoisonError::into_inner) = config.files;
         tracing::info!(origin, "configuration reloaded");
-        Ok(())
+        warnings.iter().for_each(|warning| tracing::warn!(origin, "{warning}"));
+        Ok(warnings)
+    }
+
+    /// What of `config` is not in force after a reload, and what its reader warns of.
+    fn warnings(&self, config: &Config, in_force: Option<&PolicyLoad>) -> Vec<String> {
+        let mut warnings: Vec<String> = config.warnings().map(ToString::to_string).collect();
+        let restart =
+            |key| format!("`{key}` needs a restart: until then what it was at the start stays in force");
+        warnings.extend(self.fixed.changed_in(&config.fixed()).into_iter().map(restart));
+        if !self.roles.ingest && config::says_another_policy(&config.policy_load, in_force) {
+            let text = "the policy of this file is not the one in force: a process with the role `ingest` puts it \
+                        there, at its own reload";
+            warnings.push(text.to_owned());
+        }
+        warnings
     }
 
     /// Puts a policy onto the log, if it is not the one in force already.
@@ -397,6 +433,9 @@ impl Shared {
     ) -> Result<(), bus::AppendError> {
         if in_force.as_ref().is_some_and(|old| old.files == load.files) {
             return Ok(());
+        }
+        if let Some(outage) = self.writer.outage() {
+            return Err(outage);
         }
         let load = PolicyLoad { origin: origin.to_owned(), ..load.clone() };
         self.writer.append("policy", EventBody::PolicyLoad(Box::new(load.clone()))).await?;
@@ -446,7 +485,7 @@ async fn watch_config(shared: Arc<Shared>, mut seen: Fingerprint) {
             continue;
         }
         match shared.reload(origin).await {
-            Ok(()) => seen = found,
+            Ok(_) => seen = found,
             Err(error @ ReloadError::Config(_)) => {
                 seen = found;
                 tracing::error!(%error, origin, "the configuration is not accepted; the old one stays in force");
@@ -492,14 +531,4 @@ fn warn_if_failed(name: &str, ended: Result<(), tokio::task::JoinError>) {
     if let Err(error) = ended {
         tracing::error!(role = name, %error, "a role ended badly");
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

@@ -15,6 +15,7 @@ mod readiness;
 mod role;
 mod roles;
 mod statistics;
+mod text;
 mod tls;
 
 #[global_allocator]

@@ -64,11 +64,20 @@ impl Placing {
         all(under_way).instrument(span)
     }
 
-    /// Appends the same event to every partition.
-    pub(crate) async fn append_everywhere(&self, envelope: &EventEnvelope) -> Result<(), AppendError> {
+    /// Appends the same event to each of these partitions; each is answered for itself.
+    pub(crate) fn append_to(
+        &self,
+        partitions: Vec<Partition>,
+        envelope: &EventEnvelope,
+    ) -> Vec<(Partition, Append)> {
         let record = record_of(envelope);
-        let partitions = (0..self.partitions()).map(Partition);
-        all(partitions.map(|partition| self.events.append(partition, record.clone())).collect()).await
+        let append = |partition| (partition, self.events.append(partition, record.clone()));
+        partitions.into_iter().map(append).collect()
+    }
+
+    /// Why an event would wait in vain, where that is known.
+    pub(crate) fn outage(&self) -> Option<AppendError> {
+        self.events.outage()
     }
 
     fn sliced(&self, envelope: EventEnvelope, decoded: Option<&Batch>) -> Vec<(Partition, NewRecord)> {

@@ -7,14 +7,14 @@ use std::{
 };
 
 use actuators::kafka::{Message, Published, Publisher};
-use bus::{KafkaConfig, OpenError};
+use bus::{AppendError, KafkaConfig, OpenError};
 use console::SharedProjection;
 use ingest::{BoxFuture, EventSink, KnownCommand, KnownRelease, Lookup, Unavailable};
 use model::{Batch, CommandId, HaltId, HaltScope, ReleaseId, target::KAFKA_TIMEOUT};
 use proto::EventEnvelope;
 use secrecy::SecretString;
 
-use crate::{handover::Handover, placing::Placing};
+use crate::{handover::Handover, placing::Placing, text::chain};
 
 /// Ingest's way onto the log.
 pub(crate) struct BusSink {
@@ -29,6 +29,11 @@ impl EventSink for BusSink {
         decoded: Option<Batch>,
     ) -> BoxFuture<'_, Result<(), Unavailable>> {
         Box::pin(async move {
+            // A sender that is told at once comes back in time; one that is kept waiting gives up, and holds a
+            // connection and its body's memory meanwhile. Ticks go on and notice that it is over.
+            if let Some(outage) = self.placing.outage() {
+                return Err(unavailable(outage));
+            }
             let Some(decoded) = decoded else {
                 return self.placing.append(envelope, None).await.map_err(unavailable);
             };
@@ -50,8 +55,13 @@ impl EventSink for BusSink {
     }
 }
 
-fn unavailable(error: bus::AppendError) -> Unavailable {
-    Unavailable { reason: error.to_string() }
+/// [`Unavailable`] says itself that the log cannot write: what is left is why.
+fn unavailable(error: AppendError) -> Unavailable {
+    let reason = match &error {
+        AppendError::Unavailable(cause) => chain(&**cause),
+        _ => error.to_string(),
+    };
+    Unavailable { reason }
 }
 
 /// Ingest's questions, answered from the projection.

@@ -122,7 +122,8 @@ impl LogGauges {
 pub(crate) async fn watch_brokers(bus: Bus, readiness: Readiness, stop: CancellationToken) {
     while let Some(kafka) = bus.events.statistics().kafka {
         let unreachable = || "no Kafka broker answers".to_owned();
-        readiness.set("kafka", if kafka.is_reachable { Ok(()) } else { Err(unreachable()) });
+        let why = || bus.events.outage().map_or_else(unreachable, |outage| outage.to_string());
+        readiness.set("kafka", if kafka.is_reachable { Ok(()) } else { Err(why()) });
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(LOOK_PERIOD) => {}

@@ -76,6 +76,8 @@ impl Cluster {
     /// A broker did what it was asked.
     pub(crate) fn note_success(&self) {
         if self.is_down.load(Ordering::Relaxed) && self.is_down.swap(false, Ordering::Relaxed) {
+            // They let us in: what they said before is no reason for the next outage.
+            *lock(&self.refused) = None;
             tracing::info!("the Kafka brokers are back");
         }
     }
@@ -90,6 +92,18 @@ impl Cluster {
 
     pub(crate) fn last_error(&self) -> Option<String> {
         lock(&self.last_error).clone()
+    }
+
+    /// Why no broker is connected with, in a sentence without secrets.
+    pub(crate) fn why_unreachable(&self) -> String {
+        match (self.refusal(), self.last_error()) {
+            (Some(Refusal::Authentication(reason)), _) => {
+                format!("the Kafka brokers refuse the login: {reason}")
+            }
+            (Some(Refusal::Tls(reason)), _) => format!("no TLS connection to the Kafka brokers: {reason}"),
+            (None, Some(reason)) => format!("no Kafka broker can be reached: {reason}"),
+            (None, None) => "no Kafka broker can be reached".to_owned(),
+        }
     }
 
     /// A line of librdkafka's own log. What it says of connections comes at every attempt, and again as an

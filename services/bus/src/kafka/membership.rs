@@ -22,7 +22,7 @@ use rdkafka::{
     config::RDKafkaLogLevel,
     consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, RebalanceProtocol},
     error::{KafkaError, KafkaResult},
-    types::{RDKafkaErrorCode, RDKafkaRespErr},
+    types::RDKafkaRespErr,
 };
 use tokio::{
     sync::{mpsc, oneshot},
@@ -31,7 +31,11 @@ use tokio::{
 
 use crate::{
     Change, Revoked,
-    kafka::cluster::{Cluster, lock},
+    kafka::{
+        admission::{Admission, is_final},
+        cluster::{Cluster, lock},
+        name::Name,
+    },
 };
 
 /// How long somebody may take to let go of partitions before they go to another member all the same.
@@ -65,8 +69,7 @@ struct Shared {
     group: String,
     /// What was taken care of and not committed yet.
     to_commit: Mutex<BTreeMap<Partition, Position>>,
-    /// Why the group does not let this member in.
-    refusal: Mutex<Option<String>>,
+    admission: Admission,
     is_leaving: AtomicBool,
     is_dropped: AtomicBool,
     /// Times that partitions came or went.
@@ -88,12 +91,13 @@ impl Membership {
         rebalances: Arc<AtomicU64>,
     ) -> Self {
         let group = format!("{}-{group}", cluster.config.topic_prefix);
+        let admission = Admission::new(&group, &cluster.config.instance);
         let shared = Arc::new(Shared {
             cluster,
             topic,
             group,
             to_commit: Mutex::default(),
-            refusal: Mutex::default(),
+            admission,
             is_leaving: AtomicBool::new(false),
             is_dropped: AtomicBool::new(false),
             rebalances,
@@ -108,7 +112,7 @@ impl Membership {
             drop(left_sender);
         });
         if let Err(error) = started {
-            tracing::error!(%error, "no thread can be started to join a Kafka group");
+            shared.admission.note_unable(&error.to_string());
         }
         Self { changes, shared, left }
     }
@@ -122,7 +126,7 @@ impl Membership {
     }
 
     pub(crate) fn refusal(&self) -> Option<String> {
-        lock(&self.shared.refusal).clone()
+        self.shared.admission.refusal()
     }
 
     /// Resolves once the group knows that this member is gone, or after five seconds.
@@ -145,17 +149,41 @@ impl Shared {
             match self.new_client(changes) {
                 Ok(client) => {
                     self.take_part(&client);
+                    self.let_go(&client);
                     // Closing may hang while no broker answers; nobody waits for this thread for ever.
                     drop(client);
-                    return;
+                    self.wait_until_name_is_free();
                 }
                 Err(error) => {
-                    let error = self.cluster.config.redact(&error.to_string());
-                    tracing::error!(group = self.group, error, "a Kafka group cannot be joined");
+                    self.admission.note_unable(&self.cluster.config.redact(&error.to_string()));
                     thread::sleep(AGAIN_AFTER);
                 }
             }
         }
+    }
+
+    /// Once shut out: whoever takes care of what this member had hears at once that it is another one's. The client does
+    /// not say so before it is closed.
+    fn let_go(&self, client: &Client) {
+        if self.is_over() {
+            return;
+        }
+        let lost: Vec<_> = std::mem::take(&mut *lock(&client.context().owned)).into_iter().collect();
+        if !lost.is_empty() {
+            let (done, _) = oneshot::channel();
+            // Nobody receives only when the member is leaving.
+            drop(client.context().changes.send(Change::Revoked(Revoked::new(lost, done))));
+        }
+    }
+
+    fn wait_until_name_is_free(&self) {
+        let name = Name { group: &self.group, name: &self.name() };
+        name.wait_until_free(&self.cluster, || self.is_over());
+    }
+
+    /// The same after a restart, another one in every process.
+    fn name(&self) -> String {
+        format!("{}-{}", self.group, self.cluster.config.instance)
     }
 
     fn is_over(&self) -> bool {
@@ -169,7 +197,7 @@ impl Shared {
         let heartbeat = (session / 5).min(HEARTBEAT_MAX);
         client
             .set("group.id", &self.group)
-            .set("group.instance.id", format!("{}-{}", self.group, config.instance))
+            .set("group.instance.id", self.name())
             .set("group.protocol", "classic")
             .set("partition.assignment.strategy", "cooperative-sticky")
             .set("session.timeout.ms", session.as_millis().to_string())
@@ -189,15 +217,11 @@ impl Shared {
         let mut committed_at = Instant::now();
         while !self.is_over() {
             if let Some(Err(error)) = client.poll(POLL) {
-                if self.is_final(&error) {
-                    tracing::error!(
-                        group = self.group,
-                        %error,
-                        "a Kafka group has shut this member out: another one runs under its name"
-                    );
+                if is_final(&error) {
+                    self.admission.note_shut_out();
                     return;
                 }
-                self.note_refusal(&error);
+                self.admission.note_error(&error);
             }
             if committed_at.elapsed() >= COMMIT_EVERY {
                 committed_at = Instant::now();
@@ -206,33 +230,6 @@ impl Shared {
         }
         if self.is_leaving.load(Ordering::Relaxed) {
             self.say_goodbye(client);
-        }
-    }
-
-    fn is_final(&self, error: &KafkaError) -> bool {
-        matches!(error, KafkaError::MessageConsumptionFatal(_))
-            || matches!(
-                error.rdkafka_error_code(),
-                Some(RDKafkaErrorCode::Fatal | RDKafkaErrorCode::FencedInstanceId)
-            )
-    }
-
-    /// librdkafka tries again for ever and says so each time; it is told once.
-    fn note_refusal(&self, error: &KafkaError) {
-        let Some(code) = error.rdkafka_error_code() else { return };
-        let what_to_do = match code {
-            RDKafkaErrorCode::InvalidSessionTimeout => {
-                "set `session_timeout` within the brokers' group.min.session.timeout.ms (6 s unless they say \
-                 otherwise) and group.max.session.timeout.ms"
-            }
-            RDKafkaErrorCode::GroupAuthorizationFailed => "allow this user to read the group",
-            RDKafkaErrorCode::InconsistentGroupProtocol => "another program uses a group of this name",
-            _ => return,
-        };
-        let group = &self.group;
-        let refusal = format!("the Kafka group {group} does not let this process in: {code}; {what_to_do}");
-        if lock(&self.refusal).replace(refusal.clone()).as_ref() != Some(&refusal) {
-            tracing::error!("{refusal}");
         }
     }
 
@@ -295,8 +292,8 @@ impl ClientContext for Member {
 impl ConsumerContext for Member {
     fn rebalance(&self, client: &Client, err: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
         self.shared.rebalances.fetch_add(1, Ordering::Relaxed);
-        *lock(&self.shared.refusal) = None;
         let changed = if err == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            self.shared.admission.note_admitted();
             self.assign(client, partitions)
         } else {
             self.revoke(client, partitions)
@@ -328,7 +325,9 @@ impl Member {
     }
 
     fn revoke(&self, client: &Client, partitions: &TopicPartitionList) -> KafkaResult<()> {
-        let revoked = numbers(partitions);
+        let mut revoked = numbers(partitions);
+        // Others were let go of before: a client that is closed says so once more.
+        revoked.retain(|partition| lock(&self.owned).contains(partition));
         if !revoked.is_empty() {
             let is_lost = client.assignment_lost();
             let (done, is_done) = oneshot::channel();

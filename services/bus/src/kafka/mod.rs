@@ -5,6 +5,7 @@
 //! of events nor a snapshot stands before a decision.
 
 mod admin;
+mod admission;
 mod cluster;
 mod config;
 mod context;
@@ -13,7 +14,9 @@ mod handover;
 mod inlet;
 mod layout;
 mod membership;
+mod name;
 mod open;
+mod outage;
 mod outlet;
 mod probe;
 mod producer;

@@ -17,11 +17,7 @@ use rdkafka::{
 
 use crate::{
     KafkaConfig, OpenError,
-    kafka::{
-        admin,
-        cluster::{Cluster, Refusal},
-        context::Context,
-    },
+    kafka::{admin, cluster::Cluster, context::Context},
 };
 
 /// Messages that wait for their brokers, in KiB; more are refused at once. Senders wait for each of theirs, so this is
@@ -147,12 +143,9 @@ impl Outlet {
 
     /// That time was up says less than why.
     fn timed_out(&self) -> String {
-        match (self.cluster.refusal(), self.cluster.is_down(), self.cluster.last_error()) {
-            (Some(Refusal::Authentication(reason)), ..) => format!("the brokers refuse the login: {reason}"),
-            (Some(Refusal::Tls(reason)), ..) => format!("no TLS connection to the brokers: {reason}"),
-            (None, true, Some(reason)) => format!("no broker can be reached: {reason}"),
-            (None, true, None) => "no broker can be reached".to_owned(),
-            (None, false, _) => "not all replicas in sync had the message in time".to_owned(),
+        if self.cluster.is_down() || self.cluster.refusal().is_some() {
+            return self.cluster.why_unreachable();
         }
+        "not all replicas in sync had the message in time".to_owned()
     }
 }

@@ -23,7 +23,13 @@ use tokio::sync::oneshot;
 
 use crate::{
     AppendError, NewRecord,
-    kafka::{cluster::Cluster, context::Context, flow::Flow, statistics::ClientFigures},
+    kafka::{
+        cluster::Cluster,
+        context::Context,
+        flow::Flow,
+        outage::{Outage, OutageWatch},
+        statistics::ClientFigures,
+    },
 };
 
 /// How long a call for events waits when there are none; also how fast a closed producer is noticed.
@@ -48,6 +54,8 @@ pub(crate) struct InFlight {
     answer: oneshot::Sender<Result<Position, AppendError>>,
     bytes: usize,
     flow: Arc<Flow>,
+    /// How many records of the producer were acknowledged when this one was handed over.
+    acked_before: u64,
 }
 
 pub(crate) type AnswerReceiver = oneshot::Receiver<Result<Position, AppendError>>;
@@ -75,6 +83,7 @@ struct Shared {
     /// `None` while a new client takes the place of one that failed for good. Owned by the thread: nobody else
     /// may be the last to let go of it, because that waits.
     client: RwLock<Option<BaseProducer<Deliveries>>>,
+    outages: Arc<OutageWatch>,
     is_closed: AtomicBool,
     /// Clients made anew after the one before failed for good.
     restarts: AtomicU64,
@@ -92,6 +101,7 @@ impl Producer {
             cluster,
             batch_bytes_max,
             client: RwLock::default(),
+            outages: Arc::default(),
             is_closed: AtomicBool::new(false),
             restarts: AtomicU64::new(0),
         });
@@ -115,8 +125,10 @@ impl Producer {
     ) -> Result<AnswerReceiver, AppendError> {
         let bytes = flow.reserve(record.bytes())?;
         let (answer, receiver) = oneshot::channel();
-        let in_flight = Box::new(InFlight { answer, bytes, flow: flow.clone() });
-        if let Err((error, in_flight)) = self.handle.shared.send(topic, partition, record, stamp, in_flight) {
+        let shared = &self.handle.shared;
+        let acked_before = shared.outages.acked();
+        let in_flight = Box::new(InFlight { answer, bytes, flow: flow.clone(), acked_before });
+        if let Err((error, in_flight)) = shared.send(topic, partition, record, stamp, in_flight) {
             in_flight.flow.release(in_flight.bytes);
             return Err(append_error(&error, record.bytes(), flow));
         }
@@ -125,6 +137,11 @@ impl Producer {
 
     pub(crate) fn restarts(&self) -> u64 {
         self.handle.shared.restarts.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is known that nothing can be written; `None` as well while nobody can say.
+    pub(crate) fn outage(&self) -> Option<Outage> {
+        self.handle.shared.outages.outage()
     }
 
     /// The client's numbers, at most five seconds old.
@@ -163,7 +180,8 @@ impl Shared {
             // The bound is `Flow`'s, a topic; these only must not be reached before it.
             .set("queue.buffering.max.messages", "0")
             .set("queue.buffering.max.kbytes", "2000000");
-        client.create_with_context(Deliveries { context: Context::new(self.cluster.clone()) })
+        let context = Context::new(self.cluster.clone());
+        client.create_with_context(Deliveries { context, outages: self.outages.clone() })
     }
 
     fn send(
@@ -255,6 +273,7 @@ impl fmt::Debug for Producer {
 /// Answers the appends.
 struct Deliveries {
     context: Context,
+    outages: Arc<OutageWatch>,
 }
 
 impl ClientContext for Deliveries {
@@ -267,6 +286,9 @@ impl ClientContext for Deliveries {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
+        if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
+            self.outages.note_all_down();
+        }
         self.context.error(error, reason);
     }
 }
@@ -276,8 +298,16 @@ impl ProducerContext for Deliveries {
 
     fn delivery(&self, report: &DeliveryResult<'_>, in_flight: Box<InFlight>) {
         let answer = match report {
-            Ok(message) => position(message.offset()).inspect(|_| self.context.cluster.note_success()),
-            Err((error, message)) => Err(append_error(error, message.payload_len(), &in_flight.flow)),
+            Ok(message) => {
+                self.outages.note_ack();
+                position(message.offset()).inspect(|_| self.context.cluster.note_success())
+            }
+            Err((error, message)) => {
+                if error.rdkafka_error_code() == Some(RDKafkaErrorCode::MessageTimedOut) {
+                    self.outages.note_timeout(in_flight.acked_before);
+                }
+                Err(append_error(error, message.payload_len(), &in_flight.flow))
+            }
         };
         let flow = &in_flight.flow;
         match &answer {

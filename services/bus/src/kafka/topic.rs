@@ -17,6 +17,7 @@ use crate::{
     kafka::{
         cluster::Cluster,
         flow::Flow,
+        outage::Outage,
         probe::Probe,
         producer::{AnswerReceiver, Producer},
         reader::Reader,
@@ -89,6 +90,19 @@ impl Topic {
             Ok(answer) => Append(Waiting::ForAnswer(answer)),
             Err(error) => Append(Waiting::Refused(Some(error))),
         }
+    }
+
+    /// Why nothing can be appended, where that is known.
+    pub(crate) fn outage(&self) -> Option<AppendError> {
+        let Shared { producer, cluster, .. } = &*self.shared;
+        let reason = match producer.outage()? {
+            Outage::Unreachable => cluster.why_unreachable(),
+            Outage::Silent => {
+                let waited = cluster.config.append_timeout.as_secs();
+                format!("the Kafka brokers have acknowledged nothing for {waited} s")
+            }
+        };
+        Some(AppendError::Outage { reason })
     }
 
     pub(crate) fn reader(&self, partition: Partition, from: Position) -> Reader {

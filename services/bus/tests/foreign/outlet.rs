@@ -40,7 +40,10 @@ async fn a_topic_that_is_not_there_is_said_to_be_and_so_are_brokers() {
 
     let config = KafkaConfig::new(vec!["127.0.0.1:1".into()], "nobody", "one");
     let error = outlet(&config).publish(message(&topic)).await.unwrap_err();
-    assert!(error.is_retryable() && error.to_string().starts_with("no broker can be reached"), "{error}");
+    assert!(
+        error.is_retryable() && error.to_string().starts_with("no Kafka broker can be reached"),
+        "{error}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

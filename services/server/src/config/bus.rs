@@ -26,18 +26,23 @@ const REPLICATION_MAX: u64 = 15;
 const SESSION_TIMEOUTS: std::ops::RangeInclusive<std::time::Duration> =
     std::time::Duration::from_secs(1)..=std::time::Duration::from_secs(300);
 
-const KAFKA_KEYS: [&str; 7] = [
+/// An append waits out at least a request that is sent again, and no longer than any sender waits for an answer.
+const APPEND_TIMEOUTS: std::ops::RangeInclusive<std::time::Duration> =
+    std::time::Duration::from_secs(1)..=std::time::Duration::from_secs(120);
+
+const KAFKA_KEYS: [&str; 8] = [
     "brokers",
     "topic_prefix",
     "partitions",
     "properties",
     "instance",
     "session_timeout",
+    "append_timeout",
     "replication_factor",
 ];
 
 /// What says nothing about other people's topics, on which brokers may be named beside the embedded log.
-const OF_THE_LOG_ALONE: [&str; 2] = ["partitions", "replication_factor"];
+const OF_THE_LOG_ALONE: [&str; 3] = ["partitions", "append_timeout", "replication_factor"];
 
 pub(super) fn read(
     top: &mut Reader<'_, '_>,
@@ -83,6 +88,8 @@ pub(super) fn read_kafka(
     }
     config.session_timeout =
         bus.duration_within("session_timeout", SESSION_TIMEOUTS).unwrap_or(config.session_timeout);
+    config.append_timeout =
+        bus.duration_within("append_timeout", APPEND_TIMEOUTS).unwrap_or(config.append_timeout);
     config.properties = read_properties(bus, files);
     let mut is_good = !brokers.is_empty();
     for (broker, node) in brokers.iter().zip(nodes) {
@@ -156,7 +163,7 @@ fn is_name(text: &str) -> bool {
 }
 
 /// The machine and the port: the same after a restart, another one in each process.
-fn default_instance(server: &ServerConfig) -> String {
+pub(super) fn default_instance(server: &ServerConfig) -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let legal: String = host.trim().chars().filter(|c| is_name(&c.to_string())).take(64).collect();
     let host = if legal.is_empty() { "ripcord".to_owned() } else { legal };

@@ -6,6 +6,7 @@
 
 mod bus;
 mod files;
+mod fixed;
 mod inputs;
 mod policy_texts;
 mod receivers;
@@ -29,7 +30,9 @@ use policy::{
 };
 use secrecy::SecretString;
 
+pub(crate) use self::fixed::Fixed;
 pub(crate) use self::inputs::{Input, InputFormat, InputStart, Outside};
+pub(crate) use self::policy_texts::says_another_policy;
 pub(crate) use self::server::{Hooks, ServerConfig, ServerPlace};
 
 /// Everything that is configured, checked.
@@ -49,17 +52,25 @@ pub(crate) struct Config {
     /// Secrets of targets, by the file as the policy names it.
     pub(crate) secrets: BTreeMap<String, SecretString>,
     warnings: Vec<Diagnostic>,
+    /// Where the data are kept instead of where the file says.
+    pub(crate) moved_to: Option<PathBuf>,
 }
 
 impl Config {
     /// Keeps the data somewhere else than the file says.
     pub(crate) fn move_data_dir(&mut self, data_dir: &Path) {
         self.server.data_dir = data_dir.to_owned();
+        self.moved_to = Some(data_dir.to_owned());
         match &mut self.bus {
             BusConfig::Embedded(embedded) => data_dir.clone_into(&mut embedded.dir),
             // What is kept here is the operator's token and the `HALT` file.
             BusConfig::Kafka(_) => {}
         }
+    }
+
+    /// What holds for as long as the process runs.
+    pub(crate) fn fixed(&self) -> Fixed {
+        Fixed::of(&self.server, &self.bus, &self.outside)
     }
 
     /// What is accepted but should be looked at.
@@ -160,6 +171,7 @@ fn read_into(path: Option<&Path>, last: Option<&PolicyLoad>, diagnostics: &Diagn
         receivers,
         secrets,
         warnings: Vec::new(),
+        moved_to: None,
     })
 }
 

@@ -56,6 +56,15 @@ pub(super) fn compile(
     Some((policy?, load))
 }
 
+/// Whether `load` has policies and they are not those of `in_force`; where its files are is another machine's affair.
+pub(crate) fn says_another_policy(load: &PolicyLoad, in_force: Option<&PolicyLoad>) -> bool {
+    fn texts(load: &PolicyLoad) -> impl Iterator<Item = &str> {
+        load.files.iter().map(|(_, text)| text.trim())
+    }
+    let says_any = texts(load).any(|text| !text.is_empty());
+    says_any && in_force.is_none_or(|in_force| !texts(load).eq(texts(in_force)))
+}
+
 /// Takes broken files out of the load, so that nothing of them gets onto the log, and puts in what they said before.
 fn keep_last_good(load: &mut PolicyLoad, broken: &BTreeSet<String>, last: Option<&PolicyLoad>) {
     let before = |file: &str| last?.files.iter().find(|(name, _)| name == file).map(|(_, text)| text.clone());

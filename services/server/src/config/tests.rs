@@ -89,6 +89,24 @@ fn each_fault_says_where_what_and_what_to_do() {
             "unknown key `partition`",
             "`partitions`",
         ),
+        (
+            "an append that waits for ever",
+            "bus: { kind: kafka, brokers: [\"a:1\"], append_timeout: 10m }\n",
+            "1:55: error: `append_timeout`: 10m is out of range",
+            "from 1s to 2m",
+        ),
+        (
+            "an append that does not wait",
+            "bus: { kind: kafka, brokers: [\"a:1\"], append_timeout: 500ms }\n",
+            "`append_timeout`: 500ms is out of range",
+            "from 1s to 2m",
+        ),
+        (
+            "a key that is almost right",
+            "bus: { kind: kafka, brokers: [\"a:1\"], append_timout: 10s }\n",
+            "unknown key `append_timout`",
+            "did you mean `append_timeout`?",
+        ),
         ("no route", "receivers: [ { name: a } ]\n", "no `route`", "route:"),
         (
             "a route to nobody",
@@ -506,6 +524,11 @@ fn faults_of_topics_are_said() {
             "`partitions` says nothing without `kind: kafka`",
             "",
         ),
+        (
+            "bus: { brokers: [\"a:1\"], append_timeout: 10s }\n",
+            "`append_timeout` says nothing without `kind: kafka`",
+            "",
+        ),
     ] {
         let said = said(text);
         assert!(said.contains(message) && said.contains(hint), "{text}:\n{said}");
@@ -513,4 +536,85 @@ fn faults_of_topics_are_said() {
     let (_folder, path) = with_team("policies: [ { target: { kafka: { topic: team-commands } } } ]\n");
     let config = load(Some(&path)).unwrap_or_else(|errors| panic!("{errors}"));
     assert!(config.warnings().any(|it| it.message.contains("kafka target `team-commands`: nothing is sent")));
+}
+
+#[test]
+fn a_key_that_only_a_restart_puts_into_force_is_named_and_no_other() {
+    let rows = [
+        ("nothing", "{}\n", "{}\n", ""),
+        ("a default that is written down", "{}\n", "bus: { kind: embedded }\n", ""),
+        (
+            "what a reload takes up",
+            "{}\n",
+            "server: { tokens: [ { name: ci, token: long-enough-token, roles: [view] } ] }\n",
+            "",
+        ),
+        ("an address", "{}\n", "server: { listen: \"127.0.0.1:1\" }\n", "server.listen"),
+        ("a directory", "{}\n", "server: { data_dir: elsewhere }\n", "server.data_dir"),
+        ("a limit", "{}\n", "server: { limits: { verb_bytes_max: 8192 } }\n", "server.limits.verb_bytes_max"),
+        ("another engine", "{}\n", "KAFKA }\n", "bus.brokers bus.kind"),
+        ("a key of the log on Kafka", "KAFKA }\n", "KAFKA, append_timeout: 10s }\n", "bus.append_timeout"),
+        ("its default", "KAFKA }\n", "KAFKA, append_timeout: 25s, partitions: 24 }\n", ""),
+        (
+            "several at once",
+            "KAFKA, session_timeout: 6s, partitions: 6, topic_prefix: a, instance: one }\n",
+            "KAFKA, session_timeout: 7s, partitions: 7, topic_prefix: b, replication_factor: 3 }\n",
+            "bus.instance bus.partitions bus.replication_factor bus.session_timeout bus.topic_prefix",
+        ),
+        (
+            "a property, without its value",
+            "KAFKA, properties: { sasl.username: a, sasl.password: geheim } }\n",
+            "KAFKA, properties: { sasl.username: a, sasl.password: secret } }\n",
+            "bus.properties.sasl.password",
+        ),
+        (
+            "an input",
+            "KAFKA, inputs: [ { topic: a, format: requests } ] }\n",
+            "KAFKA, inputs: [ { topic: a, format: requests, start: earliest } ] }\n",
+            "bus.inputs",
+        ),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let fixed = |text: &str| {
+        let text = text.replace("KAFKA", "bus: { kind: kafka, brokers: [\"a:1\"]");
+        load(Some(&write(folder.path(), &text))).unwrap_or_else(|errors| panic!("{text}{errors}")).fixed()
+    };
+    for (what, before, after, keys) in rows {
+        let changed = fixed(before).changed_in(&fixed(after)).join(" ");
+        assert_eq!(changed, keys, "{what}");
+    }
+}
+
+#[test]
+fn a_directory_that_the_command_line_names_stays_whatever_the_file_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let fixed = |text: &str| {
+        let mut config = load(Some(&write(folder.path(), text))).unwrap_or_else(|errors| panic!("{errors}"));
+        config.move_data_dir(std::path::Path::new("there"));
+        config.fixed()
+    };
+    let changed = fixed("server: { data_dir: a }\n").changed_in(&fixed("server: { data_dir: b }\n"));
+    assert_eq!(changed, Vec::<String>::new());
+}
+
+#[test]
+fn a_policy_that_is_not_in_force_is_known_by_its_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let policy = |text: &str| {
+        let config = load(Some(&write(folder.path(), text))).unwrap_or_else(|errors| panic!("{errors}"));
+        config.policy_load
+    };
+    let (storms, none) = ("storm: { max_rollbacks: 3 }\n", "server: { data_dir: a }\n");
+    for (file, in_force, is_another, why) in [
+        (storms, Some(storms), false, "the same"),
+        (storms, Some("storm: { max_rollbacks: 4 }\n"), true, "another number"),
+        (storms, None, true, "nothing is in force yet"),
+        (none, Some(storms), false, "a process without policies of its own follows the others"),
+    ] {
+        let in_force = in_force.map(policy).map(|mut load| {
+            load.files[0].0 = "elsewhere.yml".to_owned();
+            load
+        });
+        assert_eq!(super::says_another_policy(&policy(file), in_force.as_ref()), is_another, "{why}");
+    }
 }

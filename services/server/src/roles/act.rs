@@ -8,7 +8,7 @@ use std::{
 };
 
 use actuators::{Actuators, Gate, Refusal};
-use bus::{Change, Membership, Topic};
+use bus::{Change, Topic};
 use console::SharedProjection;
 use model::{
     Command, CommandId, CommandMode, CommandState, Decision, EventBody, Partition, Position, Standing,
@@ -16,7 +16,7 @@ use model::{
 use tokio::{sync::Semaphore, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::{follow::Followed, records::read_decision, writer::EventWriter};
+use super::{follow::Followed, member::Member, records::read_decision, writer::EventWriter};
 
 /// Commands executed at once; each may wait for a slow target, and the storm guard bounds how many there are.
 const MAX_CONCURRENT: usize = 32;
@@ -42,7 +42,7 @@ pub(crate) struct ActRole {
     pub(crate) decisions: Topic,
     /// How many partitions the events have.
     pub(crate) partitions: u32,
-    pub(crate) membership: Membership,
+    pub(crate) member: Member,
     pub(crate) followed: Followed,
     pub(crate) actuators: Arc<Actuators>,
     pub(crate) writer: EventWriter,
@@ -146,7 +146,7 @@ impl ActRole {
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => break,
-                change = self.membership.next() => self.change(change, &mut work).await,
+                change = self.member.next() => self.change(change, &mut work).await,
                 Some(_) = work.running.join_next(), if !work.running.is_empty() => {}
                 record = reader.next() => match record {
                     Ok(record) => self.take(&record, &mut standing, &mut work),
@@ -158,7 +158,7 @@ impl ActRole {
             }
         }
         while work.running.join_next().await.is_some() {}
-        self.membership.leave().await;
+        self.member.leave().await;
     }
 
     fn followed_so_far(&self) -> (Standing, Position) {
@@ -188,9 +188,6 @@ impl ActRole {
                 drop(revoked);
             }
             None => {
-                tracing::error!(
-                    "shut out of the actuators' group: another process runs under this one's name"
-                );
                 work.own.clear();
                 self.stop.cancelled().await;
             }

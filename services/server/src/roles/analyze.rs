@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use bus::{Bus, Change, Membership};
+use bus::{Bus, Change};
 use model::{Partition, Position};
 use tokio::{task::JoinHandle, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -15,6 +15,7 @@ use super::{
     ask::Judges,
     follow::Followed,
     keep::{KeepMetrics, KeepTask},
+    member::Member,
     records::Poison,
 };
 use crate::{handover::Handover, readiness::Readiness};
@@ -25,7 +26,7 @@ const COMMIT_PERIOD: Duration = Duration::from_secs(1);
 /// The loop around the partitions.
 pub(crate) struct AnalyzeRole {
     pub(crate) bus: Bus,
-    pub(crate) membership: Membership,
+    pub(crate) member: Member,
     pub(crate) followed: Followed,
     pub(crate) longest_window: Duration,
     pub(crate) judges: Judges,
@@ -66,7 +67,7 @@ impl AnalyzeRole {
         loop {
             tokio::select! {
                 () = self.stop.cancelled() => break,
-                change = self.membership.next() => match change {
+                change = self.member.next() => match change {
                     Some(Change::Assigned(partitions)) => {
                         for partition in partitions {
                             running.insert(partition, self.start(partition, &progress));
@@ -78,21 +79,17 @@ impl AnalyzeRole {
                         drop(revoked);
                     }
                     None => {
-                        tracing::error!("shut out of the analyzers' group: another process runs under this one's name");
-                        self.readiness.set("analyze", Err("shut out of the analyzers' group".to_owned()));
+                        // The readiness says why.
                         self.stop.cancelled().await;
                     }
                 },
-                _ = commit.tick() => {
-                    self.commit(&progress);
-                    self.readiness.set("analyze", self.membership.refusal().map_or(Ok(()), Err));
-                }
+                _ = commit.tick() => self.commit(&progress),
             }
         }
         let all: Vec<Partition> = running.keys().copied().collect();
         end(&mut running, &all).await;
         self.commit(&progress);
-        self.membership.leave().await;
+        self.member.leave().await;
     }
 
     fn start(&self, partition: Partition, progress: &Progress) -> Running {
@@ -117,7 +114,7 @@ impl AnalyzeRole {
 
     fn commit(&self, progress: &Progress) {
         for (partition, next) in progress.take() {
-            self.membership.commit(partition, next);
+            self.member.commit(partition, next);
         }
     }
 }

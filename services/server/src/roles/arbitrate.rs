@@ -4,12 +4,15 @@
 use std::time::Duration;
 
 use arbiter::Chair;
-use bus::{Change, Membership, NewRecord, Topic};
+use bus::{Change, NewRecord, Topic};
 use model::{Decision, DecisionRecord, Partition, Position, Timestamp};
 use prometheus::{IntCounterVec, IntGauge, Registry};
 use tokio_util::sync::CancellationToken;
 
-use super::records::{Poison, read_decision};
+use super::{
+    member::Member,
+    records::{Poison, read_decision},
+};
 
 /// Pause before a log that cannot be written or read is tried again.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
@@ -50,7 +53,7 @@ impl ArbiterMetrics {
 pub(crate) struct ArbitrateRole {
     pub(crate) chair: Chair,
     pub(crate) decisions: Topic,
-    pub(crate) membership: Membership,
+    pub(crate) member: Member,
     pub(crate) metrics: ArbiterMetrics,
     pub(crate) poison: Poison,
     pub(crate) stop: CancellationToken,
@@ -89,7 +92,7 @@ impl ArbitrateRole {
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => break,
-                change = self.membership.next() => seat = self.change(change).await,
+                change = self.member.next() => seat = self.change(change).await,
                 record = reader.next() => match record {
                     Ok(record) => self.take(&record),
                     Err(error) => {
@@ -106,7 +109,7 @@ impl ArbitrateRole {
             }
             self.metrics.is_deciding.set(i64::from(seat == Seat::Active && self.chair.is_deciding()));
         }
-        self.membership.leave().await;
+        self.member.leave().await;
     }
 
     async fn first_position(&self) -> Result<Position, ()> {
@@ -137,9 +140,6 @@ impl ArbitrateRole {
                 Seat::Standby
             }
             None => {
-                tracing::error!(
-                    "shut out of the arbiters' group: another process runs under this one's name"
-                );
                 self.stop.cancelled().await;
                 Seat::Standby
             }

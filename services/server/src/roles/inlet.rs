@@ -26,10 +26,14 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::metrics::InletMetrics;
 use self::{message::Content, taken::Taken};
-use super::records::{Poison, Unreadable};
+use super::{
+    member::{look_interval, say},
+    records::{Poison, Unreadable},
+};
 use crate::{
     config::{Input, InputFormat, InputStart},
     placing::Placing,
+    readiness::Readiness,
 };
 
 /// The group's name, behind the prefix.
@@ -50,6 +54,7 @@ pub(crate) struct InletRole {
     inlet: Inlet,
     taken: Taken,
     writing: Arc<Writing>,
+    readiness: Readiness,
     stop: CancellationToken,
 }
 
@@ -73,6 +78,7 @@ impl InletRole {
         placing: Arc<Placing>,
         poison: Poison,
         metrics: InletMetrics,
+        readiness: Readiness,
         stop: CancellationToken,
     ) -> Result<Self, OpenError> {
         let now = telemetry::clock::now();
@@ -85,7 +91,7 @@ impl InletRole {
         };
         let inlet = Inlet::start(kafka, GROUP, inputs.iter().map(topic).collect())?;
         let writing = Writing { inputs, placing, poison, metrics, stop: stop.clone() };
-        Ok(Self { inlet, taken: Taken::default(), writing: Arc::new(writing), stop })
+        Ok(Self { inlet, taken: Taken::default(), writing: Arc::new(writing), readiness, stop })
     }
 
     /// Runs until told to stop; what is under way then is finished if the log can write.
@@ -93,17 +99,19 @@ impl InletRole {
         let mut under_way = JoinSet::new();
         let mut lag = tokio::time::interval(LAG_PERIOD);
         lag.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut look = look_interval();
         let stop = self.stop.clone();
         loop {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
                 Some(ended) = under_way.join_next(), if !under_way.is_empty() => self.end(ended),
+                _ = look.tick() => self.say_whether_refused(),
                 _ = lag.tick() => self.writing.metrics.lag(&self.inlet.lag()),
                 message = self.inlet.next(), if under_way.len() < UNDER_WAY_MAX => match message {
                     Some(message) => self.take(message, &mut under_way).await,
                     None => {
-                        tracing::error!("no input is read any more: another process runs under this one's name");
+                        self.say_whether_refused();
                         stop.cancelled().await;
                     }
                 },
@@ -113,6 +121,10 @@ impl InletRole {
             self.end(ended);
         }
         self.inlet.stop().await;
+    }
+
+    fn say_whether_refused(&self) {
+        say(&self.readiness, GROUP, self.inlet.refusal());
     }
 
     async fn take(&mut self, message: Delivered, under_way: &mut JoinSet<Result<Delivered, Stopped>>) {

@@ -8,6 +8,7 @@ pub(crate) mod follow;
 pub(crate) mod halt_file;
 pub(crate) mod inlet;
 pub(crate) mod keep;
+pub(crate) mod member;
 pub(crate) mod notify;
 pub(crate) mod records;
 pub(crate) mod restore;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use bus::{Change, Membership, Reader, Topic};
+use bus::{Change, Reader, Topic};
 use model::{
     Decision, Delivery, EventBody, Notice, Partition, Position, Proposal, Send, Standing, Timestamp,
 };
@@ -19,7 +19,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{records::read_decision, writer::EventWriter};
+use super::{member::Member, records::read_decision, writer::EventWriter};
 
 /// Messages under way at once.
 const MAX_CONCURRENT: usize = 32;
@@ -33,7 +33,7 @@ const MAX_SLEEP: Duration = Duration::from_secs(1);
 
 /// One process at a time tells; the others stand by.
 pub(crate) struct NotifyRole {
-    pub(crate) membership: Membership,
+    pub(crate) member: Member,
     pub(crate) teller: Teller,
 }
 
@@ -64,7 +64,7 @@ impl NotifyRole {
         loop {
             let change = tokio::select! {
                 () = self.teller.stop.cancelled() => break,
-                change = self.membership.next() => change,
+                change = self.member.next() => change,
             };
             match change {
                 Some(Change::Assigned(partitions)) if !partitions.is_empty() => {
@@ -78,16 +78,13 @@ impl NotifyRole {
                     drop(revoked);
                 }
                 None => {
-                    tracing::error!(
-                        "shut out of the notifiers' group: another process runs under this one's name"
-                    );
                     end(telling.take()).await;
                     self.teller.stop.cancelled().await;
                 }
             }
         }
         end(telling).await;
-        self.membership.leave().await;
+        self.member.leave().await;
     }
 }
 

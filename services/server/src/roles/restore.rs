@@ -27,7 +27,8 @@ pub(crate) struct Restored {
     pub(crate) is_from_snapshot: bool,
 }
 
-/// Brings back the judge of `partition`. Nothing is written for what was decided already.
+/// Brings back the judge of `partition`. Nothing is written for what was decided already. `longest_window`: how far back
+/// the policy of the start looks; the one in force by now may look further.
 pub(crate) async fn restore(
     bus: &Bus,
     partition: Partition,
@@ -44,6 +45,7 @@ pub(crate) async fn restore(
         return Ok(restored);
     }
     let mut past = read_decisions(bus, partition, decisions_end).await?;
+    let longest_window = longest_window.max(followed.longest_window());
     let from = past.rewind_to(bus, partition, bounds, longest_window).await?;
     replay_events(bus, partition, &mut past, from, poison).await?;
     let next = past.decided.map_or(bounds.first, |Position(at)| Position(at + 1)).max(bounds.first);

@@ -8,7 +8,8 @@ use std::{
     time::Duration,
 };
 
-use model::{EventBody, EventId};
+use bus::{Append, AppendError};
+use model::{EventBody, EventId, Partition};
 use proto::{EnvelopeBody, EventEnvelope};
 use tokio_util::sync::CancellationToken;
 
@@ -37,15 +38,25 @@ impl EventWriter {
     }
 
     /// Appends one event, to every partition that it concerns, and waits until it is durable.
-    pub(crate) async fn append(&self, source: &str, body: EventBody) -> Result<(), bus::AppendError> {
+    pub(crate) async fn append(&self, source: &str, body: EventBody) -> Result<(), AppendError> {
         self.placing.append(self.envelope(source, body), None).await
     }
 
-    /// Time as a record, for every partition.
-    pub(crate) async fn append_ticks(&self) -> Result<(), bus::AppendError> {
+    /// How many partitions there are.
+    pub(crate) fn partitions(&self) -> u32 {
+        self.placing.partitions()
+    }
+
+    /// Time as a record, for each of these partitions; it is tried even during an outage.
+    pub(crate) fn append_tick(&self, partitions: Vec<Partition>) -> Vec<(Partition, Append)> {
         let tick = self.envelope("tick", EventBody::Tick);
         self.placing.sweep(tick.at);
-        self.placing.append_everywhere(&tick).await
+        self.placing.append_to(partitions, &tick)
+    }
+
+    /// Why an event would wait in vain, where that is known.
+    pub(crate) fn outage(&self) -> Option<AppendError> {
+        self.placing.outage()
     }
 
     fn envelope(&self, source: &str, body: EventBody) -> EventEnvelope {

@@ -351,3 +351,22 @@ async fn nothing_is_lost_wherever_the_process_is_killed() {
     assert_eq!(of_first.len(), 1, "a repeat opens nothing: {of_first:?}");
     eprintln!("{sent} lines sent, {counted} counted");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whose_place_another_process_took_says_so_and_reads_on_when_that_one_is_gone() {
+    let named = |config: &str| config.replace("topic_prefix: NAME", "topic_prefix: NAME\n  instance: same");
+    let Some(story) = Story::start_with("place", named).await else { return };
+    story.announce("checkout", "2.4.1", "2.4.0");
+    story.until_release("checkout").await;
+    let config = named(CONFIG).replace("BROKER", &story.bootstrap).replace("NAME", &story.name);
+    let second = System::start(&config).await;
+    until("the first one says that it is out", async || {
+        let answer = story.system.http.get(format!("{}/-/ready", story.system.url)).send().await.ok()?;
+        answer.text().await.ok().filter(|said| said.contains("-inputs has shut this process out"))
+    })
+    .await;
+    drop(second);
+    story.system.until_ready().await;
+    story.announce("catalog", "2", "1");
+    story.until_release("catalog").await;
+}

@@ -26,6 +26,7 @@ mod peers;
 mod pipeline;
 mod prometheus;
 mod random;
+mod reload;
 mod restart;
 mod rules;
 mod shop;

@@ -161,6 +161,22 @@ impl System {
         (status, serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or(Value::Null))
     }
 
+    /// Has the configuration read again; the status and all that is answered.
+    pub(crate) async fn reload(&self) -> (u16, String) {
+        let token = std::fs::read_to_string(self.folder.path().join("data/cli.token")).unwrap();
+        let request = self.http.post(format!("{}/-/reload", self.url)).bearer_auth(token.trim());
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
+    /// Replaces a word of the configuration file.
+    pub(crate) fn edit(&self, old: &str, new: &str) {
+        let file = self.folder.path().join("ripcord.yml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.contains(old), "nothing says {old:?}");
+        std::fs::write(file, text.replace(old, new)).unwrap();
+    }
+
     /// Announces a release; its id.
     pub(crate) async fn release(&self, service: &str, version: &str, previous: Option<&str>) -> String {
         let mut body =

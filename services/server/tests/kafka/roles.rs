@@ -68,3 +68,28 @@ async fn a_bad_release_is_rolled_back_once_and_told_once_and_a_console_started_l
     distinct.dedup();
     assert_eq!(distinct.len(), sent.len(), "nothing is told twice");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_process_says_what_of_its_file_waits_for_a_restart_and_what_for_another_process() {
+    let (target, notified) = (Sink::start().await, Sink::start().await);
+    let Some(log) = Log::create("reloads", &target, &notified).await else { return };
+    let (ingest, act) = (log.start("ingest", "ingest").await, log.start("act", "act").await);
+    let _analyze = log.start("analyze", "analyze").await;
+    let unchanged = (200, "reloaded\n".to_owned());
+    until("the policy has gone round", async || (act.reload().await == unchanged).then_some(())).await;
+
+    let later = "the policy of this file is not the one in force";
+    for (system, puts_it_there) in [(&act, false), (&ingest, true)] {
+        system.edit("session_timeout: 3s", "session_timeout: 3s, append_timeout: 10s");
+        system.edit("threshold: 1%", "threshold: 2%");
+        let (status, said) = system.reload().await;
+        assert_eq!(status, 200, "{said}");
+        assert!(said.contains("`bus.append_timeout` needs a restart"), "{said}");
+        assert_eq!(said.contains(later), !puts_it_there, "{said}");
+    }
+    until("the policy of ingest's file rules", async || {
+        let (_, said) = act.reload().await;
+        (!said.contains(later)).then_some(())
+    })
+    .await;
+}

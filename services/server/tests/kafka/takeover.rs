@@ -4,6 +4,7 @@ use telemetry::clock::Stopwatch;
 
 use crate::{
     apart::{Log, Parts, Shop, Traffic, assert_each_once, is_deciding, partition_of, scrape, until_accepted},
+    outage::until_said,
     shop::scrape_thrice,
     sink::Sink,
     system::until,
@@ -158,4 +159,38 @@ async fn who_is_asked_to_stop_hands_over_at_once_and_not_at_the_end_of_its_sessi
     until_accepted(&parts.front, &release).await;
     assert_each_once(&target, &names(&["before", "checkout", "catalog"]));
     assert_ne!(partition_of("before"), partition_of("checkout"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_started_under_anothers_name_takes_its_place_until_it_ends_and_the_first_one_says_so() {
+    let (target, notified) = (Sink::start().await, Sink::start().await);
+    let Some(log) = Log::create("twice", &target, &notified).await else { return };
+    let front = log.start("front", "ingest,console").await;
+    let first = ["analyze", "act", "notify"].map(|roles| log.launch("same", roles));
+    for system in &first {
+        system.until_ready().await;
+    }
+    // Ready as well is who has not been heard by its group yet.
+    until("a place to take", async || first[0].log().contains("partition taken over").then_some(())).await;
+    let second = ["analyze", "act", "notify"].map(|roles| log.launch("same", roles));
+    for system in &first {
+        let said = until_said(system, "another one runs as `same`").await;
+        assert!(said.contains("give each process an `instance` of its own"), "{said}");
+    }
+    for system in &second {
+        system.until_ready().await;
+    }
+    let release = front.release("checkout", "2.4.1", Some("2.4.0")).await;
+    scrape_thrice(&front, "checkout", "2.4.1", 900.0, 100.0).await;
+    until_accepted(&front, &release).await;
+
+    // Once the name is free the first one is let in again, without anybody starting it anew.
+    drop(second);
+    for system in &first {
+        system.until_ready().await;
+    }
+    let release = front.release("catalog", "2.4.1", Some("2.4.0")).await;
+    scrape_thrice(&front, "catalog", "2.4.1", 900.0, 100.0).await;
+    until_accepted(&front, &release).await;
+    assert_each_once(&target, &names(&["checkout", "catalog"]));
 }

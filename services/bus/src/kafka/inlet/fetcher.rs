@@ -11,9 +11,8 @@ use model::{Partition, Position, Timestamp};
 use rdkafka::{
     Message,
     consumer::{CommitMode, Consumer},
-    error::{KafkaError, KafkaResult},
+    error::KafkaResult,
     message::{BorrowedMessage, Headers as _},
-    types::RDKafkaErrorCode,
 };
 use tokio::time::Instant;
 
@@ -22,7 +21,11 @@ use super::{
     member::{Client, Member},
     shared::{Place, Shared},
 };
-use crate::kafka::cluster::Cluster;
+use crate::kafka::{
+    admission::{Admission, is_final},
+    cluster::Cluster,
+    name::Name,
+};
 
 const POLL: Duration = Duration::from_millis(100);
 
@@ -40,6 +43,7 @@ pub(super) struct Fetcher {
     pub(super) group: String,
     pub(super) topics: Arc<[InletTopic]>,
     pub(super) shared: Arc<Shared>,
+    pub(super) admission: Arc<Admission>,
 }
 
 /// Trouble that was told.
@@ -52,14 +56,16 @@ impl Fetcher {
             match self.new_client() {
                 Ok(client) => {
                     self.take_part(&client);
-                    // Closing may hang while no broker answers; nobody waits for this thread for ever.
-                    self.shared.end();
+                    if self.shared.is_stopping() {
+                        // Closing may hang while no broker answers; nobody waits for this thread for ever.
+                        self.shared.end();
+                    }
                     drop(client);
-                    return;
+                    self.let_go();
+                    self.wait_until_name_is_free();
                 }
                 Err(error) => {
-                    let error = self.cluster.config.redact(&error.to_string());
-                    tracing::error!(group = self.group, error, "the group of the inputs cannot be joined");
+                    self.admission.note_unable(&self.cluster.config.redact(&error.to_string()));
                     thread::sleep(AGAIN_AFTER);
                 }
             }
@@ -85,7 +91,7 @@ impl Fetcher {
         }
         client
             .set("group.id", &self.group)
-            .set("group.instance.id", format!("{}-{}", self.group, config.instance))
+            .set("group.instance.id", self.name())
             .set("group.protocol", "classic")
             .set("partition.assignment.strategy", "cooperative-sticky")
             .set("session.timeout.ms", session.as_millis().to_string())
@@ -99,10 +105,29 @@ impl Fetcher {
             group: self.group.clone(),
             topics: self.topics.clone(),
             shared: self.shared.clone(),
+            admission: self.admission.clone(),
         })?;
         let names: Vec<&str> = self.topics.iter().map(|topic| &*topic.name).collect();
         client.subscribe(&names)?;
         Ok(client)
+    }
+
+    /// Nothing is this member's any more, whether the client said so or not.
+    fn let_go(&self) {
+        for place in self.shared.places() {
+            self.shared.recall(&place);
+            self.shared.revoke(&place);
+        }
+    }
+
+    fn wait_until_name_is_free(&self) {
+        let name = Name { group: &self.group, name: &self.name() };
+        name.wait_until_free(&self.cluster, || self.shared.is_stopping());
+    }
+
+    /// The same after a restart, another one in every process.
+    fn name(&self) -> String {
+        format!("{}-{}", self.group, self.cluster.config.instance)
     }
 
     fn take_part(&self, client: &Client) {
@@ -111,14 +136,10 @@ impl Fetcher {
             match client.poll(POLL) {
                 Some(Ok(message)) => self.take(&message),
                 Some(Err(error)) if is_final(&error) => {
-                    let error = self.cluster.config.redact(&error.to_string());
-                    tracing::error!(
-                        group = self.group,
-                        error,
-                        "the group of the inputs has shut this member out: another one runs under its name"
-                    );
+                    self.admission.note_shut_out();
                     return;
                 }
+                Some(Err(error)) if self.admission.note_error(&error) => {}
                 Some(Err(error)) => told.tell(&self.group, &self.cluster.config.redact(&error.to_string())),
                 None => {}
             }
@@ -174,14 +195,6 @@ impl Told {
         tracing::warn!(group, error = text, "an input cannot be read; it is tried again");
         self.0 = Some((text.to_owned(), Instant::now()));
     }
-}
-
-fn is_final(error: &KafkaError) -> bool {
-    matches!(error, KafkaError::MessageConsumptionFatal(_))
-        || matches!(
-            error.rdkafka_error_code(),
-            Some(RDKafkaErrorCode::Fatal | RDKafkaErrorCode::FencedInstanceId)
-        )
 }
 
 fn delivered(message: &BorrowedMessage<'_>, topic: Arc<str>, epoch: u64) -> Delivered {

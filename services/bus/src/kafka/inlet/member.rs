@@ -21,7 +21,7 @@ use super::{
     Begin, InletTopic,
     shared::{Place, Shared},
 };
-use crate::kafka::cluster::Cluster;
+use crate::kafka::{admission::Admission, cluster::Cluster};
 
 /// How long a question to the group's or a partition's broker may take. Within it leaders are elected.
 const ANSWER_MAX: Duration = Duration::from_secs(10);
@@ -38,6 +38,7 @@ pub(super) struct Member {
     pub(super) group: String,
     pub(super) topics: Arc<[InletTopic]>,
     pub(super) shared: Arc<Shared>,
+    pub(super) admission: Arc<Admission>,
 }
 
 impl ClientContext for Member {
@@ -63,6 +64,7 @@ impl ClientContext for Member {
 impl ConsumerContext for Member {
     fn rebalance(&self, client: &Client, err: RDKafkaRespErr, partitions: &mut TopicPartitionList) {
         let changed = if err == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            self.admission.note_admitted();
             self.assign(client, partitions)
         } else {
             self.revoke(client, partitions)

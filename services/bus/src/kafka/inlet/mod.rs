@@ -16,7 +16,10 @@ use model::{Partition, Position, Timestamp};
 use tokio::sync::oneshot;
 
 use self::{fetcher::Fetcher, shared::Shared};
-use crate::{KafkaConfig, OpenError, kafka::cluster::Cluster};
+use crate::{
+    KafkaConfig, OpenError,
+    kafka::{admission::Admission, cluster::Cluster},
+};
 
 /// How long a goodbye may take.
 const STOP_MAX: Duration = Duration::from_secs(5);
@@ -76,6 +79,7 @@ pub struct InletLag {
 #[derive(Debug)]
 pub struct Inlet {
     shared: Arc<Shared>,
+    admission: Arc<Admission>,
     ended: oneshot::Receiver<()>,
 }
 
@@ -93,7 +97,14 @@ impl Inlet {
         let group = format!("{}-{group}", config.topic_prefix);
         let shared = Arc::new(Shared::default());
         let (ended_sender, ended) = oneshot::channel();
-        let fetcher = Fetcher { cluster, group, topics: topics.into(), shared: shared.clone() };
+        let admission = Arc::new(Admission::new(&group, &config.instance));
+        let fetcher = Fetcher {
+            cluster,
+            group,
+            topics: topics.into(),
+            shared: shared.clone(),
+            admission: admission.clone(),
+        };
         thread::Builder::new()
             .name("kafka-inlet".to_owned())
             .spawn(move || {
@@ -101,11 +112,11 @@ impl Inlet {
                 drop(ended_sender);
             })
             .map_err(|source| OpenError::Start { source })?;
-        Ok(Self { shared, ended })
+        Ok(Self { shared, admission, ended })
     }
 
-    /// The next message; waits until there is one. `None`: the group has shut this member out for good (another one
-    /// runs under its name). Dropping the future loses nothing.
+    /// The next message; waits until there is one, and while the group has shut this member out because another one
+    /// has its name. `None`: it was stopped. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<Delivered> {
         self.shared.next().await
     }
@@ -114,6 +125,11 @@ impl Inlet {
     /// message that is not done.
     pub fn done(&self, message: &Delivered) {
         self.shared.done(message);
+    }
+
+    /// Why the group does not let this member in, in a sentence that says what to do; it is tried again all the same.
+    pub fn refusal(&self) -> Option<String> {
+        self.admission.refusal()
     }
 
     /// How far behind this member's partitions are, as of the last few seconds.

@@ -15,7 +15,8 @@ use crate::{
     kafka::{
         cluster::Cluster,
         flow::Flow,
-        producer::{Pace, Producer},
+        outage::Outage,
+        producer::{AnswerReceiver, Pace, Producer},
     },
 };
 
@@ -25,12 +26,26 @@ struct Play {
     flow: Arc<Flow>,
 }
 
+/// How long an append may wait, where that is not what the story is about.
+const PATIENT: Duration = Duration::from_secs(60);
+
+/// … and where it is.
+const IMPATIENT: Duration = Duration::from_secs(1);
+
 impl Play {
     fn begin() -> Self {
-        let brokers = MockCluster::new(1).unwrap();
-        brokers.create_topic("events", 1, 1).unwrap();
+        Self::on(1, PATIENT)
+    }
+
+    /// So many brokers, and as many partitions, each led by the broker of its number and one.
+    fn on(count: i32, append_timeout: Duration) -> Self {
+        let brokers = MockCluster::new(count).unwrap();
+        brokers.create_topic("events", count, 1).unwrap();
+        for partition in 0..count {
+            brokers.partition_leader("events", partition, Some(partition + 1)).unwrap();
+        }
         let config = KafkaConfig::new(vec![brokers.bootstrap_servers()], "ripcord", "one");
-        let config = KafkaConfig { append_timeout: Duration::from_secs(5), ..config };
+        let config = KafkaConfig { append_timeout, ..config };
         let pace = Pace { name: "events", linger: Duration::ZERO };
         let producer = Producer::start(Cluster::new(config), pace, 1_000_000).unwrap();
         Self { brokers, producer, flow: Arc::new(Flow::new(1_000_000, 100_000)) }
@@ -41,9 +56,22 @@ impl Play {
     }
 
     async fn append(&self, text: &str) -> Result<u64, AppendError> {
+        self.append_to(0, text).await
+    }
+
+    async fn append_to(&self, partition: u32, text: &str) -> Result<u64, AppendError> {
+        self.begin_append(partition, text)?.await.unwrap().map(|position| position.0)
+    }
+
+    fn begin_append(&self, partition: u32, text: &str) -> Result<AnswerReceiver, AppendError> {
         let new = NewRecord::new(Timestamp::from_millis(1), text.to_owned());
-        let answer = self.producer.append(&self.flow, "events", Partition(0), &new, 1)?;
-        answer.await.unwrap().map(|position| position.0)
+        self.producer.append(&self.flow, "events", Partition(partition), &new, 1)
+    }
+
+    async fn until_outage(&self, outage: Option<Outage>) {
+        while self.producer.outage() != outage {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 }
 
@@ -100,4 +128,50 @@ async fn what_was_appended_is_written_when_the_last_handle_goes() {
     for answer in answers {
         answer.await.unwrap().unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn that_the_only_broker_is_gone_is_known_at_once_and_what_waits_brings_the_news_that_it_is_back() {
+    let play = Play::begin();
+    play.append("before").await.unwrap();
+    assert_eq!(play.producer.outage(), None);
+    play.brokers.broker_down(1).unwrap();
+    play.until_outage(Some(Outage::Unreachable)).await;
+    let waiting = play.begin_append(0, "meanwhile").unwrap();
+    play.brokers.broker_up(1).unwrap();
+    waiting.await.unwrap().unwrap();
+    play.until_outage(None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn brokers_that_answer_nothing_for_as_long_as_an_append_may_wait_are_as_good_as_gone() {
+    let play = Play::on(1, IMPATIENT);
+    play.append("before").await.unwrap();
+    play.brokers.broker_round_trip_time(1, PATIENT).unwrap();
+    play.append("in vain").await.unwrap_err();
+    play.until_outage(Some(Outage::Silent)).await;
+    play.brokers.broker_round_trip_time(1, Duration::ZERO).unwrap();
+    while play.append("again").await.is_err() {}
+    play.until_outage(None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_broker_of_three_that_is_gone_is_no_outage() {
+    let play = Play::on(3, IMPATIENT);
+    for partition in 0..3 {
+        play.append_to(partition, "before").await.unwrap();
+    }
+    play.brokers.broker_down(1).unwrap();
+    let waiting = play.begin_append(0, "nobody leads this partition").unwrap();
+    let mut waiting = tokio::spawn(waiting);
+    let failed = loop {
+        tokio::select! {
+            biased;
+            failed = &mut waiting => break failed,
+            written = play.append_to(1, "goes on") => drop(written.unwrap()),
+        }
+        assert_eq!(play.producer.outage(), None);
+    };
+    failed.unwrap().unwrap().unwrap_err();
+    assert_eq!(play.producer.outage(), None);
 }
