@@ -26,7 +26,10 @@ pub enum OpenError {
     #[error("{reason}")]
     Properties { reason: String },
     /// Retryable: brokers come and go.
-    #[error("no Kafka broker of {brokers} answers: {reason}")]
+    #[error(
+        "no Kafka broker of {brokers} answers: {reason}; if they run, look at `bus.brokers` and at `security.protocol` \
+         in `bus.properties`"
+    )]
     Unreachable { brokers: String, reason: String },
     /// Never retryable.
     #[error(
@@ -81,6 +84,11 @@ impl OpenError {
                 | Self::NoLeader { .. }
                 | Self::Start { .. }
         )
+    }
+
+    /// Whether it is the brokers that are not there, or not yet.
+    pub fn is_outage(&self) -> bool {
+        matches!(self, Self::Unreachable { .. } | Self::NoLeader { .. })
     }
 
     /// Whether somebody has to put something right first; a log in use or a full disk passes by itself.

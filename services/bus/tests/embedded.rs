@@ -51,6 +51,23 @@ async fn what_was_acknowledged_survives_kill_nine() {
     assert_eq!(read_all(&after.decisions).await, [b"d"]);
 }
 
+#[tokio::test]
+async fn a_topic_that_was_deleted_is_told_once_and_one_that_never_was_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let corrupt = async || {
+        let bus = open(dir.path()).await;
+        append_all(&bus.events, &[b"a"]).await;
+        let corrupt = bus.decisions.statistics().corrupt_records;
+        bus.close().await;
+        corrupt
+    };
+    assert_eq!(corrupt().await, 0, "a new directory");
+    assert_eq!(corrupt().await, 0, "nothing was ever decided");
+    std::fs::remove_dir_all(dir.path().join("decisions")).unwrap();
+    assert_eq!(corrupt().await, 1, "deleted");
+    assert_eq!(corrupt().await, 0, "told already");
+}
+
 fn copy_tree(from: &Path, to: &Path) {
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

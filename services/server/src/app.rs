@@ -152,7 +152,7 @@ impl App {
         roles.check(&config.bus).map_err(StartError::Config)?;
         let data_dir = config.server.data_dir.clone();
         let seen_files = fingerprint(&config.files);
-        let bus = bus::open(config.bus.clone()).await.map_err(not_opened)?;
+        let bus = open_log(&config.bus).await?;
         let listener = TcpListener::bind(config.server.listen).await.map_err(|error| {
             StartError::Config(format!("server.listen {}: {error}", config.server.listen))
         })?;
@@ -331,7 +331,7 @@ impl App {
             };
             api = api.merge(ingest::router(Ingest::try_new(parts, &registry).context("ingest")?));
         }
-        let http = tokio::spawn(http::serve(listener, http::with_problems(api), stop_ingest.clone()));
+        let http = tokio::spawn(http::serve(listener, http::with_problems(api, roles), stop_ingest.clone()));
         shared.readiness.set("process", Ok(()));
         tracing::info!(%address, data_dir = %data_dir.display(), %roles, version = env!("CARGO_PKG_VERSION"), "ready");
         Ok(Self { address, operator, shared, stop_ingest, stop_roles, http, running, bus })
@@ -506,6 +506,23 @@ fn fingerprint(files: &[PathBuf]) -> Fingerprint {
         Some((metadata.modified().ok()?, metadata.len(), metadata.ino()))
     };
     files.iter().map(of).collect()
+}
+
+/// Between two attempts to open a log whose brokers are not there yet.
+const OPEN_AGAIN_AFTER: Duration = Duration::from_secs(2);
+
+/// Opens the log. Brokers that do not answer are waited for: after a power cut they may start last.
+async fn open_log(config: &BusConfig) -> Result<Bus, StartError> {
+    loop {
+        match bus::open(config.clone()).await {
+            Ok(bus) => return Ok(bus),
+            Err(error) if error.is_outage() => {
+                tracing::error!(error = chain(&error), "the log cannot be opened yet: trying again");
+                tokio::time::sleep(OPEN_AGAIN_AFTER).await;
+            }
+            Err(error) => return Err(not_opened(error)),
+        }
+    }
 }
 
 /// A log in use or a full disk passes; everything else is for the operator to put right.

@@ -17,6 +17,8 @@ use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
+use crate::role::Roles;
+
 /// Prometheus' own default of `--web.max-connections`.
 const MAX_CONNECTIONS: usize = 512;
 
@@ -70,17 +72,41 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: Cancellat
 }
 
 /// Gives paths and methods that nobody answers an answer that a person can act on (RFC 9457).
-pub(crate) fn with_problems(router: Router) -> Router {
-    router.fallback(no_such_path).method_not_allowed_fallback(no_such_method)
+pub(crate) fn with_problems(router: Router, roles: Roles) -> Router {
+    router
+        .fallback(move |uri| no_such_path(roles, uri))
+        .method_not_allowed_fallback(move |method, uri| no_such_method(roles, method, uri))
 }
 
-async fn no_such_path(uri: Uri) -> impl IntoResponse {
-    let detail = format!("there is nothing at {}; GET /api/v1/openapi.json lists every endpoint", uri.path());
+async fn no_such_path(roles: Roles, uri: Uri) -> impl IntoResponse {
+    let detail = format!(
+        "there is nothing at {}; GET /api/v1/openapi.json lists every endpoint{}",
+        uri.path(),
+        elsewhere(roles)
+    );
     problem(StatusCode::NOT_FOUND, &detail)
 }
 
-async fn no_such_method(method: Method, uri: Uri) -> impl IntoResponse {
-    problem(StatusCode::METHOD_NOT_ALLOWED, &format!("{} does not take {method}", uri.path()))
+async fn no_such_method(roles: Roles, method: Method, uri: Uri) -> impl IntoResponse {
+    let detail = format!("{} does not take {method}{}", uri.path(), elsewhere(roles));
+    problem(StatusCode::METHOD_NOT_ALLOWED, &detail)
+}
+
+/// Where else to ask, if this process has not got all that answers.
+fn elsewhere(roles: Roles) -> &'static str {
+    match (roles.ingest, roles.console) {
+        (true, true) => "",
+        (true, false) => {
+            "; this process has not got the role `console`, which answers what is read: ask one that has"
+        }
+        (false, true) => {
+            "; this process has not got the role `ingest`, which takes what is sent and people's verbs: ask one that has"
+        }
+        (false, false) => {
+            "; this process has neither the role `ingest`, which takes what is sent and people's verbs, nor `console`, \
+             which answers what is read: ask one that has"
+        }
+    }
 }
 
 fn problem(status: StatusCode, detail: &str) -> impl IntoResponse + use<> {

@@ -23,7 +23,10 @@ pub struct Copied {
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
     /// Never retryable.
-    #[error("{path} is no data directory of ripcord: it has no `format` file")]
+    #[error(
+        "{path} is no data directory of ripcord: it has no `format` file. A log on Kafka has none: it is kept by its \
+         brokers' copies"
+    )]
     NotADataDirectory { path: PathBuf },
     /// Never retryable.
     #[error("{path} is not empty: name a folder that is, or one that does not exist")]

@@ -2,6 +2,8 @@
 
 use std::{path::Path, sync::Arc};
 
+use model::Position;
+
 use crate::embedded::{
     EmbeddedConfig, OpenError, Snapshots, Topic, TopicConfig, data_directory,
     frame::FrameFormat,
@@ -29,13 +31,22 @@ pub(crate) fn open(config: EmbeddedConfig) -> Result<Opened, OpenError> {
     let topic = |name: &str, config_of_topic| {
         open_topic(storage.clone(), &config.dir, name, config_of_topic, lock.clone())
     };
+    let has_decisions = config.dir.join(DECISIONS).is_dir();
+    let events = topic("events", config.events)?;
+    let decisions = topic(DECISIONS, config.decisions)?;
+    // It is made right behind the events' own, before the first event.
+    if !has_decisions && events.bounds().next > Position(0) {
+        decisions.report_lost();
+    }
     Ok(Opened {
-        events: topic("events", config.events)?,
-        decisions: topic("decisions", config.decisions)?,
+        events,
+        decisions,
         dead_letters: topic("dead-letters", config.dead_letters)?,
         snapshots: Snapshots::new(storage.clone(), &config.dir),
     })
 }
+
+const DECISIONS: &str = "decisions";
 
 /// `keep_alive` is dropped when the topic will write no more.
 pub(crate) fn open_topic<K: Send + 'static>(

@@ -115,6 +115,15 @@ impl Shared {
         );
     }
 
+    pub(crate) fn report_lost(&self) {
+        self.state().counters.corrupt_records += 1;
+        tracing::error!(
+            topic = self.name,
+            dir = %self.dir.display(),
+            "the whole topic is gone and begins anew: what it held is not known any more; put it back from a backup"
+        );
+    }
+
     /// Lets the next record stand at `position` or behind it, in a segment of its own.
     pub(crate) fn skip_to(&self, position: u64) {
         let mut state = self.state();

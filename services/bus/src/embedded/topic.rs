@@ -91,6 +91,11 @@ impl Topic {
         Ok(reader.position())
     }
 
+    /// Says that the topic was there and is not any more.
+    pub(crate) fn report_lost(&self) {
+        self.handle.shared.report_lost();
+    }
+
     pub(crate) fn statistics(&self) -> Statistics {
         self.handle.shared.statistics()
     }

@@ -178,7 +178,10 @@ pub(crate) fn config_error(config: &KafkaConfig, error: &KafkaError) -> OpenErro
         KafkaError::ClientConfig(_, _, key, _) => {
             OpenError::Properties { reason: format!("the Kafka property `{key}` or its value is not known") }
         }
-        error => OpenError::Properties { reason: config.redact(&error.to_string()) },
+        error => {
+            let reason = config.redact(&error.to_string());
+            OpenError::Properties { reason: format!("look at `bus.properties`: {reason}") }
+        }
     }
 }
 

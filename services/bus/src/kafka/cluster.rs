@@ -67,9 +67,9 @@ impl Cluster {
     }
 
     fn note_refusal(&self, refusal: Refusal) {
-        let before = lock(&self.refused).replace(refusal.clone());
+        let before = lock(&self.refused).replace(refusal);
         if before.is_none() {
-            tracing::error!(?refusal, "a Kafka broker refuses the connection");
+            tracing::error!("{}", self.why_unreachable());
         }
     }
 
@@ -110,7 +110,10 @@ impl Cluster {
     /// error of the client.
     pub(crate) fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
         let line = self.config.redact(line);
-        let is_of_connections = matches!(facility, "FAIL" | "ERROR" | "REQTMOUT" | "GETSUBSCRIPTIONS");
+        let is_of_connections = matches!(
+            facility,
+            "FAIL" | "ERROR" | "REQTMOUT" | "GETSUBSCRIPTIONS" | "METADATAUPDATE" | "COMMITFAIL"
+        );
         match level {
             _ if is_of_connections => tracing::debug!(facility, line, "librdkafka"),
             RDKafkaLogLevel::Emerg

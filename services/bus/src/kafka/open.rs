@@ -1,6 +1,7 @@
 //! All topics of a cluster, opened together.
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, atomic::AtomicU64},
     thread,
     time::Duration,
@@ -132,13 +133,12 @@ fn refuse_unusable(config: &KafkaConfig, survey: &Survey) -> Result<(), OpenErro
     if !missing.is_empty() {
         return Err(OpenError::MissingTopics { topics: missing.join(", ") });
     }
+    let mut warnings = BTreeMap::<&str, Vec<&str>>::new();
     for report in &reports {
         for finding in &report.findings {
             let (topic, reason) = (report.topic.clone(), finding.text.clone());
             match (finding.severity, finding.kind) {
-                (Severity::Warning, _) => {
-                    tracing::warn!(topic, finding = reason, "a topic is not as it should be")
-                }
+                (Severity::Warning, _) => warnings.entry(&finding.text).or_default().push(&report.topic),
                 (Severity::Error, FindingKind::NoLeader) => {
                     return Err(OpenError::NoLeader { topic, reason });
                 }
@@ -148,6 +148,9 @@ fn refuse_unusable(config: &KafkaConfig, survey: &Survey) -> Result<(), OpenErro
                 (Severity::Error, _) => return Err(OpenError::TopicSetting { topic, reason }),
             }
         }
+    }
+    for (finding, topics) in warnings {
+        tracing::warn!(topics = topics.join(", "), finding, "topics are not as they should be");
     }
     Ok(())
 }

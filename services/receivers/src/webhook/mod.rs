@@ -22,6 +22,9 @@ use crate::{
 /// How much of an answer is read.
 const MAX_ANSWER_BYTES: usize = 64 * 1024;
 
+/// Who takes each id once is told once (Standard Webhooks, "webhook-id").
+const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
+
 /// Longest piece of an answer inside a detail, in characters.
 const MAX_ANSWER_CHARS: usize = 300;
 
@@ -40,6 +43,8 @@ pub(crate) struct WebhookSender {
 pub(crate) struct Request<'a> {
     sender: &'a WebhookSender,
     body: Result<Vec<u8>, String>,
+    /// The message's, the same on every attempt and after any crash.
+    id: String,
     clock: fn() -> Timestamp,
 }
 
@@ -60,7 +65,7 @@ impl WebhookSender {
     ) -> Request<'a> {
         let body =
             message::render(send, external_url, self.config.max_alerts).map_err(|error| error.to_string());
-        Request { sender: self, body, clock }
+        Request { sender: self, body, id: send.id.to_string(), clock }
     }
 
     fn url(&self) -> Result<Url, String> {
@@ -70,8 +75,9 @@ impl WebhookSender {
         Ok(url)
     }
 
-    fn headers(&self) -> Result<HeaderMap, String> {
+    fn headers(&self, id: &str) -> Result<HeaderMap, String> {
         let mut headers = HeaderMap::new();
+        headers.insert(WEBHOOK_ID, HeaderValue::from_str(id).map_err(|_| format!("{id:?} is no id"))?);
         let mut put = |name: &str, value: &str| {
             let wrong = |_| format!("the value of header {name} is none");
             let parsed = HeaderName::try_from(name).map_err(|_| format!("{name:?} is no header name"))?;
@@ -107,7 +113,8 @@ impl Request<'_> {
     async fn send(&self) -> Result<String, Failure> {
         let sender = self.sender;
         let body = self.body.clone().map_err(Failure::last)?;
-        let (url, headers) = (sender.url().map_err(Failure::last)?, sender.headers().map_err(Failure::last)?);
+        let (url, headers) =
+            (sender.url().map_err(Failure::last)?, sender.headers(&self.id).map_err(Failure::last)?);
         let sent = sender.client.post(url).headers(headers).body(body).send().await;
         let mut response = sent.map_err(connection_failure)?;
         let (status, headers) = (response.status(), response.headers().clone());

@@ -72,6 +72,7 @@ async fn a_message_gets_through_a_faulty_endpoint() {
     assert_eq!(headers["user-agent"], concat!("Ripcord/", env!("CARGO_PKG_VERSION")));
     assert_eq!(headers["authorization"], "Bearer s3cr3t-bearer");
     assert_eq!(headers["content-type"], "application/json");
+    assert!(heard.iter().all(|(headers, _)| headers["webhook-id"] == "snd_1"), "the same on every attempt");
 }
 
 #[tokio::test]

@@ -185,7 +185,17 @@ fn print_one(release: &Value) {
     }
 }
 
+/// No verdict was to be had. Every other failure of `wait` would be read as one.
+const EXIT_NO_ANSWER: u8 = 4;
+
 async fn wait(args: WaitArgs) -> anyhow::Result<ExitCode> {
+    Ok(verdict(args).await.unwrap_or_else(|error| {
+        output::error(&format!("{error:#}"));
+        ExitCode::from(EXIT_NO_ANSWER)
+    }))
+}
+
+async fn verdict(args: WaitArgs) -> anyhow::Result<ExitCode> {
     let client = Client::new(&args.server)?;
     let path = format!("/api/v1/releases/{}/verdict", segment(&args.id));
     let decided = async {

@@ -15,7 +15,12 @@ mod story;
 mod terminal;
 mod traffic;
 
-use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -23,7 +28,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use self::{deployer::Deployer, mail::MailServer, parts::Ripcord, shop::Shop, story::Story};
-use crate::cli::Client;
+use crate::{access::OPERATOR_TOKEN_FILE, cli::Client};
 
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
@@ -46,6 +51,8 @@ pub(crate) struct Stage {
     pub(crate) mail: Arc<MailServer>,
     pub(crate) slack: receivers::slack::double::SlackDouble,
     pub(crate) url: String,
+    /// The token of whoever acts.
+    pub(crate) token_file: PathBuf,
 }
 
 /// Runs the demo: exit 0 when the story ended as it should.
@@ -71,7 +78,8 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     agent::start(Arc::clone(&shop), url.clone(), PUSH_INTERVAL, stop.clone())?;
     traffic::start(&shop, stop.clone())?;
 
-    let stage = Stage { client, shop, deployer, mail, slack, url };
+    let token_file = ripcord.front_data_dir().join(OPERATOR_TOKEN_FILE);
+    let stage = Stage { client, shop, deployer, mail, slack, url, token_file };
     let story = Story::begin(&stage, &folder);
     let code = tokio::select! {
         code = story.tell(&stage) => code?,

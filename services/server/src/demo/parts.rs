@@ -1,6 +1,6 @@
 //! Ripcord as the demo runs it: in one piece on the embedded log, or its roles apart on Kafka.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use bus::{BusConfig, KafkaConfig, TopicReport};
@@ -14,14 +14,23 @@ use crate::{
 /// As many as show that services are spread; fewer than a production log has, for they are made at each demo.
 const PARTITIONS: u32 = 6;
 
+/// The part that takes in and shows.
+const FRONT: &str = "front";
+
 /// What runs; the first part takes in and shows.
-pub(super) struct Ripcord(Vec<App>);
+pub(super) struct Ripcord {
+    parts: Vec<App>,
+    /// Where the first one's operator token is.
+    front_data_dir: PathBuf,
+}
 
 impl Ripcord {
     /// Everything in one part.
     pub(super) async fn start(folder: &Path) -> anyhow::Result<Self> {
-        let app = App::start(load(folder)?, Roles::ALL).await.context("Ripcord did not start")?;
-        Ok(Self(vec![app]))
+        let config = load(folder)?;
+        let front_data_dir = config.server.data_dir.clone();
+        let app = App::start(config, Roles::ALL).await.context("Ripcord did not start")?;
+        Ok(Self { parts: vec![app], front_data_dir })
     }
 
     /// Each role in a part of its own, with nothing between them but the topics, which are made anew.
@@ -38,7 +47,7 @@ impl Ripcord {
         }
         let mut parts = Vec::new();
         for (name, roles) in [
-            ("front", vec![Role::Ingest, Role::Console]),
+            (FRONT, vec![Role::Ingest, Role::Console]),
             ("analyze-1", vec![Role::Analyze]),
             ("analyze-2", vec![Role::Analyze]),
             ("act", vec![Role::Act]),
@@ -50,16 +59,20 @@ impl Ripcord {
             let app = App::start(config, Roles::of(&roles)).await;
             parts.push(app.with_context(|| format!("the part {name} did not start"))?);
         }
-        Ok(Self(parts))
+        Ok(Self { parts, front_data_dir: folder.join(FRONT) })
     }
 
     pub(super) fn front(&self) -> &App {
-        &self.0[0]
+        &self.parts[0]
+    }
+
+    pub(super) fn front_data_dir(&self) -> &Path {
+        &self.front_data_dir
     }
 
     /// In flow order.
     pub(super) async fn stop(self) {
-        for app in self.0 {
+        for app in self.parts {
             app.stop().await;
         }
     }

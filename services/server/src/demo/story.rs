@@ -263,9 +263,9 @@ impl Story {
             stage.url
         ));
         line(&format!(
-            "  ripcord release status --url {} --token-file {}/data/cli.token",
+            "  ripcord release status --url {} --token-file {}",
             stage.url,
-            self.folder.display()
+            stage.token_file.display()
         ));
         for (mail, number) in stage.mail.mails().iter().zip(1..) {
             drop(std::fs::write(self.folder.join(format!("mail-{number}.eml")), &mail.data));

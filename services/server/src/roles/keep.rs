@@ -27,7 +27,7 @@ use crate::{handover::Handover, readiness::Readiness};
 /// Pause before a decision record is offered again to a log that cannot write.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
-/// A stamp this far behind the latest is a clock set back, not a record overtaken on its way to the log.
+/// An event this far ahead of the clock was stamped before the clock was set back, or by another clock.
 const CLOCK_SET_BACK: Duration = Duration::from_secs(10);
 
 /// Time is brought by a tick a second: one that stands still for so long has lost every producer.
@@ -123,6 +123,7 @@ struct Judge {
     snapshot: SnapshotPlan,
     is_clock_behind: bool,
     taken_over_at: Timestamp,
+    is_behind: bool,
     stands_still: bool,
 }
 
@@ -149,6 +150,7 @@ impl KeepTask {
             snapshot: SnapshotPlan::new(taken.filter(|_| is_from_snapshot)),
             is_clock_behind: false,
             taken_over_at,
+            is_behind: false,
             stands_still: false,
             task: self,
         };
@@ -249,7 +251,6 @@ impl Judge {
     }
 
     async fn judge(&mut self, position: Position, event: Event, parent: Option<Bytes>) -> bool {
-        self.watch_clock(event.at);
         let kind = kind_of(&event.body);
         let span = tracing::debug_span!("judge", kind, position = position.0);
         if let Some(parent) = parent {
@@ -263,19 +264,6 @@ impl Judge {
         let Some(record) = record else { return true };
         let parent = span.in_scope(traceparent);
         self.propose(record, parent).await
-    }
-
-    /// Tells, once each time, that the clock was set back: time stands still here until it has caught up.
-    fn watch_clock(&mut self, at: Timestamp) {
-        let behind = self.keeper.now().since(at);
-        let is_behind = behind > CLOCK_SET_BACK;
-        if is_behind && !self.is_clock_behind {
-            tracing::error!(
-                seconds = behind.as_secs(),
-                "the clock was set back: nothing ends or falls due until it catches up"
-            );
-        }
-        self.is_clock_behind = is_behind;
     }
 
     async fn propose(&mut self, record: DecisionRecord, parent: Option<String>) -> bool {
@@ -324,10 +312,25 @@ impl Judge {
         }
     }
 
+    /// Tells, once each time, that the newest event is ahead of the clock: time stands still here until it has caught up.
+    fn watch_clock(&mut self, now: Timestamp) {
+        let ahead = self.keeper.now().since(now);
+        let is_behind = ahead > CLOCK_SET_BACK;
+        if is_behind && !self.is_clock_behind {
+            tracing::error!(
+                seconds = ahead.as_secs(),
+                "the clock was set back, or is not that of who writes events: nothing ends or falls due until it \
+                 catches up"
+            );
+        }
+        self.is_clock_behind = is_behind;
+    }
+
     /// Says, once each time, that nobody writes ticks here: nothing is decided then.
     fn watch_time(&mut self, name: &str) {
         let (partition, label) = (self.task.partition, self.task.partition.to_string());
         let (now, newest) = (telemetry::clock::now(), self.keeper.now());
+        self.watch_clock(now);
         let behind = now.since(if newest == Timestamp::MIN { self.taken_over_at } else { newest });
         let gauge = self.task.metrics.behind_seconds.with_label_values(&[&label]);
         gauge.set(i64::try_from(behind.as_secs()).unwrap_or(i64::MAX));
@@ -335,7 +338,9 @@ impl Judge {
             return;
         }
         // Not before somebody has looked for so long: whoever brings the time may start last.
-        let stands_still = now.since(newest.max(self.taken_over_at)) > STANDS_STILL_AFTER;
+        let is_behind = now.since(newest.max(self.taken_over_at)) > STANDS_STILL_AFTER;
+        // Nor at the first look: a process that was stopped for a while has not read on yet.
+        let stands_still = std::mem::replace(&mut self.is_behind, is_behind) && is_behind;
         if stands_still && !self.stands_still {
             tracing::error!(%partition, seconds = behind.as_secs(),
                 "time stands still: nobody writes to this partition, and nothing is decided in it");

@@ -65,9 +65,15 @@ async fn while_the_broker_is_dead_everything_is_refused_and_what_was_taken_is_co
     until("not ready", async || is_ready(&parts.front).await.filter(|is_ready| !is_ready)).await;
     let healthy = parts.front.http.get(format!("{}/-/healthy", parts.front.url)).send().await.unwrap();
     assert!(healthy.status().is_success());
+    // Brokers may start last: whoever starts meanwhile waits for them.
+    let early = parts.log.launch("early", "console");
+    until("a start that waits", async || {
+        early.log().contains("the log cannot be opened yet: trying again").then_some(())
+    })
+    .await;
 
     broker.restart(1).await;
-    for system in [&parts.front, &parts.back].into_iter().chain(&parts.analyzers) {
+    for system in [&parts.front, &parts.back, &early].into_iter().chain(&parts.analyzers) {
         system.until_ready().await;
     }
     lines.until_more(50).await;
