@@ -122,20 +122,22 @@ async fn what_a_dead_member_had_passes_on_when_its_session_is_over() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_two_with_the_same_name_the_older_one_is_shut_out() {
+async fn of_two_with_the_same_name_the_older_one_is_out_until_the_newer_one_is_gone() {
     let Some((backend, _)) = shared("same_name").await else { return };
     let (bus, twin) = (backend.open().await, backend.open().await);
     let mut older = bus.join("analyzers", Share::Events);
     assert_eq!(assigned(&mut older).await, all(&bus));
     let mut newer = twin.join("analyzers", Share::Events);
-    let shut_out = async {
-        while let Some(change) = older.next().await {
-            assert!(matches!(change, Change::Revoked(_)), "{change:?}");
-        }
-    };
-    tokio::time::timeout(SOON, shut_out).await.expect("the older one goes on");
+    let lost = revoked(&mut older).await;
+    assert_eq!(BTreeSet::from_iter(lost.partitions.clone()), all(&bus));
+    drop(lost);
+    assert!(older.refusal().unwrap().contains("another one runs as"));
     assert_eq!(assigned(&mut newer).await, all(&bus));
+    assert!(is_waiting(older.next()).await, "the name is taken");
     newer.leave().await;
+    assert_eq!(assigned(&mut older).await, all(&bus));
+    assert_eq!(older.refusal(), None);
+    older.leave().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
