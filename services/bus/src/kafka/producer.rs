@@ -32,8 +32,9 @@ use crate::{
     },
 };
 
-/// How long a call for events waits when there are none; also how fast a closed producer is noticed.
-const POLL: Duration = Duration::from_millis(100);
+/// How long a call for events waits when there are none; also how fast a closed producer is noticed. The binding spins
+/// through the last millisecond of each call: a shorter wait costs an idle processor more.
+const POLL: Duration = Duration::from_millis(500);
 
 /// Between two attempts to make a new client after the old one failed for good.
 const RECREATE_AFTER: Duration = Duration::from_secs(1);
