@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, reason = "figures on the terminal are what this program is for")]
 
 mod accuracy;
+mod chair;
 mod clock;
 mod decoding;
 mod projection;
@@ -69,6 +70,16 @@ fn main() {
             cost.look.elapsed_ns
         ),
         Err(error) => println!("what people query: {error}"),
+    }
+    match chair::measure() {
+        Ok(cost) => println!(
+            "the arbiter, {} records, {} of them with commands, {:.1} MB\n  rebuilt from the log          {:8.1} ns CPU a record",
+            cost.records,
+            cost.commands,
+            cost.bytes as f64 / 1e6,
+            cost.rebuild.cpu_ns
+        ),
+        Err(error) => println!("the arbiter: {error}"),
     }
     println!("\np95 of request events against the exact value, {} each", accuracy::EVENTS);
     for row in accuracy::measure() {

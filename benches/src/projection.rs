@@ -70,7 +70,7 @@ fn rollback(n: u64) -> Vec<Vec<u8>> {
     records.map(|record| proto::encode_decision(&record)).collect()
 }
 
-fn release(n: u64) -> Release {
+pub(crate) fn release(n: u64) -> Release {
     let (service, version) = (format!("service-{}", n % 100), format!("2.4.{n}"));
     Release {
         id: ReleaseId::of(&service, "production", "", &version, ""),
@@ -81,7 +81,7 @@ fn release(n: u64) -> Release {
     }
 }
 
-fn breach(release: &Release) -> Breach {
+pub(crate) fn breach(release: &Release) -> Breach {
     Breach {
         key: release.key.clone(),
         release: Some(release.reference()),
