@@ -1,6 +1,6 @@
 //! Commands and what their targets reported.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::{Command, CommandId, CommandState, EventId, OutcomeStatus, ServiceKey};
 
@@ -65,6 +65,10 @@ fn rank(status: OutcomeStatus) -> u8 {
 #[derive(Debug, Default)]
 pub(crate) struct Commands {
     by_id: BTreeMap<CommandId, Tracked>,
+    /// In the order in which they were made.
+    in_order: BTreeMap<u64, CommandId>,
+    of_service: BTreeMap<ServiceKey, BTreeSet<CommandId>>,
+    made: u64,
 }
 
 impl Commands {
@@ -89,20 +93,37 @@ impl Commands {
         if self.by_id.len() >= MAX_COMMANDS
             && let Some(oldest) = self.oldest_final()
         {
-            self.by_id.remove(&oldest);
+            self.remove(oldest);
         }
-        self.by_id.insert(tracked.command.id.clone(), tracked);
+        let (id, key) = (tracked.command.id.clone(), tracked.command.release.key.clone());
+        if self.by_id.insert(id.clone(), tracked).is_none() {
+            self.made += 1;
+            self.in_order.insert(self.made, id.clone());
+            self.of_service.entry(key).or_default().insert(id);
+        }
     }
 
-    fn oldest_final(&self) -> Option<CommandId> {
-        let over = self.iter().filter(|command| command.state.is_final());
-        over.min_by_key(|command| command.fencing).map(|command| command.id.clone())
+    fn remove(&mut self, number: u64) {
+        let removed = self.in_order.remove(&number).and_then(|id| self.by_id.remove(&id));
+        let Some(Tracked { command, .. }) = removed else { return };
+        if let Some(ids) = self.of_service.get_mut(&command.release.key) {
+            ids.remove(&command.id);
+            if ids.is_empty() {
+                self.of_service.remove(&command.release.key);
+            }
+        }
+    }
+
+    /// The number of the oldest one that is over.
+    fn oldest_final(&self) -> Option<u64> {
+        let is_over = |id: &CommandId| self.by_id.get(id).is_some_and(|it| it.command.state.is_final());
+        self.in_order.iter().find(|(_, id)| is_over(id)).map(|(number, _)| *number)
     }
 
     /// Ids of the open commands of a service in an environment.
     pub(crate) fn open_of(&self, key: &ServiceKey) -> Vec<CommandId> {
-        let open = self.iter().filter(|command| !command.state.is_final() && command.release.key == *key);
-        open.map(|command| command.id.clone()).collect()
+        let is_open = |id: &&CommandId| self.by_id.get(*id).is_some_and(|it| !it.command.state.is_final());
+        self.of_service.get(key).into_iter().flatten().filter(is_open).cloned().collect()
     }
 }
 
@@ -136,6 +157,34 @@ mod tests {
             approved_by: Vec::new(),
         };
         Tracked { command, reports: BTreeMap::new(), cause: EventId::default() }
+    }
+
+    /// A command of `service` that is over if its number is even.
+    fn numbered(number: usize, service: &str) -> Tracked {
+        let mut tracked = tracked(&[]);
+        tracked.command.id = CommandId::from_text(format!("cmd_{number}"));
+        tracked.command.release.key = ServiceKey::new(service, "production");
+        let states = [CommandState::Succeeded, CommandState::Prepared];
+        tracked.command.state = states[number % 2];
+        tracked
+    }
+
+    #[test]
+    fn the_oldest_that_is_over_makes_room_and_an_open_one_never_does() {
+        let mut commands = Commands::default();
+        (0..MAX_COMMANDS).for_each(|number| commands.insert(numbered(number, "checkout")));
+        commands.insert(numbered(MAX_COMMANDS + 1, "search"));
+        let has = |commands: &Commands, number| {
+            commands.get(&CommandId::from_text(format!("cmd_{number}"))).is_some()
+        };
+        assert_eq!([0, 1, 2].map(|number| has(&commands, number)), [false, true, true]);
+        let open =
+            |commands: &Commands, service| commands.open_of(&ServiceKey::new(service, "production")).len();
+        assert_eq!((open(&commands, "checkout"), open(&commands, "search")), (MAX_COMMANDS / 2, 1));
+        let over = MAX_COMMANDS / 2 - 1;
+        (0..over).for_each(|number| commands.insert(numbered(2 * (MAX_COMMANDS + number) + 1, "search")));
+        assert!(commands.is_full(), "all are open");
+        assert_eq!((open(&commands, "checkout"), open(&commands, "search")), (MAX_COMMANDS / 2, 1 + over));
     }
 
     #[test]
