@@ -12,6 +12,8 @@ use crate::clock::{Cost, timed};
 
 /// Rollbacks in the log: each is seven records, and as many as are kept for show.
 const ROLLBACKS: u64 = 10_000;
+/// Services that they are of.
+const SERVICES: u64 = 2_000;
 
 pub(crate) struct ProjectionCost {
     pub(crate) records: usize,
@@ -71,7 +73,7 @@ fn rollback(n: u64) -> Vec<Vec<u8>> {
 }
 
 pub(crate) fn release(n: u64) -> Release {
-    let (service, version) = (format!("service-{}", n % 100), format!("2.4.{n}"));
+    let (service, version) = (format!("service-{}", n % SERVICES), format!("2.4.{n}"));
     Release {
         id: ReleaseId::of(&service, "production", "", &version, ""),
         key: ServiceKey::new(service, "production"),
