@@ -93,14 +93,11 @@ impl Chair {
     fn answer(&mut self, at: Position, record: &DecisionRecord) {
         self.now = self.now.max(record.at);
         let mut decisions = Vec::new();
-        if self.arbiter.poll_timeout().is_some_and(|due| due <= self.now) {
-            self.arbiter.handle_timeout(self.now);
-        }
-        for decision in &record.decisions {
-            if let Decision::Proposal(proposal) = decision {
-                self.arbiter.handle_proposal(self.now, &record.cause, proposal);
-            }
-        }
+        let proposals = record.decisions.iter().filter_map(|decision| match decision {
+            Decision::Proposal(proposal) => Some(proposal),
+            _ => None,
+        });
+        self.arbiter.handle_record(self.now, &record.cause, proposals);
         while let Some(decision) = self.arbiter.poll_decision() {
             decisions.push(decision);
         }
