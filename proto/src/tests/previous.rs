@@ -14,8 +14,9 @@ use super::{golden::records, samples};
 use crate::{decode_decision, decode_event, encode_decision, encode_event};
 
 /// The first: events without `is_copy`, decision records without `partition` and `origin`. The second: targets
-/// without topics.
-const VERSIONS: [&str; 2] = [include_str!("previous/1.txt"), include_str!("previous/2.txt")];
+/// without topics. The third: nobody but the arbiter brings time.
+const VERSIONS: [&str; 3] =
+    [include_str!("previous/1.txt"), include_str!("previous/2.txt"), include_str!("previous/3.txt")];
 
 #[test]
 fn what_earlier_schemas_wrote_is_read_as_what_was_meant() {

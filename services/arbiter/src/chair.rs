@@ -49,6 +49,7 @@ impl Chair {
             Origin::Analyzer | Origin::Clock { .. } => self.answer(at, record),
             Origin::Claim { instance } => self.note_claim(at, instance),
             Origin::Arbiter { answers, .. } => self.note_answer(*answers),
+            Origin::Teller => {}
         }
     }
 
@@ -123,7 +124,7 @@ impl Chair {
     fn note_answer(&mut self, answers: Position) {
         let is_done = |record: &DecisionRecord| match record.origin {
             Origin::Arbiter { answers: own, .. } => own <= answers,
-            Origin::Analyzer | Origin::Claim { .. } | Origin::Clock { .. } => false,
+            Origin::Analyzer | Origin::Claim { .. } | Origin::Clock { .. } | Origin::Teller => false,
         };
         while self.unanswered.front().is_some_and(is_done) {
             self.unanswered.pop_front();
