@@ -105,6 +105,7 @@ fn write_origin(origin: &Origin) -> Option<v1::decision_record::Origin> {
         }
         Origin::Claim { instance } => Some(Arm::Claim(v1::Claim { instance: instance.clone() })),
         Origin::Clock { epoch } => Some(Arm::Clock(v1::Clock { epoch: *epoch })),
+        Origin::Teller => Some(Arm::Teller(v1::Teller {})),
     }
 }
 
@@ -117,5 +118,6 @@ fn read_origin(wire: Option<v1::decision_record::Origin>) -> Origin {
         }
         Some(Arm::Claim(claim)) => Origin::Claim { instance: claim.instance },
         Some(Arm::Clock(clock)) => Origin::Clock { epoch: clock.epoch },
+        Some(Arm::Teller(v1::Teller {})) => Origin::Teller,
     }
 }

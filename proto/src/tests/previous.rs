@@ -14,7 +14,7 @@ use super::{golden::records, samples};
 use crate::{decode_decision, decode_event, encode_decision, encode_event};
 
 /// The first: events without `is_copy`, decision records without `partition` and `origin`. The second: targets
-/// without topics. The third: telemetry without columns.
+/// without topics. The third: telemetry without columns, and nobody but the arbiter brings time.
 const VERSIONS: [&str; 3] =
     [include_str!("previous/1.txt"), include_str!("previous/2.txt"), include_str!("previous/3.txt")];
 

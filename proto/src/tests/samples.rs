@@ -119,6 +119,7 @@ pub(super) fn decisions() -> Vec<(&'static str, DecisionRecord)> {
         ("record_arbiter", by(Origin::Arbiter { epoch: 3, answers: Position(41) }, halt(true))),
         ("record_claim", by(Origin::Claim { instance: "ripcord-0".into() }, halt(false))),
         ("record_clock", by(Origin::Clock { epoch: 3 }, halt(false))),
+        ("record_teller", by(Origin::Teller, halt(false))),
         ("command_kafka", record(Decision::Command(Box::new(to_topic)))),
     ];
     [

@@ -55,6 +55,27 @@ impl Arbiter {
         Self::default()
     }
 
+    /// Takes in what one record says, and the time that it brings. What it shows of other services is known before
+    /// that time leads to anything: a breach that was held until now is not acted on without it.
+    pub fn handle_record<'a>(
+        &mut self,
+        now: Timestamp,
+        cause: &EventId,
+        proposals: impl IntoIterator<Item = &'a Proposal>,
+    ) {
+        let (evidence, others): (Vec<_>, Vec<_>) =
+            proposals.into_iter().partition(|proposal| matches!(proposal, Proposal::Limit(_)));
+        for proposal in evidence {
+            self.handle_proposal(now, cause, proposal);
+        }
+        if self.poll_timeout().is_some_and(|due| due <= now) {
+            self.handle_timeout(now);
+        }
+        for proposal in others {
+            self.handle_proposal(now, cause, proposal);
+        }
+    }
+
     /// Takes a proposal in; `cause` is the record that led to it. What follows from it is polled afterwards.
     pub fn handle_proposal(&mut self, now: Timestamp, cause: &EventId, proposal: &Proposal) {
         let at = Moment { now, cause };

@@ -49,6 +49,7 @@ impl Chair {
             Origin::Analyzer | Origin::Clock { .. } => self.answer(at, record),
             Origin::Claim { instance } => self.note_claim(at, instance),
             Origin::Arbiter { answers, .. } => self.note_answer(*answers),
+            Origin::Teller => {}
         }
     }
 
@@ -93,14 +94,11 @@ impl Chair {
     fn answer(&mut self, at: Position, record: &DecisionRecord) {
         self.now = self.now.max(record.at);
         let mut decisions = Vec::new();
-        if self.arbiter.poll_timeout().is_some_and(|due| due <= self.now) {
-            self.arbiter.handle_timeout(self.now);
-        }
-        for decision in &record.decisions {
-            if let Decision::Proposal(proposal) = decision {
-                self.arbiter.handle_proposal(self.now, &record.cause, proposal);
-            }
-        }
+        let proposals = record.decisions.iter().filter_map(|decision| match decision {
+            Decision::Proposal(proposal) => Some(proposal),
+            _ => None,
+        });
+        self.arbiter.handle_record(self.now, &record.cause, proposals);
         while let Some(decision) = self.arbiter.poll_decision() {
             decisions.push(decision);
         }
@@ -126,7 +124,7 @@ impl Chair {
     fn note_answer(&mut self, answers: Position) {
         let is_done = |record: &DecisionRecord| match record.origin {
             Origin::Arbiter { answers: own, .. } => own <= answers,
-            Origin::Analyzer | Origin::Claim { .. } | Origin::Clock { .. } => false,
+            Origin::Analyzer | Origin::Claim { .. } | Origin::Clock { .. } | Origin::Teller => false,
         };
         while self.unanswered.front().is_some_and(is_done) {
             self.unanswered.pop_front();

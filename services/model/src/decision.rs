@@ -51,6 +51,9 @@ pub enum Origin {
     Claim { instance: String },
     /// The arbiter says that time has come, so that what it decides by time is a function of the log.
     Clock { epoch: u64 },
+    /// A process that tells says that time has come, so that what it tells by time is a function of the log. It
+    /// concerns the router only, and counts whoever says it.
+    Teller,
 }
 
 /// Everything that one event led to: appended as one record, so that it is on the log whole or not at all.

@@ -36,6 +36,7 @@ impl Standing {
                 true
             }
             Origin::Clock { epoch } => self.epoch == Some(*epoch),
+            Origin::Teller => true,
             Origin::Arbiter { epoch, answers } => {
                 let is_new = self.epoch == Some(*epoch) && self.answered < Some(*answers);
                 if is_new {
@@ -104,6 +105,7 @@ mod tests {
             (answer(5, 2), false, "the first one does not know yet that it was replaced"),
             (clock(5), false, "its clock does not count either"),
             (answer(9, 2), true, "the second one answers the same"),
+            (record(Origin::Teller, 0, 0), true, "who tells brings time, whoever decides"),
             (analyzer(0, 6), true, "analyzers are not concerned"),
         ]) {
             assert_eq!(standing.admit(Position(at), &record), counts, "{why}");

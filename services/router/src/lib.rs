@@ -3,7 +3,8 @@
 //!
 //! Pure: no I/O, no clock, no random numbers, nothing spawned. Notices, deliveries and time go in,
 //! [`model::Send`]s come out; the same records give the same messages with the same ids. `receivers` delivers
-//! what comes out, `server` builds [`Config`] from YAML and drives [`Router`]; neither decides anything.
+//! what comes out, `server` builds [`Config`] from YAML and drives [`Desk`], which keeps a [`Router`] at the
+//! decisions log; neither decides anything.
 //!
 //! Plain alerts follow Alertmanager's timing. Where it disappoints its users, this differs:
 //! - A firing that was delivered gets its resolved, even if it is muted or inhibited by then. In return, what a
@@ -21,6 +22,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod config;
+mod desk;
 mod entry;
 mod group;
 mod inhibitor;
@@ -35,6 +37,7 @@ mod tree;
 mod wiring;
 
 pub use config::{Config, ConfigError, GroupBy, InhibitRule, Integration, ReceiverPlan, Route};
+pub use desk::Desk;
 pub use interval::{
     DayOfMonthRange, IntervalError, Location, MonthRange, TimeInterval, TimeRange, TimeSpec, WeekdayRange,
     YearRange,

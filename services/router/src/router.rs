@@ -67,8 +67,9 @@ pub struct Counts {
 /// notices and deliveries makes the same messages with the same ids.
 ///
 /// ```text
-/// replay: handle_notices, handle_delivery … ; poll_send until None, discarding; unfinished() → send again
-/// then:   handle_notices | handle_delivery | handle_timeout; poll_send until None; sleep until poll_timeout
+/// replay: handle_notices, handle_delivery, handle_timeout … ; poll_send until None, discarding; unfinished()
+///         → send again
+/// then:   handle_notices | handle_delivery | handle_timeout; poll_send until None; a record at poll_timeout
 /// ```
 #[derive(Clone, Debug)]
 pub struct Router {
@@ -347,4 +348,4 @@ impl Router {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

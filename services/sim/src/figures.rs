@@ -52,8 +52,6 @@ pub struct Figures {
     pub timely_runs: u64,
     /// Runs in which a crash changed a number in some reason, though no decision. None would be better.
     pub runs_with_other_numbers: u64,
-    /// Messages that came again under another id after a crash. None would be better.
-    pub messages_under_two_ids: u64,
 }
 
 impl std::ops::AddAssign for Figures {
@@ -73,7 +71,6 @@ impl std::ops::AddAssign for Figures {
         self.embedded_runs += other.embedded_runs;
         self.timely_runs += other.timely_runs;
         self.runs_with_other_numbers += other.runs_with_other_numbers;
-        self.messages_under_two_ids += other.messages_under_two_ids;
     }
 }
 

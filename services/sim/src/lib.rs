@@ -1,4 +1,4 @@
-//! Deterministic simulation: keepers, chairs and routers in a model of everything around them, from one seed.
+//! Deterministic simulation: keepers, chairs and desks in a model of everything around them, from one seed.
 //!
 //! A seed draws services, releases, traffic, people, outages, processes and faults ([`run`]); models of the log,
 //! of the groups that share its partitions, of the deployment tool and of the receivers carry the cores through

@@ -5,12 +5,13 @@ use std::{
     time::Duration,
 };
 
-use model::{
-    Decision, DecisionRecord, Delivery, DeliveryResult, Notice, NoticeStatus, Proposal, Send, Timestamp,
-};
-use router::{Config, GroupBy, Integration, ReceiverPlan, Route, Router};
+use model::{DecisionRecord, Delivery, DeliveryResult, NoticeStatus, Send, Timestamp};
+use router::{Config, Desk, GroupBy, Integration, ReceiverPlan, Route};
 
-use crate::{Sabotage, log::Log, outside::Post, reading::Reading};
+use crate::{log::Log, outside::Post};
+
+/// A clock record that was not read back by then is appended again.
+const CLOCK_AGAIN_AFTER_SECONDS: u64 = 5;
 
 /// A receiver that hears everything, and one for what it could not be told.
 pub(crate) fn routing() -> Config {
@@ -38,11 +39,14 @@ pub(crate) fn routing() -> Config {
 /// Messages of one thread go out one after the other.
 type ThreadKey = (String, String, u32, String);
 
-/// The router while it is this process that tells.
+/// The desk while it is this process that tells.
 #[derive(Debug)]
 pub(crate) struct Telling {
-    pub(crate) router: Router,
-    reading: Reading,
+    pub(crate) desk: Desk,
+    /// Number of the next record of the decisions log.
+    next: usize,
+    /// For which moment a clock record was appended last, and when.
+    clock_sent: Option<(Timestamp, Timestamp)>,
     waiting: BTreeMap<ThreadKey, VecDeque<Send>>,
     /// Messages to hand to their receiver now.
     pub(crate) outgoing: Vec<Send>,
@@ -52,60 +56,55 @@ pub(crate) struct Telling {
 
 impl Telling {
     /// Replays what the log tells; what has no result is sent again.
-    pub(crate) fn begin(log: &Log, sabotage: Option<Sabotage>) -> Self {
+    pub(crate) fn begin(log: &Log) -> Self {
         let mut telling = Self {
-            router: Router::new(routing()),
-            reading: Reading::new(sabotage),
+            desk: Desk::new(routing()),
+            next: 0,
+            clock_sent: None,
             waiting: BTreeMap::new(),
             outgoing: Vec::new(),
             posts: Vec::new(),
         };
-        for (at, record) in log.decisions.iter() {
-            if telling.reading.admit(at, record) {
-                telling.take(record, record.at);
-            }
-            while telling.router.poll_send().is_some() {}
+        while telling.take_next(log) {
+            while telling.desk.poll_send().is_some() {}
         }
-        for send in telling.router.unfinished() {
+        for send in telling.desk.unfinished() {
             telling.dispatch(send);
         }
         telling
     }
 
-    /// Takes the next record of the decisions log; whether there was one.
-    pub(crate) fn read_next(&mut self, log: &Log, now: Timestamp) -> bool {
-        let Some((at, record)) = log.decisions.get(self.reading.next) else { return false };
-        if self.reading.admit(at, record) {
-            self.take(record, now);
-            self.drain();
-        }
+    /// Reads the next record of the decisions log; whether there was one.
+    pub(crate) fn read_next(&mut self, log: &Log) -> bool {
+        let has_read = self.take_next(log);
+        self.drain();
+        has_read
+    }
+
+    fn take_next(&mut self, log: &Log) -> bool {
+        let Some((at, record)) = log.decisions.get(self.next) else { return false };
+        self.next += 1;
+        self.desk.take(at, record);
         true
     }
 
-    pub(crate) fn pass(&mut self, now: Timestamp) {
-        if self.router.poll_timeout().is_some_and(|due| due <= now) {
-            self.router.handle_timeout(now);
-        }
-        self.drain();
+    /// The record by which time is brought to the log, and for which moment, if one is due.
+    pub(crate) fn due_clock(&self, now: Timestamp) -> Option<(Timestamp, DecisionRecord)> {
+        let is_on_its_way = |due: Timestamp| {
+            self.clock_sent.is_some_and(|(for_due, at)| {
+                for_due == due && now.since(at).as_secs() < CLOCK_AGAIN_AFTER_SECONDS
+            })
+        };
+        let due = self.desk.poll_timeout().filter(|due| *due <= now && !is_on_its_way(*due))?;
+        Some((due, Desk::clock(now)))
     }
 
-    fn take(&mut self, record: &DecisionRecord, now: Timestamp) {
-        if self.router.poll_timeout().is_some_and(|due| due <= now) {
-            self.router.handle_timeout(now);
-        }
-        for decision in &record.decisions {
-            if let Decision::Proposal(Proposal::Delivery(delivery)) = decision {
-                self.router.handle_delivery(now, delivery);
-            }
-        }
-        let notices: Vec<&Notice> = record.decisions.iter().filter_map(notice_of).collect();
-        if !notices.is_empty() {
-            self.router.handle_notices(now, notices);
-        }
+    pub(crate) fn note_clock(&mut self, due: Timestamp, now: Timestamp) {
+        self.clock_sent = Some((due, now));
     }
 
     fn drain(&mut self) {
-        while let Some(send) = self.router.poll_send() {
+        while let Some(send) = self.desk.poll_send() {
             self.dispatch(send);
         }
     }
@@ -137,13 +136,6 @@ impl Telling {
 fn thread_key(send: &Send) -> ThreadKey {
     let thread = send.release.as_ref().map_or(send.group_key.clone(), |release| release.id.to_string());
     (send.receiver.clone(), send.integration.clone(), send.index, thread)
-}
-
-fn notice_of(decision: &Decision) -> Option<&Notice> {
-    match decision {
-        Decision::Notice(notice) => Some(notice),
-        _ => None,
-    }
 }
 
 /// What the receiver reports of a message.

@@ -29,7 +29,7 @@ impl Reference {
             match record.origin {
                 Origin::Analyzer => reference.proposals.push(record.clone()),
                 Origin::Arbiter { .. } => reference.answers.push(record.clone()),
-                Origin::Claim { .. } | Origin::Clock { .. } => {}
+                Origin::Claim { .. } | Origin::Clock { .. } | Origin::Teller => {}
             }
         }
         reference
@@ -82,7 +82,7 @@ pub(crate) fn answers_by_the_log(counted: &[(Position, &DecisionRecord)]) -> Vec
         match record.origin {
             Origin::Analyzer => only.take(record),
             Origin::Clock { .. } => only.take_clock(record.at),
-            Origin::Claim { .. } | Origin::Arbiter { .. } => {}
+            Origin::Claim { .. } | Origin::Arbiter { .. } | Origin::Teller => {}
         }
     }
     only.answers

@@ -54,6 +54,7 @@ fn origin() -> impl Strategy<Value = Origin> {
             .prop_map(|(epoch, answers)| Origin::Arbiter { epoch, answers: Position(answers) }),
         text().prop_map(|instance| Origin::Claim { instance }),
         any::<u64>().prop_map(|epoch| Origin::Clock { epoch }),
+        Just(Origin::Teller),
     ]
 }
 

@@ -1,6 +1,6 @@
 //! The script that scenarios are written in: `TIME WORD SERVICE VERSION key=value …`, a line a proposal.
 //!
-//! Before each line the timeouts due at its time are handled, as the role does.
+//! Each line is a record of its own; the timeouts due at its time are handled with it.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -136,13 +136,8 @@ impl Run {
             return Vec::new();
         }
         self.now = START + span(line.word(0));
-        if self.arbiter.poll_timeout().is_some_and(|due| due <= self.now) {
-            self.arbiter.handle_timeout(self.now);
-        }
         let id = EventId::from_text(format!("evt_{number}"));
-        if let Some(proposal) = proposal(&line, self.now, &id) {
-            self.arbiter.handle_proposal(self.now, &id, &proposal);
-        }
+        self.arbiter.handle_record(self.now, &id, proposal(&line, self.now, &id).as_ref());
         std::iter::from_fn(|| self.arbiter.poll_decision()).collect()
     }
 }

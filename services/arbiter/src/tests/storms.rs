@@ -46,6 +46,24 @@ fn where_a_storm_is_possible_breaches_are_gathered_and_then_act() {
     );
 }
 
+/// The gather ends by the time of the very record that shows the shared cause.
+#[test]
+fn what_the_last_record_of_a_gather_shows_counts() {
+    check_commands(
+        "
+            policy max_rollbacks=2
+            0s release cart 2 watching previous=1
+            0s release checkout 2 watching previous=1
+            0s release search 2 watching previous=1
+            5s breach cart 2
+            10s limit stock error_rate on
+        ",
+        expect![[r#"
+            10s command cart 2 #1 prepared approved to 1 for error_rate until 1810s: not_attributable: the same limit is exceeded without a release under watch by stock
+        "#]],
+    );
+}
+
 #[test]
 fn a_second_service_prolongs_the_gather_by_a_scrape_and_then_both_act() {
     check_commands(

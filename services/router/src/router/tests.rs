@@ -5,4 +5,4 @@ mod promises;
 mod reference;
 mod releases;
 mod restart;
-mod world;
+pub(crate) mod world;

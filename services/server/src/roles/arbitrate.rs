@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use arbiter::Chair;
 use bus::{Change, NewRecord, Topic};
-use model::{Decision, DecisionRecord, Partition, Position, Timestamp};
+use model::{Decision, DecisionRecord, Partition, Position};
 use prometheus::{IntCounterVec, IntGauge, Registry};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    clock::ClockSent,
     member::Member,
     records::{Poison, read_decision},
 };
@@ -19,9 +20,6 @@ const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
 /// Longest sleep between looks at the arbiter's timer; keeps a wall clock that jumps from stopping it.
 const MAX_SLEEP: Duration = Duration::from_secs(1);
-
-/// A clock record that was not read back by then is appended again.
-const CLOCK_AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// What the arbiter says about itself.
 #[derive(Clone, Debug)]
@@ -66,17 +64,6 @@ enum Seat {
     Standby,
     /// The group names this one.
     Active,
-}
-
-/// For which moment a clock record was appended last, and when.
-#[derive(Clone, Copy, Debug, Default)]
-struct ClockSent(Option<(Timestamp, Timestamp)>);
-
-impl ClockSent {
-    /// The record is read back within moments; one that is not was void, as another process had claimed.
-    fn is_on_its_way(self, due: Timestamp, now: Timestamp) -> bool {
-        self.0.is_some_and(|(for_due, at)| for_due == due && now.since(at) < CLOCK_AGAIN_AFTER)
-    }
 }
 
 impl ArbitrateRole {
@@ -166,17 +153,16 @@ impl ArbitrateRole {
 
     fn until_timeout(&self, clock: &ClockSent) -> Duration {
         let now = telemetry::clock::now();
-        let due = self.chair.poll_timeout().filter(|due| !clock.is_on_its_way(*due, now));
-        due.map_or(MAX_SLEEP, |due| due.since(now).min(MAX_SLEEP))
+        clock.until(self.chair.poll_timeout(), now).min(MAX_SLEEP)
     }
 
     /// Brings the time that has come to the log, once.
     async fn bring_clock(&mut self, sent: &mut ClockSent) {
         let now = telemetry::clock::now();
-        let due = self.chair.poll_timeout().filter(|due| *due <= now && !sent.is_on_its_way(*due, now));
+        let due = sent.due(self.chair.poll_timeout(), now);
         if let (Some(due), Some(clock)) = (due, self.chair.clock(now)) {
             self.append(clock).await;
-            *sent = ClockSent(Some((due, now)));
+            sent.note(due, now);
         }
     }
 

@@ -7,19 +7,17 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use bus::{Change, Reader, Topic};
-use model::{
-    Decision, Delivery, EventBody, Notice, Partition, Position, Proposal, Send, Standing, Timestamp,
-};
+use bus::{Change, NewRecord, Reader, Topic};
+use model::{Delivery, EventBody, Partition, Position, Send};
 use receivers::Receivers;
-use router::Router;
+use router::Desk;
 use tokio::{
     sync::{Semaphore, watch},
     task::{JoinHandle, JoinSet},
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{member::Member, records::read_decision, writer::EventWriter};
+use super::{clock::ClockSent, member::Member, records::read_decision, writer::EventWriter};
 
 /// Messages under way at once.
 const MAX_CONCURRENT: usize = 32;
@@ -28,7 +26,7 @@ const MAX_CONCURRENT: usize = 32;
 /// router only gets its answers later.
 const MAX_QUEUED_PER_THREAD: usize = 256;
 
-/// Longest sleep between looks at the router's timer; keeps a wall clock that jumps from stopping it.
+/// Longest sleep between looks at the desk's timer; keeps a wall clock that jumps from stopping it.
 const MAX_SLEEP: Duration = Duration::from_secs(1);
 
 /// One process at a time tells; the others stand by.
@@ -48,11 +46,11 @@ pub(crate) struct Teller {
     pub(crate) stop: CancellationToken,
 }
 
-/// The loop around the router, while it is this process that tells.
+/// The loop around the [`Desk`], while it is this process that tells.
 struct Telling {
     teller: Teller,
-    router: Router,
-    standing: Standing,
+    desk: Desk,
+    clock: ClockSent,
     /// Where the decisions log ended when this process began to tell.
     live_from: Position,
 }
@@ -112,8 +110,8 @@ impl Teller {
         let config = router::Config::clone(&self.routing.borrow_and_update());
         let reader = self.decisions.reader(Partition::HOME, bounds.first);
         let telling = Telling {
-            router: Router::new(config),
-            standing: Standing::default(),
+            desk: Desk::new(config),
+            clock: ClockSent::default(),
             live_from: bounds.next,
             teller: self,
         };
@@ -141,7 +139,7 @@ impl Telling {
             permits: Arc::new(Semaphore::new(MAX_CONCURRENT)),
         };
         self.replay(&mut reader).await;
-        for send in self.router.unfinished() {
+        for send in self.desk.unfinished() {
             self.dispatch(send, &mut threads);
         }
         loop {
@@ -155,19 +153,19 @@ impl Telling {
                 changed = self.teller.routing.changed() => {
                     if changed.is_ok() {
                         let config = router::Config::clone(&self.teller.routing.borrow_and_update());
-                        self.router.reload(config, telemetry::clock::now());
+                        self.desk.reload(config);
                     }
                 }
                 record = reader.next() => match record {
-                    Ok(record) => self.take(&record, telemetry::clock::now()),
+                    Ok(record) => self.take(&record),
                     Err(error) => {
                         tracing::error!(%error, "the decisions log cannot be read");
                         tokio::time::sleep(MAX_SLEEP).await;
                     }
                 },
-                () = tokio::time::sleep(sleep) => self.router.handle_timeout(telemetry::clock::now()),
+                () = tokio::time::sleep(sleep) => self.bring_clock().await,
             }
-            while let Some(send) = self.router.poll_send() {
+            while let Some(send) = self.desk.poll_send() {
                 self.dispatch(send, &mut threads);
             }
         }
@@ -182,7 +180,7 @@ impl Telling {
                 record = reader.next_before(self.live_from) => record,
             };
             match record {
-                Ok(Some(record)) => self.take(&record, record.at),
+                Ok(Some(record)) => self.take(&record),
                 Ok(None) => return,
                 Err(error) if error.is_retryable() => {
                     tracing::error!(%error, "the decisions log cannot be read; telling waits until it can");
@@ -191,33 +189,37 @@ impl Telling {
                 Err(_) => return,
             }
             // What was sent then has a result on the log, or is unfinished.
-            while self.router.poll_send().is_some() {}
+            while self.desk.poll_send().is_some() {}
         }
     }
 
-    fn take(&mut self, record: &bus::Record, now: Timestamp) {
-        let decisions = match read_decision(record) {
-            Ok(decision) if self.standing.admit(record.position, &decision) => decision.decisions,
-            // Void, or told by whoever follows the log.
-            Ok(_) | Err(_) => return,
-        };
-        if self.router.poll_timeout().is_some_and(|due| due <= now) {
-            self.router.handle_timeout(now);
-        }
-        for decision in &decisions {
-            if let Decision::Proposal(Proposal::Delivery(delivery)) = decision {
-                self.router.handle_delivery(now, delivery);
-            }
-        }
-        let notices: Vec<&Notice> = decisions.iter().filter_map(notice_of).collect();
-        if !notices.is_empty() {
-            self.router.handle_notices(now, notices);
+    fn take(&mut self, record: &bus::Record) {
+        // What nobody can read is told by whoever follows the log.
+        if let Ok(decision) = read_decision(record) {
+            self.desk.take(record.position, &decision);
         }
     }
 
     fn until_timeout(&self) -> Duration {
+        self.clock.until(self.desk.poll_timeout(), telemetry::clock::now()).min(MAX_SLEEP)
+    }
+
+    /// Brings the time that has come to the log, once: the desk hears of it as whoever tells next will.
+    async fn bring_clock(&mut self) {
         let now = telemetry::clock::now();
-        self.router.poll_timeout().map_or(MAX_SLEEP, |due| due.since(now).min(MAX_SLEEP))
+        let Some(due) = self.clock.due(self.desk.poll_timeout(), now) else { return };
+        let clock = NewRecord::new(now, proto::encode_decision(&Desk::clock(now)));
+        let appended = tokio::select! {
+            () = self.teller.stop.cancelled() => return,
+            appended = self.teller.decisions.append(Partition::HOME, clock) => appended,
+        };
+        match appended {
+            Ok(_) => self.clock.note(due, now),
+            Err(error) => {
+                tracing::error!(%error, "the time cannot be written; what is told by time waits until it can");
+                tokio::time::sleep(MAX_SLEEP).await;
+            }
+        }
     }
 
     /// Sends a message now, or after those of its thread that are under way.
@@ -257,12 +259,5 @@ impl Telling {
             writer.append_surely("notify", EventBody::Delivery(Box::new(delivery)), &stop).await;
             (key, thread)
         });
-    }
-}
-
-fn notice_of(decision: &Decision) -> Option<&Notice> {
-    match decision {
-        Decision::Notice(notice) => Some(notice),
-        _ => None,
     }
 }

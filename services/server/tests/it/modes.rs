@@ -157,7 +157,7 @@ fn by_service(all: &[(Position, Vec<u8>)]) -> BTreeMap<String, Vec<String>> {
         let who = match record.origin {
             Origin::Analyzer => "analyzer",
             Origin::Arbiter { .. } => "arbiter",
-            Origin::Claim { .. } | Origin::Clock { .. } => continue,
+            Origin::Claim { .. } | Origin::Clock { .. } | Origin::Teller => continue,
         };
         for decision in &record.decisions {
             if let Some((service, text)) = line_of(decision) {

@@ -17,7 +17,7 @@ use crate::{
     plan::{Plan, VersionPlan},
 };
 
-pub(crate) use telling::{failure, messages_under_two_ids};
+pub(crate) use telling::failure;
 
 /// How much of a difference is shown, and of what stands before it, in characters.
 const SHOWN: usize = 240;

@@ -41,6 +41,7 @@ impl Seen {
                 true
             }
             Origin::Clock { epoch } => has_word(*epoch),
+            Origin::Teller => true,
             Origin::Arbiter { epoch, answers } => {
                 has_word(*epoch) && self.answered.range(*answers..).next().is_none()
             }
@@ -77,12 +78,10 @@ impl Promises {
                 self.order.questions.insert(at);
             }
             Origin::Clock { .. } => {
-                if record.at > now {
-                    let what = format!("a clock of {}", record.at);
-                    self.broken("nobody is ahead of time", second_of(now), what);
-                }
+                self.check_clock(record, now);
                 self.order.questions.insert(at);
             }
+            Origin::Teller => self.check_clock(record, now),
             Origin::Arbiter { answers, .. } => {
                 if !self.order.questions.contains(answers) {
                     let what =
@@ -95,6 +94,13 @@ impl Promises {
                 }
             }
             Origin::Claim { .. } => {}
+        }
+    }
+
+    fn check_clock(&mut self, record: &DecisionRecord, now: Timestamp) {
+        if record.at > now {
+            let what = format!("a clock of {}", record.at);
+            self.broken("nobody is ahead of time", second_of(now), what);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{Notice, NoticeStatus};
+use model::{Notice, NoticeId, NoticeStatus, Send, SendReason};
 
 use super::Promises;
 use crate::{outside::Arrived, world::second_of};
@@ -58,6 +58,22 @@ impl Promises {
         }
     }
 
+    /// At the end of the run: what comes again is known by its id, whoever sends it. Only after a failure it is
+    /// another try, and one of two processes that both tell may have seen it fail where the other one did not.
+    pub(crate) fn check_ids(&mut self, arrived: &[Arrived], failed: &BTreeSet<String>, end: u32) {
+        let mut last: BTreeMap<(&str, &str), &Send> = BTreeMap::new();
+        for Arrived { send } in arrived {
+            let key = (send.receiver.as_str(), send.group_key.as_str());
+            let Some(before) = last.insert(key, send) else { continue };
+            let is_repeat = send.reason == SendReason::RepeatIntervalElapsed;
+            let is_another_try = [before, send].iter().any(|it| failed.contains(it.id.as_str()));
+            if before.id != send.id && tells_the_same(before, send) && !is_repeat && !is_another_try {
+                let what = format!("{} came again as {}", before.id, send.id);
+                self.broken("what comes again has its id", i64::from(end), what);
+            }
+        }
+    }
+
     /// At the end of the run: nothing fires for what is over.
     pub(crate) fn check_nothing_fires_for_what_is_over(&mut self, end: u32) {
         for (labels, (at, notice)) in self.firing.clone() {
@@ -69,24 +85,15 @@ impl Promises {
     }
 }
 
+fn tells_the_same(one: &Send, other: &Send) -> bool {
+    let of = |send: &Send| {
+        let notices = send.notices.iter().map(|notice| (notice.id.clone(), notice.status));
+        notices.collect::<Vec<(NoticeId, NoticeStatus)>>()
+    };
+    one.reason == other.reason && of(one) == of(other)
+}
+
 /// What is noted where a receiver could not be told: of what had arrived all the same nobody knows that it did.
 pub(crate) fn failure(receiver: &str, notice: &Notice) -> String {
     format!("{receiver} {}", notice.id)
-}
-
-/// How many messages came again under another id, though the first was not reported as failed.
-pub(crate) fn messages_under_two_ids(arrived: &[Arrived], failed: &BTreeSet<String>) -> u64 {
-    let mut last: BTreeMap<(String, String), (String, String)> = BTreeMap::new();
-    let mut count = 0;
-    for message in arrived {
-        let send = &message.send;
-        let notices = send.notices.iter().map(|it| format!("{} {:?}", it.id, it.status));
-        let content = format!("{:?} {}", send.reason, notices.collect::<Vec<_>>().join(","));
-        let key = (send.receiver.clone(), send.group_key.clone());
-        let before = last.insert(key, (send.id.to_string(), content.clone()));
-        let Some((id, same)) = before else { continue };
-        let is_repeat = send.reason == model::SendReason::RepeatIntervalElapsed || failed.contains(&id);
-        count += u64::from(same == content && id != send.id.as_str() && !is_repeat);
-    }
-    count
 }

@@ -141,12 +141,23 @@ impl Simulation {
     fn tell(&mut self, number: usize, running: &mut Running, second: u32) -> Result<bool, Died> {
         let Some(telling) = running.telling.as_mut() else { return Ok(false) };
         let mut has_worked = false;
-        while telling.read_next(&self.log, moment(second)) {
+        while telling.read_next(&self.log) {
             has_worked = true;
         }
-        telling.pass(moment(second));
+        has_worked |= self.bring_clock(number, running, second)?;
         has_worked |= self.post(number, running, second)?;
         Ok(has_worked | self.append_what_came_of_it(running, second))
+    }
+
+    /// What is told by time is told once the time stands on the log.
+    fn bring_clock(&mut self, number: usize, running: &mut Running, second: u32) -> Result<bool, Died> {
+        let now = moment(second);
+        let Some(telling) = running.telling.as_mut() else { return Ok(false) };
+        let Some((due, clock)) = telling.due_clock(now) else { return Ok(false) };
+        if self.write(number, &clock, second)? {
+            telling.note_clock(due, now);
+        }
+        Ok(true)
     }
 
     /// Outcomes and deliveries go back as events; whether there were any that could be written or be tried again

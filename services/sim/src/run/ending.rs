@@ -7,7 +7,6 @@ use crate::{
     Figures, Report,
     lines::{Line, in_full, outline},
     plan::Deed,
-    promises::messages_under_two_ids,
     reference::{Reference, answers_by_the_log, decided_without_a_crash, proposed_without_a_crash},
 };
 
@@ -16,6 +15,7 @@ impl Simulation {
         let end = self.plan.ends_at;
         self.check_bad_releases_were_found();
         self.promises.check_messages(&self.arrived, &self.failed, end);
+        self.promises.check_ids(&self.arrived, &self.failed, end);
         self.promises.check_nothing_fires_for_what_is_over(end);
         self.promises.check_acked(end, &self.log, &self.acked);
         let counted: Vec<_> = self.promises.counted(&self.log).collect();
@@ -37,7 +37,6 @@ impl Simulation {
             automatic_rollbacks: automatic as u64,
             blameless_rollbacks: blameless as u64,
             runs_with_other_numbers: u64::from(has_other_numbers),
-            messages_under_two_ids: messages_under_two_ids(&self.arrived, &self.failed),
             ..self.figures
         };
         Report { violations: self.promises.violations, story: self.story.lines, decisions, figures }

@@ -42,8 +42,8 @@ impl Simulation {
                 bounds.push(("commands", seat.chair.arbiter().commands().count(), 200));
             }
             if let Some(telling) = &running.telling {
-                bounds.push(("groups", telling.router.counts().groups, 50));
-                bounds.push(("messages under way", telling.router.counts().in_flight, 50));
+                bounds.push(("groups", telling.desk.counts().groups, 50));
+                bounds.push(("messages under way", telling.desk.counts().in_flight, 50));
             }
         }
         for (name, value, most) in bounds {

@@ -139,7 +139,7 @@ impl Simulation {
 
     fn change_telling(&mut self, number: usize, change: Change) {
         let telling = match change {
-            Change::Assigned(_) => Some(Telling::begin(&self.log, self.sabotage)),
+            Change::Assigned(_) => Some(Telling::begin(&self.log)),
             Change::Revoked(_) => None,
         };
         if let Some(running) = self.processes[number].running.as_mut() {

@@ -38,7 +38,7 @@ pub(super) enum Record {
     Delivery(Delivery),
 }
 
-pub(super) fn second(second: i64) -> Timestamp {
+pub(crate) fn second(second: i64) -> Timestamp {
     Timestamp::from_millis(second * 1000)
 }
 
@@ -153,7 +153,7 @@ impl World {
     }
 }
 
-pub(super) fn delivery(send: &Send, result: DeliveryResult, thread: Option<String>) -> Delivery {
+pub(crate) fn delivery(send: &Send, result: DeliveryResult, thread: Option<String>) -> Delivery {
     let prints = |status: NoticeStatus| {
         let notices = send.notices.iter().filter(|notice| notice.status == status);
         notices.map(|notice| notice.labels.fingerprint()).collect()
@@ -192,7 +192,7 @@ fn kind_of(name: &str) -> NoticeKind {
     kinds.into_iter().find(|kind| kind.as_str() == name).unwrap()
 }
 
-pub(super) fn notice(kind: NoticeKind, status: NoticeStatus, words: &[&str], now: Timestamp) -> Notice {
+pub(crate) fn notice(kind: NoticeKind, status: NoticeStatus, words: &[&str], now: Timestamp) -> Notice {
     let mut labels = Labels::from_pairs([("alertname", words[0])]);
     if kind != NoticeKind::Alert {
         labels.set("kind", kind.as_str());
@@ -227,7 +227,7 @@ pub(super) fn notice(kind: NoticeKind, status: NoticeStatus, words: &[&str], now
     }
 }
 
-fn show(send: &Send) -> String {
+pub(crate) fn show(send: &Send) -> String {
     let notices = send.notices.iter().enumerate().map(|(at, notice)| {
         let sign = if notice.status == NoticeStatus::Firing { "+" } else { "-" };
         let star = if send.fresh.contains(&at) { "*" } else { "" };
@@ -247,7 +247,7 @@ fn show(send: &Send) -> String {
 
 /// Root route to `sre` with one integration that is told resolutions, grouped by `group` (which most tests
 /// leave out); group_wait 30 s, group_interval 5 min, repeat_interval 1 h.
-pub(super) fn config() -> Config {
+pub(crate) fn config() -> Config {
     Config {
         route: Route {
             receiver: Some("sre".into()),
@@ -260,7 +260,7 @@ pub(super) fn config() -> Config {
     }
 }
 
-pub(super) fn plan(kinds: &[&str]) -> ReceiverPlan {
+pub(crate) fn plan(kinds: &[&str]) -> ReceiverPlan {
     let integration =
         |kind: &&str| Integration { kind: kind.to_string(), send_resolved: true, max_alerts: 0 };
     ReceiverPlan { integrations: kinds.iter().map(integration).collect(), fallback: None }
