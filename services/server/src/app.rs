@@ -207,7 +207,6 @@ impl App {
         });
 
         let (judges, handover) = (Judges::default(), Handover::default());
-        let longest_window = config.policy.windows().into_values().flatten().max().unwrap_or_default();
         if roles.ingest {
             let restored = followed.policy();
             let loaded =
@@ -235,7 +234,6 @@ impl App {
                 membership: bus.join("analyze", Share::Events),
                 bus: bus.clone(),
                 followed: followed.clone(),
-                longest_window,
                 judges: judges.clone(),
                 handover: handover.clone(),
                 metrics: KeepMetrics::register(&registry)?,
@@ -292,7 +290,7 @@ impl App {
 
         let shadows = matches!(config.bus, BusConfig::Kafka(_)).then(|| {
             let (bus, stop) = (bus.clone(), stop_roles.clone());
-            Shadows::new(Parts { bus, followed, longest_window, poison, stop })
+            Shadows::new(Parts { bus, followed, poison, stop })
         });
         let console = console::Console {
             projection: projection.clone(),
