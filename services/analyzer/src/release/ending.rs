@@ -42,11 +42,12 @@ impl Service {
         self.note_traces(at);
     }
 
-    /// What a release that was taken out did is not held against the service.
+    /// What a release that was taken out did is not held against the service. By the time it has recovered, it
+    /// was out long ago.
     pub(crate) fn note_traces(&mut self, at: usize) {
-        use ReleaseState::{Cancelled, Recovered, RollbackFailed, RolledBack, Superseded};
+        use ReleaseState::{Cancelled, RollbackFailed, RolledBack, Superseded};
         let release = &self.releases[at].release;
-        if matches!(release.state, RolledBack | Recovered | RollbackFailed | Superseded | Cancelled) {
+        if matches!(release.state, RolledBack | RollbackFailed | Superseded | Cancelled) {
             self.quiet_since = self.quiet_since.max(Some(release.state_since + STRAGGLERS));
         }
     }

@@ -95,6 +95,20 @@ fn a_watch_ends_when_it_would_have_ended() {
 }
 
 #[test]
+fn what_recovers_later_is_held_against_the_service_no_longer_than_before_the_restart() {
+    let script = "0s   serve checkout 1 rps=20
+                  60s  serve checkout 2 rps=20 errors=20%
+                  60s  deploy checkout 2 previous=1
+                  130s outcome checkout 2 succeeded
+                  130s stop checkout 2
+                  170s serve checkout 1 errors=30%
+                  220s serve checkout 1 errors=0%
+                  600s end";
+    let told = check_restarts(POLICY, script, (140..400).step_by(20));
+    assert!(told.iter().any(|line| line.contains("recovered")), "{told:?}");
+}
+
+#[test]
 fn a_promotion_that_is_repeated_after_the_restart_does_not_begin_the_watch_again() {
     let script = "0s   serve checkout 1 rps=20
                   60s  serve checkout 2 rps=20
