@@ -87,15 +87,22 @@ impl Analyzer {
         self.advance();
     }
 
-    /// Takes a record that was decided upon before a restart: windows, alerts, stretches and the policy are
-    /// rebuilt from it, but no release moves and nothing is proposed. Releases and breaches come from
-    /// [`Self::restore`].
-    pub fn replay_event(&mut self, now: Timestamp, position: Position, event: &Event) {
+    /// Takes a record that was judged before a restart, and what was proposed of it then: windows, alerts,
+    /// stretches and what was said of releases are rebuilt from the record, what began and ended from the
+    /// proposals; nothing is proposed.
+    pub(crate) fn replay_event(
+        &mut self,
+        now: Timestamp,
+        position: Position,
+        event: &Event,
+        proposed: &[Proposal],
+    ) {
         self.is_replay = true;
         // What was due came before the event then, too: a deployment is compared with what had settled before it.
         if self.poll_timeout().is_some_and(|due| due <= now) {
             self.handle_timeout(now);
         }
+        proposed.iter().for_each(|proposal| self.restore(now, proposal));
         self.handle_event(now, position, event);
         self.is_replay = false;
     }
@@ -156,19 +163,15 @@ impl Analyzer {
         match &event.body {
             EventBody::Telemetry(batch) => self.store.handle_batch(self.now, batch),
             EventBody::Requests(requests) => self.store.handle_requests(self.now, requests),
-            // Releases are where the decisions log says: what moved them before does not move them again.
-            EventBody::Deployment(deployment) if self.is_replay => {
-                self.with_service(&deployment.key, |service, context, _| {
-                    service.replay_deployment(deployment, context);
-                });
-            }
-            EventBody::Outcome(_) | EventBody::Verb(_) if self.is_replay => {}
             EventBody::Deployment(deployment) => self.take_deployment(deployment),
             EventBody::Alerts(alerts) => self.take_alerts(&event.id, alerts),
             EventBody::Outcome(outcome) => {
                 self.outbox.pass(Proposal::Outcome(outcome.clone()));
                 self.with_service(&outcome.release.key, |service, context, outbox| {
-                    service.handle_outcome(outcome, context, outbox);
+                    // In a replay the proposal that passed through has told it.
+                    if !context.is_replay {
+                        service.handle_outcome(outcome, context, outbox);
+                    }
                 });
             }
             EventBody::Verb(verb) => self.take_verb(&event.id, verb),
@@ -182,7 +185,11 @@ impl Analyzer {
         self.ensure_service(&deployment.key);
         let mut is_taken = false;
         self.with_service(&deployment.key, |service, context, outbox| {
-            is_taken = service.handle_deployment(deployment, context, outbox);
+            is_taken = if context.is_replay {
+                service.replay_deployment(deployment, context)
+            } else {
+                service.handle_deployment(deployment, context, outbox)
+            };
         });
         self.counters.deployments_ignored += u64::from(!is_taken);
         self.due = Some(self.now);
@@ -223,6 +230,10 @@ impl Analyzer {
 
     fn take_policy(&mut self, load: &PolicyLoad) {
         self.outbox.pass(Proposal::PolicyLoad(Box::new(load.clone())));
+        self.put_in_force(load);
+    }
+
+    pub(crate) fn put_in_force(&mut self, load: &PolicyLoad) {
         let (Some(policy), _) = policy::compile(load) else {
             self.counters.policies_refused += 1;
             return;
@@ -324,9 +335,6 @@ impl Analyzer {
 impl Service {
     /// Does what is due.
     fn tend(&mut self, context: Context<'_>, outbox: &mut Outbox) {
-        if context.is_replay {
-            return;
-        }
         (0..self.releases.len()).for_each(|index| self.judge_silence(index, context, outbox));
         self.judge_held_alerts(context, outbox);
         self.end_watches(context, outbox);

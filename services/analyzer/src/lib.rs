@@ -17,7 +17,7 @@
 //! is `proto`'s business, and who hands them in is `server`'s analyze role.
 //!
 //! A restart goes on from a [`Analyzer::snapshot`] with the events that came after it, or, without one, from both
-//! logs by [`Analyzer::restore`] and [`Analyzer::replay_event`].
+//! logs by [`Past`].
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -26,6 +26,7 @@ mod counters;
 mod judge;
 mod keeper;
 mod outbox;
+mod past;
 mod release;
 mod restore;
 mod service;
@@ -39,6 +40,7 @@ mod watch;
 pub use analyzer::{Analyzer, SERVICES_MAX};
 pub use counters::Counters;
 pub use keeper::Keeper;
+pub use past::Past;
 pub use snapshot::SnapshotError;
 
 #[cfg(test)]

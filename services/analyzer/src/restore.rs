@@ -1,6 +1,9 @@
 //! After a restart: what the decisions log says was proposed.
 
-use model::{Breach, Finding, FindingKind, LimitState, Proposal, Release, ReleaseRef, ServiceKey};
+use model::{
+    Breach, Finding, FindingKind, LimitState, Proposal, Release, ReleaseRef, ReleaseState, ServiceKey,
+    Timestamp,
+};
 
 use crate::{
     analyzer::Analyzer,
@@ -10,10 +13,10 @@ use crate::{
 };
 
 impl Analyzer {
-    /// Takes back a proposal of the decisions log, in the log's order: releases stand where they stood, and what
-    /// was told is not told again. Proposals that passed through say nothing here; windows and alerts come back
-    /// by [`Self::replay_event`].
-    pub fn restore(&mut self, proposal: &Proposal) {
+    /// Takes back a proposal that was made at `at`, in the log's order: releases stand where they stood, and what
+    /// was told is not told again. What passed through stands for an event that is not read again; in a replay,
+    /// where it is, the event itself tells.
+    pub(crate) fn restore(&mut self, at: Timestamp, proposal: &Proposal) {
         match proposal {
             Proposal::Release(release) => self.restore_release((**release).clone()),
             Proposal::Breach(breach) => self.restore_breach(breach),
@@ -22,27 +25,33 @@ impl Analyzer {
             }
             Proposal::Limit(limit) => self.restore_limit(limit),
             Proposal::Finding(finding) => self.restore_finding(finding),
+            Proposal::Outcome(outcome) => {
+                self.service_to_restore(&outcome.release.key).recall_outcome(outcome)
+            }
+            Proposal::Alert { alert, .. } if !self.is_replay => {
+                self.alerts.handle(at, alert, &self.policy.identity);
+            }
+            Proposal::PolicyLoad(load) if !self.is_replay => self.put_in_force(load),
             _ => {}
         }
     }
 
     /// Takes back a release as it stands now; a later one of the same id takes its place.
-    pub fn restore_release(&mut self, release: Release) {
+    fn restore_release(&mut self, release: Release) {
         let service = self.service_to_restore(&release.key);
         let id = release.id.clone();
         match service.releases.iter_mut().find(|it| it.release.id == id) {
             Some(tracked) => tracked.release = release,
             None => {
-                service.releases.push(Tracked { release, ..Tracked::default() });
+                // What is older than its beginning was said before it, whoever repeats it.
+                let last_word_at = Some(release.started_at);
+                service.releases.push(Tracked { release, last_word_at, ..Tracked::default() });
                 service.sort_releases();
             }
         }
         let Some(index) = service.releases.iter().position(|it| it.release.id == id) else { return };
-        let tracked = &mut service.releases[index];
-        tracked.recall_extension();
-        if !tracked.is_under_watch() {
-            tracked.findings.clear();
-        }
+        service.releases[index].recall_extension();
+        service.releases[index].recall_end();
         service.note_traces(index);
         service.forget_old();
     }
@@ -105,6 +114,20 @@ impl Analyzer {
     fn service_to_restore(&mut self, key: &ServiceKey) -> &mut Service {
         self.wake();
         self.services.entry(key.clone()).or_insert_with(|| Service::new(key.clone()))
+    }
+}
+
+impl Tracked {
+    /// What does not outlive the watch; that it ended is told apart.
+    fn recall_end(&mut self) {
+        match self.state() {
+            _ if self.is_open() => return,
+            ReleaseState::RolledBack | ReleaseState::RollbackFailed => {
+                self.triggers.retain(|_, it| it.phase.is_firing());
+            }
+            _ => self.triggers.clear(),
+        }
+        self.findings.clear();
     }
 }
 

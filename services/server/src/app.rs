@@ -40,7 +40,7 @@ use crate::{
         analyze::AnalyzeRole,
         arbitrate::{ArbiterMetrics, ArbitrateRole},
         ask::{Asker, Judges},
-        follow::{Followed, longest_window},
+        follow::Followed,
         halt_file,
         inlet::{InletMetrics, InletRole},
         keep::KeepMetrics,
@@ -217,7 +217,6 @@ impl App {
         });
 
         let (judges, handover) = (Judges::default(), Handover::default());
-        let longest_window = longest_window(&config.policy);
         let member = |name, share| Member::new(bus.join(name, share), name, readiness.clone());
         if roles.ingest {
             let restored = followed.policy();
@@ -247,7 +246,6 @@ impl App {
                 member: member("analyze", Share::Events),
                 bus: bus.clone(),
                 followed: followed.clone(),
-                longest_window,
                 judges: judges.clone(),
                 handover: handover.clone(),
                 metrics: KeepMetrics::register(&registry)?,
@@ -304,7 +302,7 @@ impl App {
 
         let shadows = matches!(config.bus, BusConfig::Kafka(_)).then(|| {
             let (bus, stop) = (bus.clone(), stop_roles.clone());
-            Shadows::new(Parts { bus, followed, longest_window, poison, stop })
+            Shadows::new(Parts { bus, followed, poison, stop })
         });
         let console = console::Console {
             projection: projection.clone(),

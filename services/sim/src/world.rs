@@ -176,6 +176,15 @@ impl Service {
         since.filter(|((_, it), _)| *it == version).map(|(_, count)| count).sum()
     }
 
+    /// Whether `version` had requests throughout, by stretches of a scrape.
+    pub(crate) fn serves(&self, version: usize, from: u32, until: u32) -> bool {
+        let mut stretches = (from..until).step_by(SCRAPE_INTERVAL_SECONDS as usize);
+        stretches.all(|begin| {
+            let mut served = self.served.range((begin, 0)..(begin + SCRAPE_INTERVAL_SECONDS, 0));
+            served.any(|((_, it), count)| *it == version && *count > 0)
+        })
+    }
+
     fn retire(&mut self, second: u32, is_over: impl Fn(usize) -> bool) {
         for running in self.running.iter_mut().filter(|it| is_over(it.version) && it.until == u32::MAX) {
             running.until = second + DRAIN_SECONDS;

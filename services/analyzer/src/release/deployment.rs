@@ -38,21 +38,33 @@ impl Service {
         }
     }
 
-    /// In a replay the release stands where it later came to stand; what it is compared with is what had settled
-    /// by this word.
-    pub(crate) fn replay_deployment(&mut self, event: &DeploymentEvent, context: Context<'_>) {
-        if !matches!(event.status, DeploymentStatus::Deployed | DeploymentStatus::Promoted) {
-            return;
+    /// In a replay the release stands already where this word brought it. What else the word left behind: what
+    /// the release is compared with, and that it was said.
+    pub(crate) fn replay_deployment(&mut self, event: &DeploymentEvent, context: Context<'_>) -> bool {
+        use DeploymentStatus::{Deployed, Failed, Promoted, Removed, RolledBack, Started};
+        let now = context.now();
+        let ended_as = |state: ReleaseState| {
+            let is_meant = |it: &Tracked| it.state() == state && it.release.state_since == now;
+            self.releases.iter().rposition(is_meant)
+        };
+        let at = match event.status {
+            Started | Deployed | Promoted => self.newest_of(bare_id(event).bare()),
+            Failed => ended_as(ReleaseState::Cancelled),
+            RolledBack => ended_as(ReleaseState::RolledBack),
+            Removed => None,
+        };
+        let Some(at) = at else { return false };
+        let tracked = &mut self.releases[at];
+        let is_going_out = matches!(event.status, Started | Deployed | Promoted);
+        if is_going_out && !tracked.is_open() {
+            return false;
         }
-        let bare = bare_id(event);
-        for at in 0..self.releases.len() {
-            let release = &self.releases[at].release;
-            if release.id.bare() == bare.bare() && release.started_at <= context.now() {
-                self.freeze(at, context);
-                // Silence counts from here where nothing was ever heard.
-                self.releases[at].alive.heard_at.get_or_insert(context.now());
-            }
+        tracked.last_word_at = tracked.last_word_at.max(event.occurred_at);
+        tracked.is_promoted |= event.status == Promoted && can_advance(tracked.state());
+        if is_going_out && tracked.is_under_watch() {
+            self.freeze(at, context);
         }
+        true
     }
 
     fn goes_out(&mut self, event: &DeploymentEvent, context: Context<'_>, outbox: &mut Outbox) -> bool {

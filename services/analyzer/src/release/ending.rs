@@ -42,11 +42,12 @@ impl Service {
         self.note_traces(at);
     }
 
-    /// What a release that was taken out did is not held against the service.
+    /// What a release that was taken out did is not held against the service. By the time it has recovered, it
+    /// was out long ago.
     pub(crate) fn note_traces(&mut self, at: usize) {
-        use ReleaseState::{Cancelled, Recovered, RollbackFailed, RolledBack, Superseded};
+        use ReleaseState::{Cancelled, RollbackFailed, RolledBack, Superseded};
         let release = &self.releases[at].release;
-        if matches!(release.state, RolledBack | Recovered | RollbackFailed | Superseded | Cancelled) {
+        if matches!(release.state, RolledBack | RollbackFailed | Superseded | Cancelled) {
             self.quiet_since = self.quiet_since.max(Some(release.state_since + STRAGGLERS));
         }
     }
@@ -60,6 +61,8 @@ impl Service {
                 continue;
             }
             match self.releases[at].state() {
+                // Of giving up nothing is said on the log.
+                state if context.is_replay && state != ReleaseState::RolledBack => {}
                 ReleaseState::Pending => {
                     let reason = "announced, but never said to be out";
                     self.close(at, ReleaseState::Cancelled, reason, context, outbox);
@@ -103,9 +106,9 @@ impl Service {
 impl Tracked {
     /// After a restart: whether its watch had been extended is seen by what was said of it.
     pub(crate) fn recall_extension(&mut self) {
-        if self.state() == ReleaseState::Watching && self.release.state_reason.starts_with(WATCH_GOES_ON) {
-            self.extended_from = Some(self.release.state_since);
-        }
+        let is_watched = self.state() == ReleaseState::Watching;
+        let is_extended = is_watched && self.release.state_reason.starts_with(WATCH_GOES_ON);
+        self.extended_from = is_extended.then_some(self.release.state_since);
     }
 
     /// When time alone next moves it.

@@ -2,6 +2,7 @@
 
 use model::{CommandId, CommandVerb, Outcome, OutcomeStatus, ReleaseId, ReleaseState, Verb, VerbKind};
 
+use super::tracked::Tracked;
 use crate::{
     outbox::Outbox,
     service::{Context, Service},
@@ -16,12 +17,7 @@ const FAILED_TARGETS_MAX: usize = 64;
 impl Service {
     /// Takes what came of a command; only a rollback's outcome moves a release.
     pub(crate) fn handle_outcome(&mut self, outcome: &Outcome, context: Context<'_>, outbox: &mut Outbox) {
-        if is_of_other_verb(&outcome.release.id, &outcome.command) {
-            return;
-        }
-        let Some(at) = self.releases.iter().rposition(|it| it.release.id == outcome.release.id) else {
-            return;
-        };
+        let Some(at) = self.rolled_back_by(outcome) else { return };
         match outcome.status {
             OutcomeStatus::Accepted => self.rollback_accepted(at, outcome, context, outbox),
             OutcomeStatus::Succeeded => self.rollback_succeeded(at, outcome, context, outbox),
@@ -29,6 +25,21 @@ impl Service {
             // The arbiter prepares it instead; nothing happened to the release.
             OutcomeStatus::Refused => {}
         }
+    }
+
+    /// After a restart: which targets still have to be rolled back. Where the release stands is told apart.
+    pub(crate) fn recall_outcome(&mut self, outcome: &Outcome) {
+        if let Some(at) = self.rolled_back_by(outcome) {
+            self.releases[at].note_target(outcome);
+        }
+    }
+
+    /// The release whose rollback the outcome is of.
+    fn rolled_back_by(&self, outcome: &Outcome) -> Option<usize> {
+        if is_of_other_verb(&outcome.release.id, &outcome.command) {
+            return None;
+        }
+        self.releases.iter().rposition(|it| it.release.id == outcome.release.id)
     }
 
     fn rollback_accepted(&mut self, at: usize, outcome: &Outcome, context: Context<'_>, outbox: &mut Outbox) {
@@ -58,10 +69,7 @@ impl Service {
     ) {
         use ReleaseState::{Cancelled, Recovered, RolledBack, Superseded};
         let tracked = &mut self.releases[at];
-        if outcome.actor.is_some() {
-            tracked.failed_targets.clear();
-        }
-        tracked.failed_targets.remove(&outcome.target);
+        tracked.note_target(outcome);
         let is_over = matches!(tracked.state(), RolledBack | Recovered | Superseded | Cancelled);
         if is_over || !tracked.failed_targets.is_empty() {
             return;
@@ -71,13 +79,10 @@ impl Service {
     }
 
     fn rollback_failed(&mut self, at: usize, outcome: &Outcome, context: Context<'_>, outbox: &mut Outbox) {
-        use ReleaseState::{Cancelled, Pending, Recovered, Superseded};
         let tracked = &mut self.releases[at];
-        if matches!(tracked.state(), Pending | Recovered | Superseded | Cancelled) {
+        tracked.note_target(outcome);
+        if !tracked.can_fail() {
             return;
-        }
-        if tracked.failed_targets.len() < FAILED_TARGETS_MAX {
-            tracked.failed_targets.insert(outcome.target.clone());
         }
         let reason = format!("{} could not roll it back: {}", who(outcome), outcome.detail);
         self.close(at, ReleaseState::RollbackFailed, reason, context, outbox);
@@ -86,12 +91,31 @@ impl Service {
     /// Takes a person's verb about the release at `at`.
     pub(crate) fn handle_verb(&mut self, at: usize, verb: &Verb, context: Context<'_>, outbox: &mut Outbox) {
         match &verb.kind {
-            VerbKind::Cancel { .. } if self.releases[at].is_open() => {
+            VerbKind::Cancel { .. } if self.releases[at].is_open() && !context.is_replay => {
                 let reason = format!("called off by {}", verb.actor.name);
                 self.close(at, ReleaseState::Cancelled, reason, context, outbox);
             }
             VerbKind::Rollback { to_version: Some(to_version), .. } => {
                 self.releases[at].rollback_to = Some(to_version.clone());
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Tracked {
+    fn can_fail(&self) -> bool {
+        use ReleaseState::{Cancelled, Pending, Recovered, Superseded};
+        !matches!(self.state(), Pending | Recovered | Superseded | Cancelled)
+    }
+
+    /// Keeps in mind which targets failed and have not succeeded since; a person's word is about all of them.
+    fn note_target(&mut self, outcome: &Outcome) {
+        match outcome.status {
+            OutcomeStatus::Succeeded if outcome.actor.is_some() => self.failed_targets.clear(),
+            OutcomeStatus::Succeeded => drop(self.failed_targets.remove(&outcome.target)),
+            OutcomeStatus::Failed if self.can_fail() && self.failed_targets.len() < FAILED_TARGETS_MAX => {
+                self.failed_targets.insert(outcome.target.clone());
             }
             _ => {}
         }

@@ -1,13 +1,13 @@
-//! A restart in the middle: the analyzer is built anew from both logs.
+//! A restart in the middle: the judge is built anew from both logs.
 
-use model::Proposal;
+use model::{Decision, DecisionRecord, Event, EventBody, Partition, Position, Timestamp};
 use proptest::prelude::*;
 
 use super::{
     shop::{Shop, at},
     told::told,
 };
-use crate::Analyzer;
+use crate::{Analyzer, Keeper, Past};
 
 const POLICY: &str = r#"
 defaults: { watch: { time: 5m, max: 10m } }
@@ -16,55 +16,182 @@ alerts:
   - { name: Held, condition: "error_rate > 5%", window: 2m, for: 1m, action: alert_team }
   - { name: Burn, condition: 'alert("Burn")', for: 20s, action: alert_team }"#;
 
-/// Hands the events before `cut` to a new analyzer as a restart does, goes on with the rest, and gives what both
-/// told after the cut.
-fn told_after(shop: &Shop, proposals_before: &[Proposal], cut: i64) -> Vec<String> {
-    let mut analyzer = Analyzer::new();
-    proposals_before.iter().for_each(|proposal| analyzer.restore(proposal));
-    let mut lines = Vec::new();
-    for (now, position, event) in &shop.events {
-        if *now <= at(cut) {
-            analyzer.replay_event(*now, *position, event);
-            assert!(analyzer.poll_proposal().is_none(), "a replay proposes nothing");
-            continue;
-        }
-        if analyzer.poll_timeout().is_some_and(|due| due <= *now) {
-            analyzer.handle_timeout(*now);
-        }
-        analyzer.handle_event(*now, *position, event);
-        lines.extend(std::iter::from_fn(|| analyzer.poll_proposal()).filter_map(|it| told(&it)));
-    }
-    lines
+type Story = [(Timestamp, Position, Event)];
+
+/// What a keeper writes of `events`.
+fn judged(keeper: &mut Keeper, events: &Story) -> Vec<DecisionRecord> {
+    events.iter().filter_map(|(_, position, event)| keeper.judge(*position, event)).collect()
 }
 
-fn check_restart(before: &str, cut: i64, after: &str) -> (Vec<String>, Vec<String>) {
-    let mut shop = Shop::new(POLICY);
-    shop.run(&format!("{before}\n{cut}s end"));
-    let proposals_before = std::mem::take(&mut shop.proposals);
-    shop.run(after);
-    let uninterrupted = shop.proposals.iter().filter_map(told).collect();
-    (told_after(&shop, &proposals_before, cut), uninterrupted)
+/// The keeper of a process that has nothing but both logs.
+fn restored(events: &Story, records: &[DecisionRecord]) -> Keeper {
+    let mut past = Past::new(Partition::HOME);
+    records.iter().for_each(|record| past.take(record));
+    let (from, decided) = (past.rewind_to().unwrap_or(Timestamp::MIN), past.decided());
+    let mut replayed =
+        events.iter().skip_while(|(now, ..)| *now < from).take_while(|it| Some(it.1) <= decided).peekable();
+    past.begin_replay(replayed.peek().map(|(now, position, _)| (*position, *now)));
+    for (_, position, event) in replayed {
+        past.replay(*position, event);
+    }
+    past.into_keeper()
+}
+
+/// What is told of `events` when the process starts anew before each of `cuts`.
+fn told_with_restarts(events: &Story, cuts: &[usize]) -> Vec<String> {
+    let mut keeper = Keeper::new(Partition::HOME, Analyzer::new(), Timestamp::MIN, Timestamp::MIN, None);
+    let mut records = Vec::new();
+    let mut from = 0;
+    for &cut in cuts {
+        records.extend(judged(&mut keeper, &events[from..cut]));
+        keeper = restored(&events[..cut], &records);
+        // What came after the last record is judged by the next process.
+        from = events.iter().position(|it| Some(it.1) > records.last().map(|it| it.position)).unwrap_or(cut);
+    }
+    records.extend(judged(&mut keeper, &events[from..]));
+    let lines = records.iter().flat_map(|record| {
+        let told = record.decisions.iter().filter_map(|decision| match decision {
+            Decision::Proposal(proposal) => told(proposal),
+            _ => None,
+        });
+        told.map(|line| format!("{}s {line}", record.at.since(at(0)).as_secs()))
+    });
+    lines.collect()
+}
+
+/// Where the first event after `second` stands.
+fn place_of(events: &Story, second: i64) -> usize {
+    events.partition_point(|(now, ..)| *now <= at(second))
+}
+
+/// Runs the script, and starts anew at each of `cuts`: every time the same is told. Gives what that is.
+#[track_caller]
+fn check_restarts(policy: &str, script: &str, cuts: impl IntoIterator<Item = i64>) -> Vec<String> {
+    let mut shop = Shop::new(policy);
+    shop.run(script);
+    let uninterrupted = told_with_restarts(&shop.events, &[]);
+    for cut in cuts {
+        let cut_at = place_of(&shop.events, cut);
+        assert_eq!(told_with_restarts(&shop.events, &[cut_at]), uninterrupted, "cut at {cut}");
+    }
+    uninterrupted
 }
 
 #[test]
 fn a_breach_told_before_the_restart_is_not_told_again_and_one_half_held_fires_in_time() {
-    let before = "0s   serve checkout 1 rps=20
+    let script = "0s   serve checkout 1 rps=20
                   60s  serve checkout 2 rps=20 errors=20%
-                  60s  deploy checkout 2 previous=1";
-    for cut in [70, 80, 100, 119, 121, 140] {
-        let (restarted, uninterrupted) =
-            check_restart(before, cut, "170s serve checkout 2 errors=0%\n 400s end");
-        assert!(!uninterrupted.is_empty());
-        assert_eq!(restarted, uninterrupted, "cut at {cut}");
-    }
+                  60s  deploy checkout 2 previous=1
+                  170s serve checkout 2 errors=0%
+                  400s end";
+    let told = check_restarts(POLICY, script, [70, 80, 100, 119, 121, 140]);
+    assert!(told.iter().any(|line| line.contains("BREACH")), "{told:?}");
 }
 
 #[test]
 fn a_watch_ends_when_it_would_have_ended() {
-    let before = "0s serve checkout 1 rps=20\n 60s deploy checkout 1";
-    let (restarted, uninterrupted) = check_restart(before, 200, "500s end");
-    assert_eq!(restarted, uninterrupted);
-    assert_eq!(uninterrupted.len(), 1, "{uninterrupted:?}");
+    let told = check_restarts(POLICY, "0s serve checkout 1 rps=20\n 60s deploy checkout 1\n 500s end", [200]);
+    assert_eq!(told.len(), 2, "{told:?}");
+}
+
+#[test]
+fn what_recovers_later_is_held_against_the_service_no_longer_than_before_the_restart() {
+    let script = "0s   serve checkout 1 rps=20
+                  60s  serve checkout 2 rps=20 errors=20%
+                  60s  deploy checkout 2 previous=1
+                  130s outcome checkout 2 succeeded
+                  130s stop checkout 2
+                  170s serve checkout 1 errors=30%
+                  220s serve checkout 1 errors=0%
+                  600s end";
+    let told = check_restarts(POLICY, script, (140..400).step_by(20));
+    assert!(told.iter().any(|line| line.contains("recovered")), "{told:?}");
+}
+
+#[test]
+fn a_promotion_that_is_repeated_after_the_restart_does_not_begin_the_watch_again() {
+    let script = "0s   serve checkout 1 rps=20
+                  60s  serve checkout 2 rps=20
+                  60s  deploy checkout 2 previous=1 traffic=25
+                  100s deploy checkout 2 status=promoted
+                  150s deploy checkout 2 status=promoted
+                  600s end";
+    let told = check_restarts(POLICY, script, [90, 100, 120, 149]);
+    assert!(told.iter().any(|line| line.starts_with("400s") && line.contains("succeeded")), "{told:?}");
+}
+
+#[test]
+fn a_stretch_begins_when_the_service_began_to_be_judged_as_a_whole() {
+    let script = "0s   serve checkout 1 rps=20
+                  60s  deploy checkout 1
+                  100s alert Burn service=checkout
+                  110s cancel checkout 1
+                  200s end";
+    let told = check_restarts(POLICY, script, [99, 105, 110, 112, 119, 121, 139, 141]);
+    assert!(told.iter().any(|line| line.contains("BREACH checkout (no release)")), "{told:?}");
+}
+
+#[test]
+fn an_alert_that_came_before_the_release_in_the_same_second_began_no_stretch_of_it() {
+    let script = "0s   serve checkout 1 rps=20
+                  90s  alert Burn service=checkout
+                  90s  deploy checkout 1
+                  200s end";
+    let told = check_restarts(POLICY, script, [90, 95, 100, 109, 110, 111]);
+    assert!(told.iter().any(|line| line.contains("BREACH checkout 1")), "{told:?}");
+}
+
+#[test]
+fn a_target_that_failed_long_ago_still_has_to_be_rolled_back() {
+    let script = "0s    serve checkout 1 rps=20
+                  60s   deploy checkout 1
+                  100s  outcome checkout 1 failed target=one
+                  2000s outcome checkout 1 succeeded target=two
+                  2100s outcome checkout 1 succeeded target=one
+                  2200s end";
+    let told = check_restarts(POLICY, script, [1900, 2050]);
+    assert!(told.iter().any(|line| line.starts_with("2100s") && line.contains("rolled_back")), "{told:?}");
+}
+
+#[test]
+fn an_alert_that_began_long_ago_still_fires() {
+    let script = "0s    serve checkout 1 rps=20
+                  60s   alert Burn service=checkout
+                  2000s alert Burn service=checkout resolved
+                  2100s end";
+    let told = check_restarts(POLICY, script, [1900]);
+    let ended = told.iter().filter(|line| line.contains("ended")).count();
+    assert_eq!(ended, 1, "{told:?}");
+}
+
+#[test]
+fn a_stretch_that_is_longer_than_every_window_goes_on() {
+    let policy = r#"
+alerts: [ { name: Held, condition: "error_rate > 5%", window: 1m, for: 40m, action: alert_team } ]"#;
+    let script = "0s    serve checkout 1 rps=20 errors=20%
+                  3000s end";
+    let told = check_restarts(policy, script, [2000, 2300]);
+    assert!(told.iter().any(|line| line.contains("BREACH")), "{told:?}");
+}
+
+#[test]
+fn a_version_that_ran_long_before_its_release_is_known_to_have_done_so() {
+    let script = "0s    serve checkout 1 rps=20 errors=20%
+                  1200s deploy checkout 1
+                  1200s serve checkout 1 errors=0%
+                  1600s end";
+    check_restarts(POLICY, script, (1200..1300).step_by(10));
+}
+
+#[test]
+fn a_word_that_was_overtaken_by_newer_ones_opens_nothing_after_the_restart() {
+    let script = "0s   serve checkout 1 rps=20
+                  60s  deploy checkout 1 occurred=60 traffic=25
+                  90s  deploy checkout 1 occurred=90 status=rolled_back
+                  200s deploy checkout 1 occurred=80 traffic=50
+                  300s end";
+    let told = check_restarts(POLICY, script, [100, 150, 199]);
+    assert!(!told.iter().any(|line| line.contains("again")), "{told:?}");
 }
 
 proptest! {
@@ -86,39 +213,8 @@ proptest! {
              210s serve checkout 2 errors=0%
              280s serve checkout 2 errors={errors}%"
         );
-        let (before, after): (Vec<&str>, Vec<&str>) = script
-            .lines()
-            .partition(|line| line.split_whitespace().next().unwrap().trim_end_matches('s').parse::<i64>().unwrap() <= cut);
-        let after = format!("{}\n 450s end", after.join("\n"));
-        let (restarted, uninterrupted) = check_restart(&before.join("\n"), cut, &after);
-        prop_assert_eq!(restarted, uninterrupted);
+        check_restarts(POLICY, &format!("{script}\n 450s end"), [cut]);
     }
-}
-
-/// What is told of `events` in one go, or with a restart after `cut`, once each scrape has to settle first.
-fn told_of_settling(shop: &Shop, cut: Option<i64>) -> Vec<String> {
-    let settling = shop.events.iter().cloned().map(|(now, position, mut event)| {
-        if let model::EventBody::Telemetry(batch) = &mut event.body {
-            batch.is_whole = false;
-        }
-        (now, position, event)
-    });
-    let (mut analyzer, mut proposals) = (Analyzer::new(), Vec::new());
-    let mut past = Vec::new();
-    for (now, position, event) in settling {
-        if analyzer.poll_timeout().is_some_and(|due| due <= now) {
-            analyzer.handle_timeout(now);
-        }
-        analyzer.handle_event(now, position, &event);
-        proposals.extend(std::iter::from_fn(|| analyzer.poll_proposal()));
-        past.push((now, position, event));
-        if cut.is_some_and(|cut| now == at(cut)) {
-            analyzer = Analyzer::new();
-            proposals.iter().for_each(|proposal| analyzer.restore(proposal));
-            past.iter().for_each(|(now, position, event)| analyzer.replay_event(*now, *position, event));
-        }
-    }
-    proposals.iter().filter_map(told).collect()
 }
 
 #[test]
@@ -131,7 +227,13 @@ fn what_a_release_is_compared_with_is_what_had_settled_when_it_went_out_after_a_
          91s  deploy checkout 2 previous=1
          200s end",
     );
-    let uninterrupted = told_of_settling(&shop, None);
+    for (_, _, event) in &mut shop.events {
+        if let EventBody::Telemetry(batch) = &mut event.body {
+            batch.is_whole = false;
+        }
+    }
+    let uninterrupted = told_with_restarts(&shop.events, &[]);
     assert!(uninterrupted.iter().any(|line| line.contains("exceeded before")), "{uninterrupted:?}");
-    assert_eq!(told_of_settling(&shop, Some(100)), uninterrupted);
+    let cut = place_of(&shop.events, 100);
+    assert_eq!(told_with_restarts(&shop.events, &[cut]), uninterrupted);
 }

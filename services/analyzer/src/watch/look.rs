@@ -21,7 +21,7 @@ use crate::{
 
 /// A version seen so long before its release was announced ran before: only what it did since then counts. Less
 /// is the time a rollout takes, whose tool speaks when it is done.
-const ANNOUNCED_LATE_MAX: Duration = Duration::from_secs(15 * 60);
+pub(crate) const ANNOUNCED_LATE_MAX: Duration = Duration::from_secs(15 * 60);
 
 impl Service {
     /// Settled data of event time `at` is there.
@@ -36,9 +36,7 @@ impl Service {
         let policy = self.effective(context.sources.policy);
         let seen = context.sources.store.versions(&self.key);
         for index in 0..self.releases.len() {
-            // In a replay the release stands where it later came to stand.
-            let is_out = context.now() >= self.releases[index].release.started_at;
-            if self.releases[index].is_under_watch() && is_out {
+            if self.releases[index].is_under_watch() {
                 self.freeze(index, context);
                 self.note_alive(index, &seen, at, context, outbox);
                 self.judge_release(index, scope, at, &seen, &policy, context, outbox);
@@ -86,9 +84,7 @@ impl Service {
             self.releases[index].saw_enough |= judged.saw_enough();
             self.releases[index].take_step(trigger, step, breach, outbox);
         }
-        if !context.is_replay {
-            self.releases[index].drop_unknown(&mut triggers, policy, outbox);
-        }
+        self.releases[index].drop_unknown(&mut triggers, policy, outbox);
         self.releases[index].triggers = triggers;
         if scope == Scope::All && !context.is_replay {
             self.releases[index].note_torn(torn, outbox);

@@ -61,11 +61,8 @@ impl Service {
             }
             self.own.insert(trigger.name.clone(), own);
         }
-        if context.is_replay {
-            return;
-        }
         self.drop_unknown_own(policy, outbox);
-        if scope == Scope::All {
+        if scope == Scope::All && !context.is_replay {
             self.note_own_torn(torn, outbox);
         }
     }

@@ -10,7 +10,6 @@ use anyhow::Context as _;
 use bus::{ReadError, Reader, Record, Topic};
 use console::SharedProjection;
 use model::{Decision, DecisionRecord, Partition, PolicyLoad, Position, Proposal};
-use policy::Policy;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -28,14 +27,7 @@ pub(crate) struct Followed {
     applied: watch::Receiver<Position>,
     /// The furthest position that somebody waits for.
     wanted: Arc<watch::Sender<Position>>,
-    policy: Arc<Mutex<Option<InForce>>>,
-}
-
-/// The newest policy on the log that compiles.
-#[derive(Clone, Debug)]
-struct InForce {
-    load: PolicyLoad,
-    longest_window: Duration,
+    policy: Arc<Mutex<Option<PolicyLoad>>>,
 }
 
 /// The loop that keeps [`Followed`] up to date.
@@ -76,33 +68,18 @@ impl Followed {
 
     /// The newest policy on the log that compiles.
     pub(crate) fn policy(&self) -> Option<PolicyLoad> {
-        self.in_force().map(|it| it.load)
-    }
-
-    /// How far back the policy in force looks; 0 where there is none.
-    pub(crate) fn longest_window(&self) -> Duration {
-        self.in_force().map(|it| it.longest_window).unwrap_or_default()
-    }
-
-    fn in_force(&self) -> Option<InForce> {
         self.policy.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn note_policy(&self, record: &DecisionRecord) {
         for decision in &record.decisions {
             if let Decision::Proposal(Proposal::PolicyLoad(load)) = decision
-                && let Some(policy) = policy::compile(load).0
+                && policy::compile(load).0.is_some()
             {
-                let in_force = InForce { load: (**load).clone(), longest_window: longest_window(&policy) };
-                *self.policy.lock().unwrap_or_else(PoisonError::into_inner) = Some(in_force);
+                *self.policy.lock().unwrap_or_else(PoisonError::into_inner) = Some((**load).clone());
             }
         }
     }
-}
-
-/// How far back any of the policy's windows looks.
-pub(crate) fn longest_window(policy: &Policy) -> Duration {
-    policy.windows().into_values().flatten().max().unwrap_or_default()
 }
 
 impl FollowRole {

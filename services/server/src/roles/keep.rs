@@ -100,7 +100,6 @@ pub(crate) struct KeepTask {
     pub(crate) bus: Bus,
     pub(crate) partition: Partition,
     pub(crate) followed: Followed,
-    pub(crate) longest_window: Duration,
     pub(crate) judges: Judges,
     pub(crate) handover: Handover,
     pub(crate) metrics: KeepMetrics,
@@ -159,8 +158,7 @@ impl KeepTask {
 
     async fn restore_surely(&self) -> Option<Restored> {
         loop {
-            let restoring =
-                restore(&self.bus, self.partition, &self.followed, self.longest_window, &self.poison);
+            let restoring = restore(&self.bus, self.partition, &self.followed, &self.poison);
             let restored = tokio::select! {
                 () = self.stop.cancelled() => return None,
                 restored = restoring => restored,

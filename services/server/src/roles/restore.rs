@@ -1,16 +1,11 @@
 //! Start of a partition's judge: from its snapshot and the events behind it, or, where there is none that fits,
 //! from the decisions log, which restores what outlives a window, and the events that fill the windows again.
 
-use std::{collections::BTreeMap, time::Duration};
-
-use analyzer::{Analyzer, Keeper};
+use analyzer::{Keeper, Past};
 use anyhow::Context as _;
 use bus::{Bounds, Bus};
 use bytes::Bytes;
-use model::{
-    Decision, DecisionRecord, Event, EventBody, EventId, Partition, PolicyLoad, Position, Proposal,
-    ReleaseId, Standing, Timestamp,
-};
+use model::{Partition, Position, Standing};
 
 use super::{
     follow::Followed,
@@ -27,13 +22,11 @@ pub(crate) struct Restored {
     pub(crate) is_from_snapshot: bool,
 }
 
-/// Brings back the judge of `partition`. Nothing is written for what was decided already. `longest_window`: how far back
-/// the policy of the start looks; the one in force by now may look further.
+/// Brings back the judge of `partition`. Nothing is written for what was decided already.
 pub(crate) async fn restore(
     bus: &Bus,
     partition: Partition,
     followed: &Followed,
-    longest_window: Duration,
     poison: &Poison,
 ) -> anyhow::Result<Restored> {
     // First: what a snapshot relies on was written before it.
@@ -45,12 +38,9 @@ pub(crate) async fn restore(
         return Ok(restored);
     }
     let mut past = read_decisions(bus, partition, decisions_end).await?;
-    let longest_window = longest_window.max(followed.longest_window());
-    let from = past.rewind_to(bus, partition, bounds, longest_window).await?;
-    replay_events(bus, partition, &mut past, from, poison).await?;
-    let next = past.decided.map_or(bounds.first, |Position(at)| Position(at + 1)).max(bounds.first);
-    let keeper = Keeper::new(partition, past.analyzer, past.now, past.now, past.decided);
-    Ok(Restored { keeper, next, end: bounds.next, is_from_snapshot: false })
+    replay_events(bus, partition, &mut past, bounds, poison).await?;
+    let next = past.decided().map_or(bounds.first, |Position(at)| Position(at + 1)).max(bounds.first);
+    Ok(Restored { keeper: past.into_keeper(), next, end: bounds.next, is_from_snapshot: false })
 }
 
 /// Lets events go on behind every position that decisions or the snapshot speak of. Where the events log lost its
@@ -100,36 +90,15 @@ fn from_snapshot(
     Some(Restored { keeper, next, end: bounds.next, is_from_snapshot: true })
 }
 
-/// What the decisions log tells of a partition.
-struct Past {
-    partition: Partition,
-    analyzer: Analyzer,
-    standing: Standing,
-    decided: Option<Position>,
-    now: Timestamp,
-    /// Each policy that came into force, and from which event on.
-    policies: Vec<(Position, PolicyLoad)>,
-    /// When the oldest release that was under watch at the end began.
-    watched: BTreeMap<ReleaseId, Timestamp>,
-}
-
 async fn read_decisions(bus: &Bus, partition: Partition, end: Position) -> anyhow::Result<Past> {
-    let mut past = Past {
-        partition,
-        analyzer: Analyzer::new(),
-        standing: Standing::default(),
-        decided: None,
-        now: Timestamp::MIN,
-        policies: Vec::new(),
-        watched: BTreeMap::new(),
-    };
+    let (mut past, mut standing) = (Past::new(partition), Standing::default());
     let unreadable = "the decisions log cannot be read";
     let first = bus.decisions.bounds(Partition::HOME).await.context(unreadable)?.first;
     let mut reader = bus.decisions.reader(Partition::HOME, first);
     while let Some(record) = reader.next_before(end).await.context(unreadable)? {
         // One that cannot be read was told and counted by whoever follows the log.
         if let Ok(decision) = read_decision(&record)
-            && past.standing.admit(record.position, &decision)
+            && standing.admit(record.position, &decision)
         {
             past.take(&decision);
         }
@@ -138,98 +107,32 @@ async fn read_decisions(bus: &Bus, partition: Partition, end: Position) -> anyho
     Ok(past)
 }
 
-impl Past {
-    fn take(&mut self, record: &DecisionRecord) {
-        for decision in &record.decisions {
-            // Policies stand on the log once, in the home partition's records, and concern all.
-            if let Decision::Proposal(Proposal::PolicyLoad(load)) = decision {
-                self.take_policy(record, load);
-            }
-        }
-        if record.partition != self.partition || record.origin != model::Origin::Analyzer {
-            return;
-        }
-        self.now = self.now.max(record.at);
-        self.decided = Some(record.position);
-        for decision in &record.decisions {
-            let Decision::Proposal(proposal) = decision else { continue };
-            self.analyzer.restore(proposal);
-            match proposal {
-                Proposal::Release(release) if release.state.is_under_watch() => {
-                    self.watched.insert(release.id.clone(), release.started_at);
-                }
-                Proposal::Release(release) => drop(self.watched.remove(&release.id)),
-                _ => {}
-            }
-        }
-    }
-
-    /// One that did not compile left the one before in force. Positions of another partition say nothing here:
-    /// such a policy holds from the events on that follow.
-    fn take_policy(&mut self, record: &DecisionRecord, load: &PolicyLoad) {
-        if policy::compile(load).0.is_some() {
-            let own = record.partition == self.partition;
-            let from = if own { record.position } else { self.decided.unwrap_or_default() };
-            self.policies.push((from, load.clone()));
-        }
-    }
-
-    /// What was in force when the event at `position` came; later ones are among the events that follow.
-    fn policy_before(&self, position: Position) -> Option<PolicyLoad> {
-        let is_before = |from: Position| from < position || self.partition != Partition::HOME;
-        let before = self.policies.iter().rev().find(|(from, _)| is_before(*from));
-        before.map(|(_, policy)| policy.clone())
-    }
-
-    /// Far enough back that every window, and the window before every release under watch, fills again.
-    async fn rewind_to(
-        &self,
-        bus: &Bus,
-        partition: Partition,
-        bounds: Bounds,
-        longest_window: Duration,
-    ) -> anyhow::Result<Position> {
-        if self.decided.is_none() {
-            return Ok(bounds.first);
-        }
-        let oldest = self.watched.values().min().copied().unwrap_or(self.now).min(self.now);
-        let from = oldest - longest_window.saturating_mul(2);
-        let position =
-            bus.events.position_at(partition, from).await.context("the events log cannot be read")?;
-        Ok(position.max(bounds.first))
-    }
-}
-
 async fn replay_events(
     bus: &Bus,
     partition: Partition,
     past: &mut Past,
-    from: Position,
+    bounds: Bounds,
     poison: &Poison,
 ) -> anyhow::Result<()> {
-    let mut now = Timestamp::MIN;
-    // A partition that decided nothing yet has to know the policy all the same: it may have come before the
-    // oldest event that is left.
-    if let Some(load) = past.policy_before(from) {
-        let body = EventBody::PolicyLoad(Box::new(load));
-        let event =
-            Event { id: EventId::default(), at: now, source: "replay".to_owned(), is_copy: true, body };
-        past.analyzer.replay_event(now, from, &event);
-    }
-    let Some(decided) = past.decided else { return Ok(()) };
+    let unreadable = "the events log cannot be read";
+    let from = match past.rewind_to() {
+        Some(at) => bus.events.position_at(partition, at).await.context(unreadable)?,
+        None => bounds.first,
+    };
     let handover = Handover::default();
-    let mut reader = bus.events.reader(partition, from);
-    let end = Position(decided.0 + 1);
-    while let Some(record) = reader.next_before(end).await.context("the events log cannot be read")? {
+    let mut reader = bus.events.reader(partition, from.max(bounds.first));
+    let mut next = reader.next_before(bounds.next).await.context(unreadable)?;
+    past.begin_replay(next.as_ref().map(|record| (record.position, record.at)));
+    while let Some(record) = next.filter(|record| Some(record.position) <= past.decided()) {
         match read_event(&record, &handover) {
             Ok(event) => {
-                now = now.max(event.at);
-                past.analyzer.replay_event(now, record.position, &event);
+                past.replay(record.position, &event);
                 handover.give_back_of(event);
             }
             Err(why) => poison.note("events", partition, &record, &why),
         }
         tokio::task::consume_budget().await;
+        next = reader.next_before(bounds.next).await.context(unreadable)?;
     }
     Ok(())
 }

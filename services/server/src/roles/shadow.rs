@@ -41,7 +41,6 @@ struct Shared {
 pub(crate) struct Parts {
     pub(crate) bus: Bus,
     pub(crate) followed: Followed,
-    pub(crate) longest_window: Duration,
     pub(crate) poison: Poison,
     pub(crate) stop: CancellationToken,
 }
@@ -77,9 +76,7 @@ impl Shadows {
 
 impl Parts {
     async fn follow(self, partition: Partition, mut questions: mpsc::Receiver<Question>) {
-        let restored = match restore(&self.bus, partition, &self.followed, self.longest_window, &self.poison)
-            .await
-        {
+        let restored = match restore(&self.bus, partition, &self.followed, &self.poison).await {
             Ok(restored) => restored,
             // Whoever asks again begins anew.
             Err(error) => {

@@ -8,7 +8,7 @@ use model::{
 use super::{Promises, describe, truth_of};
 use crate::{
     plan::{Plan, Telemetry},
-    world::second_of,
+    world::{World, second_of},
 };
 
 /// As in the policy's defaults.
@@ -172,11 +172,20 @@ impl Promises {
     }
 
     /// At the end of the run.
-    pub(crate) fn check_bad_releases_were_found(&mut self, plan: &Plan, is_quiet: impl Fn(u32, u32) -> bool) {
+    pub(crate) fn check_bad_releases_were_found(
+        &mut self,
+        plan: &Plan,
+        world: &World,
+        is_quiet: impl Fn(u32, u32) -> bool,
+    ) {
         let releases: Vec<Release> = self.releases.values().cloned().collect();
         for release in releases {
             let Some((from, until)) = due_span(&release, plan) else { continue };
             if !is_quiet(from.saturating_sub(30), until) || !self.was_watched(&release.id, from, until) {
+                continue;
+            }
+            // One whose requests another version got, promoted late, has shown nothing that could be found.
+            if !was_served(&release, plan, world, from, until) {
                 continue;
             }
             let found = self.first_command.get(&release.id);
@@ -194,6 +203,15 @@ impl Promises {
         let begun = own.clone().any(|(at, _, state)| *at <= from + 5 && state.is_under_watch());
         begun && !own.any(|(at, _, state)| *at <= until && !state.is_under_watch())
     }
+}
+
+fn was_served(release: &Release, plan: &Plan, world: &World, from: u32, until: u32) -> bool {
+    let service = plan.services.iter().position(|it| it.name == release.key.service);
+    service.is_some_and(|service| {
+        let versions = &plan.services[service].versions;
+        let version = versions.iter().position(|it| it.name == release.version);
+        version.is_some_and(|version| world.services[service].serves(version, from, until))
+    })
 }
 
 /// From when on a release was bad while it should have been found, and until when; `None`: it need not be found.

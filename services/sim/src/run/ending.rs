@@ -45,7 +45,7 @@ impl Simulation {
     fn check_bad_releases_were_found(&mut self) {
         let (plan, late) = (self.plan.clone(), self.late.clone());
         let closed = plan.faults.closed.map(|(span, _)| span);
-        self.promises.check_bad_releases_were_found(&plan, |from, until| {
+        self.promises.check_bad_releases_were_found(&plan, &self.world, |from, until| {
             let is_disturbed = plan.deeds.iter().any(|(at, deed)| {
                 (from..until).contains(at) && !matches!(deed, Deed::Approve | Deed::Deploy { .. })
             });

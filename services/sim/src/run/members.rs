@@ -159,8 +159,7 @@ impl Simulation {
             let at = self.random.between(40, bytes.len() as u32 - 1) as usize;
             bytes[at] ^= 1 << self.random.between(0, 7);
         }
-        let longest = self.longest_window();
-        let restored = restore(&self.log, partition, kept.as_deref(), longest, self.sabotage);
+        let restored = restore(&self.log, partition, kept.as_deref(), self.sabotage);
         self.figures.snapshots_used += u64::from(restored.is_from_snapshot);
         self.figures.restores_from_logs +=
             u64::from(!restored.is_from_snapshot && self.log.decisions.len() > 0);

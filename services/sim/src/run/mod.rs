@@ -8,7 +8,7 @@ mod ingest;
 mod look;
 mod members;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
 use model::{EventBody, Partition, PolicyLoad, Position, ServiceKey};
 
@@ -225,11 +225,5 @@ impl Simulation {
         let mut partitions = self.log.partitions();
         running.iter().any(decides)
             && partitions.all(|partition| running.iter().any(|it| judges(it, partition)))
-    }
-
-    fn longest_window(&self) -> Duration {
-        policy::compile(&self.policy).0.map_or(Duration::ZERO, |policy| {
-            policy.windows().into_values().flatten().max().unwrap_or_default()
-        })
     }
 }
