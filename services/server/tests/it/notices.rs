@@ -136,10 +136,14 @@ async fn a_whole_incident_is_one_slack_message_with_its_thread_and_one_mail_for_
         (system.state(&release).await == "recovered").then_some(())
     })
     .await;
-    let end = stage.until_shown("checkout 2.4.1", "RECOVERED").await;
-
-    let replies: Vec<&str> = end.lines().filter(|line| line.contains('↳')).collect();
-    assert_eq!(replies.len(), 3, "alarm, rollback, recovery, each told once:\n{end}");
+    let replies = |shown: &str| shown.lines().filter(|line| line.contains('↳')).count();
+    // The message itself changes before its thread is answered.
+    let end = until("the reply that it recovered", async || {
+        let shown = stage.until_shown("checkout 2.4.1", "RECOVERED").await;
+        (replies(&shown) >= 3).then_some(shown)
+    })
+    .await;
+    assert_eq!(replies(&end), 3, "alarm, rollback, recovery, each told once:\n{end}");
     let roots: Vec<_> = stage.slack.messages().into_iter().filter(|it| it.thread_ts.is_none()).collect();
     assert_eq!(roots.len(), 1);
     assert_eq!((roots[0].channel.as_str(), roots[0].updates), ("#payments", 3));
