@@ -130,8 +130,14 @@ impl Past {
             // An event of the same stamp may be that copy: it tells the same once more.
             (None, Some((_, at))) => it.at <= at,
         };
-        self.take_back_while(is_before);
-        self.waiting.retain(|it| it.of.is_some());
+        // One by one: the judge of the home partition may be behind this one, or ahead of it.
+        for proposed in std::mem::take(&mut self.waiting) {
+            if is_before(&proposed) {
+                self.take_back(&proposed);
+            } else if proposed.of.is_some() {
+                self.waiting.push_back(proposed);
+            }
+        }
     }
 
     /// Replays the next event.
@@ -200,9 +206,13 @@ impl Past {
 
     fn take_back_while(&mut self, is_due: impl Fn(&Proposed) -> bool) {
         while let Some(proposed) = self.waiting.pop_front_if(|it| is_due(it)) {
-            self.replayed = self.replayed.max(proposed.at);
-            proposed.proposals.iter().for_each(|proposal| self.analyzer.restore(proposed.at, proposal));
+            self.take_back(&proposed);
         }
+    }
+
+    fn take_back(&mut self, proposed: &Proposed) {
+        self.replayed = self.replayed.max(proposed.at);
+        proposed.proposals.iter().for_each(|proposal| self.analyzer.restore(proposed.at, proposal));
     }
 }
 
@@ -273,6 +283,28 @@ mod tests {
             state_since: second(state_since),
             ..Release::default()
         }))
+    }
+
+    #[test]
+    fn a_policy_is_in_force_that_the_home_partition_told_of_late() {
+        let windows = |window: &str| {
+            load(&format!(
+                "alerts: [{{ name: Held, condition: \"error_rate > 5%\", window: {window}, action: alert_team }}]"
+            ))
+        };
+        let mut past = Past::new(Partition(1));
+        let own = |at| DecisionRecord {
+            partition: Partition(1),
+            ..record(at, vec![release(&at.to_string(), at, ReleaseState::Succeeded, at)])
+        };
+        // The judge of this partition is far ahead when that of the home partition gets to the load.
+        for record in [own(100), own(9_000), record(200, vec![windows("7m")])] {
+            past.take(&record);
+        }
+        past.begin_replay(Some((Position(8_000), second(8_000))));
+        let in_force = past.analyzer.policy().windows();
+        assert!(in_force.values().flatten().any(|window| window.as_secs() == 420), "{in_force:?}");
+        assert_eq!(past.analyzer.releases().count(), 1, "the other belongs to an event that is replayed");
     }
 
     #[test]
