@@ -58,30 +58,14 @@ struct Proposed {
     proposals: Vec<Proposal>,
 }
 
-/// How far back the policy looks.
-#[derive(Clone, Copy, Debug)]
-struct Reach {
-    window: Duration,
-    hold: Duration,
-}
-
-impl Reach {
-    fn of(policy: &Policy) -> Self {
-        let window = policy.windows().into_values().flatten().max().unwrap_or_default();
-        let rules = std::iter::once(&policy.base).chain(&policy.policies);
-        let hold = rules.flat_map(|rules| &rules.triggers).map(|trigger| trigger.hold).max();
-        Self { window, hold: hold.unwrap_or_default() }
-    }
-
-    /// So that at the oldest look that matters every window is full, and a counter has a sample before it.
-    fn of_services(self) -> Duration {
-        self.hold + self.window * 2
-    }
-
-    /// Whether a version ran long before its release was announced has to be seen as well.
-    fn of_releases(self) -> Duration {
-        self.window * 2 + ANNOUNCED_LATE_MAX
-    }
+/// How far back the policy looks, so that at the oldest look that matters every window is full, and a counter has a
+/// sample before it. Whether a version ran long before its release, which may be announced only after the restart,
+/// has to be seen, too.
+fn reach_of(policy: &Policy) -> Duration {
+    let window = policy.windows().into_values().flatten().max().unwrap_or_default();
+    let rules = std::iter::once(&policy.base).chain(&policy.policies);
+    let hold = rules.flat_map(|rules| &rules.triggers).map(|trigger| trigger.hold).max();
+    window * 2 + hold.unwrap_or_default().max(ANNOUNCED_LATE_MAX)
 }
 
 impl Past {
@@ -146,8 +130,14 @@ impl Past {
             // An event of the same stamp may be that copy: it tells the same once more.
             (None, Some((_, at))) => it.at <= at,
         };
-        self.take_back_while(is_before);
-        self.waiting.retain(|it| it.of.is_some());
+        // One by one: the judge of the home partition may be behind this one, or ahead of it.
+        for proposed in std::mem::take(&mut self.waiting) {
+            if is_before(&proposed) {
+                self.take_back(&proposed);
+            } else if proposed.of.is_some() {
+                self.waiting.push_back(proposed);
+            }
+        }
     }
 
     /// Replays the next event.
@@ -196,12 +186,10 @@ impl Past {
     }
 
     fn rewind(&self) -> Timestamp {
-        let reach = Reach::of(&self.policy);
-        let of_services = self.now - reach.of_services();
         let is_needed = |until: Option<Timestamp>| until.is_none_or(|until| self.now < until);
-        let oldest =
-            self.needed.values().filter(|(_, until)| is_needed(*until)).map(|(begun, _)| *begun).min();
-        oldest.map_or(of_services, |oldest| of_services.min(oldest - reach.of_releases()))
+        let needed = self.needed.values().filter(|(_, until)| is_needed(*until));
+        let oldest = needed.map(|(started_at, _)| *started_at).min();
+        oldest.map_or(self.now, |oldest| oldest.min(self.now)) - reach_of(&self.policy)
     }
 
     /// Whether the home partition's word about it concerns this partition too, which has copies of those events.
@@ -218,9 +206,13 @@ impl Past {
 
     fn take_back_while(&mut self, is_due: impl Fn(&Proposed) -> bool) {
         while let Some(proposed) = self.waiting.pop_front_if(|it| is_due(it)) {
-            self.replayed = self.replayed.max(proposed.at);
-            proposed.proposals.iter().for_each(|proposal| self.analyzer.restore(proposed.at, proposal));
+            self.take_back(&proposed);
         }
+    }
+
+    fn take_back(&mut self, proposed: &Proposed) {
+        self.replayed = self.replayed.max(proposed.at);
+        proposed.proposals.iter().for_each(|proposal| self.analyzer.restore(proposed.at, proposal));
     }
 }
 
@@ -294,6 +286,28 @@ mod tests {
     }
 
     #[test]
+    fn a_policy_is_in_force_that_the_home_partition_told_of_late() {
+        let windows = |window: &str| {
+            load(&format!(
+                "alerts: [{{ name: Held, condition: \"error_rate > 5%\", window: {window}, action: alert_team }}]"
+            ))
+        };
+        let mut past = Past::new(Partition(1));
+        let own = |at| DecisionRecord {
+            partition: Partition(1),
+            ..record(at, vec![release(&at.to_string(), at, ReleaseState::Succeeded, at)])
+        };
+        // The judge of this partition is far ahead when that of the home partition gets to the load.
+        for record in [own(100), own(9_000), record(200, vec![windows("7m")])] {
+            past.take(&record);
+        }
+        past.begin_replay(Some((Position(8_000), second(8_000))));
+        let in_force = past.analyzer.policy().windows();
+        assert!(in_force.values().flatten().any(|window| window.as_secs() == 420), "{in_force:?}");
+        assert_eq!(past.analyzer.releases().count(), 1, "the other belongs to an event that is replayed");
+    }
+
+    #[test]
     fn the_events_are_read_again_from_where_something_may_still_depend_on_them() {
         use ReleaseState::{RolledBack, Succeeded, Watching};
         let windows = |window: &str, hold: &str| {
@@ -303,8 +317,12 @@ mod tests {
         };
         for (records, want, story) in [
             (vec![], None, "nothing was decided: everything"),
-            (vec![record(9_000, vec![])], Some(8_400), "two windows of the values that are shown"),
-            (vec![record(9_000, vec![windows("10m", "0s")])], Some(7_800), "two of the longest window"),
+            (
+                vec![record(9_000, vec![])],
+                Some(7_500),
+                "two windows of the values that are shown, and what a release may be late",
+            ),
+            (vec![record(9_000, vec![windows("10m", "0s")])], Some(6_900), "two of the longest window"),
             (
                 vec![record(9_000, vec![windows("1m", "1h")])],
                 Some(4_800),
@@ -312,12 +330,12 @@ mod tests {
             ),
             (
                 vec![record(8_000, vec![windows("1h", "0s")]), record(9_000, vec![windows("1m", "0s")])],
-                Some(8_400),
+                Some(7_500),
                 "the policy in force counts, not the one before",
             ),
             (
                 vec![record(8_000, vec![windows("10m", "0s")]), record(9_000, vec![load("nonsense: [")])],
-                Some(7_800),
+                Some(6_900),
                 "one that does not compile is not in force",
             ),
             (
@@ -330,7 +348,7 @@ mod tests {
                     record(6_000, vec![release("2", 6_000, Watching, 6_000)]),
                     record(9_000, vec![release("2", 6_000, Succeeded, 9_000)]),
                 ],
-                Some(8_400),
+                Some(7_500),
                 "its watch is over",
             ),
             (
@@ -340,7 +358,7 @@ mod tests {
             ),
             (
                 vec![record(9_000, vec![release("2", 3_000, RolledBack, 4_000)])],
-                Some(8_400),
+                Some(7_500),
                 "it did not recover for an hour",
             ),
         ] {

@@ -180,7 +180,7 @@ fn a_version_that_ran_long_before_its_release_is_known_to_have_done_so() {
                   1200s deploy checkout 1
                   1200s serve checkout 1 errors=0%
                   1600s end";
-    check_restarts(POLICY, script, (1200..1300).step_by(10));
+    check_restarts(POLICY, script, (1000..1300).step_by(10));
 }
 
 #[test]
