@@ -16,7 +16,7 @@ use arc_swap::ArcSwap;
 use bus::{Bus, BusConfig, Share};
 use console::SharedProjection;
 use ingest::{Auth, Ingest};
-use model::{EventBody, PolicyLoad};
+use model::{EventBody, Partition, PolicyLoad};
 use prometheus::Registry;
 use receivers::Receivers;
 use tokio::{
@@ -43,7 +43,7 @@ use crate::{
         follow::Followed,
         halt_file,
         inlet::{InletMetrics, InletRole},
-        keep::KeepMetrics,
+        keep::{KeepMetrics, say_taken_over},
         member::Member,
         notify::{NotifyRole, Teller},
         records::Poison,
@@ -242,6 +242,10 @@ impl App {
             }
         }
         if roles.analyze {
+            if let BusConfig::Embedded(_) = &config.bus {
+                // Nobody else's from the start on, and ready only with its judge.
+                say_taken_over(&readiness, Partition::HOME);
+            }
             let analyze = AnalyzeRole {
                 member: member("analyze", Share::Events),
                 bus: bus.clone(),

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     ask::Judges,
     follow::Followed,
-    keep::{KeepMetrics, KeepTask},
+    keep::{KeepMetrics, KeepTask, say_taken_over},
     member::Member,
     records::Poison,
 };
@@ -92,6 +92,7 @@ impl AnalyzeRole {
     }
 
     fn start(&self, partition: Partition, progress: &Progress) -> Running {
+        say_taken_over(&self.readiness, partition);
         let stop = self.stop.child_token();
         let task = KeepTask {
             bus: self.bus.clone(),

@@ -95,6 +95,13 @@ impl KeepMetrics {
     }
 }
 
+/// Says in the readiness that the partition's judge is not there yet. To be said before its thread starts, which may
+/// be long after the process answers.
+pub(crate) fn say_taken_over(readiness: &Readiness, partition: Partition) {
+    readiness
+        .set(&format!("partition {partition}"), Err(format!("partition {partition} is being taken over")));
+}
+
 /// What a judge is made of.
 pub(crate) struct KeepTask {
     pub(crate) bus: Bus,
@@ -130,7 +137,6 @@ impl KeepTask {
     /// Takes the partition over and judges until told to stop; what is durable then is judged by the next one.
     pub(crate) async fn run(self) {
         let name = format!("partition {}", self.partition);
-        self.readiness.set(&name, Err(format!("partition {} is being taken over", self.partition)));
         let Some(restored) = self.restore_surely().await else {
             self.readiness.forget(&name);
             return;
