@@ -50,7 +50,8 @@ impl Default for Identity {
             version: labels(&["version", "service_version", "service.version"]),
             cluster: labels(&["cluster", "k8s_cluster_name", "k8s.cluster.name"]),
             region: labels(&["region", "cloud_region", "cloud.region"]),
-            replica: labels(&["replica", "prometheus_replica"]),
+            // The operator's default, and that of Mimir's and Cortex' HA trackers.
+            replica: labels(&["replica", "prometheus_replica", "__replica__"]),
             route: labels(&["route", "http_route", "http.route", "handler"]),
             join: [Some(target_info()), build_info()].into_iter().flatten().collect(),
             fixed: Vec::new(),

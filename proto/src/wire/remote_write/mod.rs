@@ -2,8 +2,8 @@
 //!
 //! A span walk, not a message decoder: building a `String` a label is nine tenths of what a generated decoder
 //! costs, and nobody needs them here. The decompressed body itself becomes [`Batch::bytes`] and a series' labels
-//! are a range of it, checked in the same pass; only labels that no known sender writes (split up, padded) are
-//! written anew at the end.
+//! are a range of it, checked in the same pass; only labels that are not sorted, have no value, or stand in a form
+//! that no known sender writes (split up, padded) are written anew at the end.
 
 mod encode;
 mod series;
@@ -135,20 +135,18 @@ impl Walk<'_> {
         let samples_from = self.found.samples.len();
         let rest = self.rest_of_series(labels.end, to)?;
         let samples = self.found.samples.len() - samples_from;
-        let (is_plain, mut fault) = (labels.is_plain && !rest.has_labels, labels.fault);
-        let mut range = from as u32..labels.end as u32;
-        if !is_plain {
-            let pairs = series::collect(self.bytes, from, to).map_err(|_| broken(from))?;
-            fault = series::check(&pairs);
-            if fault.is_none() {
-                range = self.rewrite(&pairs);
+        let range = if labels.is_sound && !rest.has_labels {
+            from as u32..labels.end as u32
+        } else {
+            match series::mended(self.bytes, from, to).map_err(|_| broken(from))? {
+                Ok(pairs) => self.rewrite(&pairs),
+                Err(fault) => {
+                    self.found.samples.truncate(samples_from);
+                    self.reject(&fault, samples, from, to);
+                    return Ok(());
+                }
             }
-        }
-        if let Some(fault) = fault {
-            self.found.samples.truncate(samples_from);
-            self.reject(&fault, samples, from, to);
-            return Ok(());
-        }
+        };
         if rest.histograms > 0 {
             self.reject(&Fault::NativeHistogram, rest.histograms, from, to);
         }

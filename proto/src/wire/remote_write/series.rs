@@ -16,8 +16,6 @@ pub(super) enum Fault {
     MetricName(String),
     LabelName(String),
     EmptyLabelName,
-    EmptyLabelValue(String),
-    Unsorted { name: String, after: String },
     Duplicate(String),
     NotUtf8,
     TooManyLabels,
@@ -33,8 +31,6 @@ impl Fault {
             Self::NoName => "no_name",
             Self::MetricName(_) => "metric_name",
             Self::LabelName(_) | Self::EmptyLabelName => "label_name",
-            Self::EmptyLabelValue(_) => "empty_label_value",
-            Self::Unsorted { .. } => "labels_unsorted",
             Self::Duplicate(_) => "label_duplicate",
             Self::NotUtf8 => "not_utf8",
             Self::TooManyLabels | Self::NameTooLong | Self::ValueTooLong(_) => "labels_too_large",
@@ -52,10 +48,6 @@ impl fmt::Display for Fault {
             }
             Self::LabelName(name) => write!(f, "label name {name:?} does not match [a-zA-Z_][a-zA-Z0-9_]*"),
             Self::EmptyLabelName => write!(f, "a label has no name"),
-            Self::EmptyLabelValue(name) => write!(f, "label {name:?} has no value"),
-            Self::Unsorted { name, after } => {
-                write!(f, "labels are not sorted: {name:?} stands after {after:?}")
-            }
             Self::Duplicate(name) => write!(f, "label {name:?} is given twice"),
             Self::NotUtf8 => write!(f, "a label is not UTF-8"),
             Self::TooManyLabels => write!(f, "more than {LABELS_MAX} labels"),
@@ -77,10 +69,9 @@ pub(super) type Pair<'a> = (&'a [u8], &'a [u8]);
 pub(super) struct Scanned {
     /// Where the labels that stand first end.
     pub(super) end: usize,
-    /// Whether each stands in the form of [`model::LabelBytes`].
-    pub(super) is_plain: bool,
-    /// Holds only if `is_plain`.
-    pub(super) fault: Option<Fault>,
+    /// Whether they are valid, and stand in the form and the order of [`model::LabelBytes`]. If not, [`mended`]
+    /// finds out what can be made of them.
+    pub(super) is_sound: bool,
 }
 
 /// The last series that was sound.
@@ -122,12 +113,11 @@ pub(super) fn scan<'a>(
         };
     }
     let Scan { checker, index, is_plain, metric, .. } = scan;
-    let fault = checker.finish();
-    let is_sound = is_plain && fault.is_none();
+    let is_sound = is_plain && checker.is_sound();
     before.labels.truncate(if is_sound { index } else { 0 });
     before.region = if is_sound { &series[..at] } else { &[] };
     before.metric = metric.filter(|_| is_sound);
-    Ok(Scanned { end: from + at, is_plain, fault })
+    Ok(Scanned { end: from + at, is_sound })
 }
 
 /// A series beside the one before; `labels` turn from that one's into this one's as they are seen.
@@ -268,15 +258,32 @@ fn is_shortest(from: usize, to: usize, length: usize) -> bool {
     taken == 1 || length >> (7 * (taken - 1)) != 0
 }
 
-/// All labels of a series wherever they stand, later fields of one label replacing earlier ones, as protobuf says.
-pub(super) fn collect(bytes: &[u8], from: usize, to: usize) -> Result<Vec<Pair<'_>>, Broken> {
+/// The labels of a series in the form that senders should have given them: sorted by name, and without those that
+/// have no value, which are the same as no label. Prometheus, Mimir and VictoriaMetrics mend both too: Prometheus
+/// sends an external label that expands to nothing as an empty value, vmagent sends labels in the order in which
+/// they were exposed.
+pub(super) fn mended(bytes: &[u8], from: usize, to: usize) -> Result<Result<Vec<Pair<'_>>, Fault>, Broken> {
+    let mut pairs = collect(bytes, from, to)?;
+    pairs.sort_by_key(|(name, _)| *name);
+    Ok(match fault_of(&pairs) {
+        Some(fault) => Err(fault),
+        None => Ok(pairs),
+    })
+}
+
+/// All labels of a series that have a value, wherever they stand; later fields of one label replace earlier ones,
+/// as protobuf says.
+fn collect(bytes: &[u8], from: usize, to: usize) -> Result<Vec<Pair<'_>>, Broken> {
     let mut labels = Vec::new();
     let mut at = from;
     while at < to {
         let (number, content, next) = field(bytes, at, to)?;
         at = next;
         if let (1, Content::Length(start, stop)) = (number, content) {
-            labels.push(label(bytes, start, stop)?);
+            let (name, value) = label(bytes, start, stop)?;
+            if !value.is_empty() {
+                labels.push((name, value));
+            }
         }
         // One more than may be: enough for the check to see it.
         if labels.len() > LABELS_MAX {
@@ -302,14 +309,41 @@ fn label(bytes: &[u8], from: usize, to: usize) -> Result<Pair<'_>, Broken> {
     Ok((name, value))
 }
 
-/// The same check as [`scan`]'s, over labels already taken apart.
-pub(super) fn check<'a>(pairs: &[Pair<'a>]) -> Option<Fault> {
-    let mut checker = Checker::default();
-    pairs.iter().for_each(|(name, value)| checker.take(name, value));
-    checker.finish()
+/// The first fault of labels that are sorted and have values.
+fn fault_of(pairs: &[Pair<'_>]) -> Option<Fault> {
+    if pairs.len() > LABELS_MAX {
+        return Some(Fault::TooManyLabels);
+    }
+    let twice = pairs.windows(2).find(|pair| pair[0].0 == pair[1].0);
+    if let Some([(name, _), _]) = twice {
+        return Some(Fault::Duplicate(text(name)));
+    }
+    let fault = pairs.iter().find_map(|(name, value)| fault_of_label(name, value));
+    let has_name = pairs.iter().any(|(name, _)| name == b"__name__");
+    fault.or((!has_name).then_some(Fault::NoName))
 }
 
-/// Sees each label once, in the order sent; remembers the first fault.
+fn fault_of_label(name: &[u8], value: &[u8]) -> Option<Fault> {
+    if name.is_empty() {
+        return Some(Fault::EmptyLabelName);
+    }
+    if name.len() > LABEL_NAME_BYTES_MAX {
+        return Some(Fault::NameTooLong);
+    }
+    if value.len() > LABEL_VALUE_BYTES_MAX {
+        return Some(Fault::ValueTooLong(text(name)));
+    }
+    if std::str::from_utf8(name).is_err() || std::str::from_utf8(value).is_err() {
+        return Some(Fault::NotUtf8);
+    }
+    if !is_label_name(name) {
+        return Some(Fault::LabelName(text(name)));
+    }
+    (name == b"__name__" && !is_metric(value)).then(|| Fault::MetricName(text(value)))
+}
+
+/// Sees each label once, in the order sent. Whether all are sound is all that it finds out, for that is what most
+/// series are; [`fault_of`] says what is wrong with the others.
 #[derive(Default)]
 struct Checker<'a> {
     last: &'a [u8],
@@ -317,8 +351,7 @@ struct Checker<'a> {
     /// The value of `__name__` in the series before.
     metric_before: &'a [u8],
     has_name: bool,
-    has_broken_text: bool,
-    fault: Option<Fault>,
+    is_faulty: bool,
 }
 
 impl<'a> Checker<'a> {
@@ -338,53 +371,18 @@ impl<'a> Checker<'a> {
     fn take_checked(&mut self, name: &'a [u8], value: &'a [u8], is_name_sound: bool) {
         self.count += 1;
         let is_metric_name = name == b"__name__";
-        if is_metric_name {
-            self.has_name = true;
-        }
-        self.has_broken_text |= std::str::from_utf8(value).is_err();
+        self.has_name |= is_metric_name;
         let is_sound = is_name_sound
-            && self.count <= LABELS_MAX
             && !value.is_empty()
             && value.len() <= LABEL_VALUE_BYTES_MAX
+            && std::str::from_utf8(value).is_ok()
             && (!is_metric_name || value == self.metric_before || is_metric(value));
-        if !is_sound && self.fault.is_none() {
-            self.fault = Some(self.fault_of(name, value));
-        }
+        self.is_faulty |= !is_sound;
         self.last = name;
     }
 
-    #[cold]
-    fn fault_of(&self, name: &[u8], value: &[u8]) -> Fault {
-        if self.count > LABELS_MAX {
-            return Fault::TooManyLabels;
-        }
-        if name.is_empty() {
-            return Fault::EmptyLabelName;
-        }
-        if name.len() > LABEL_NAME_BYTES_MAX {
-            return Fault::NameTooLong;
-        }
-        if !is_label_name(name) {
-            return Fault::LabelName(text(name));
-        }
-        if value.is_empty() {
-            return Fault::EmptyLabelValue(text(name));
-        }
-        if value.len() > LABEL_VALUE_BYTES_MAX {
-            return Fault::ValueTooLong(text(name));
-        }
-        if name == self.last {
-            return Fault::Duplicate(text(name));
-        }
-        if name < self.last {
-            return Fault::Unsorted { name: text(name), after: text(self.last) };
-        }
-        Fault::MetricName(text(value))
-    }
-
-    fn finish(self) -> Option<Fault> {
-        let no_name = (!self.has_name).then_some(Fault::NoName);
-        self.fault.or(no_name).or(self.has_broken_text.then_some(Fault::NotUtf8))
+    fn is_sound(&self) -> bool {
+        !self.is_faulty && self.has_name && self.count <= LABELS_MAX
     }
 }
 
@@ -406,16 +404,31 @@ const NAME_BYTES: [u8; 256] = {
     table
 };
 
+/// `[a-zA-Z_][a-zA-Z0-9_]*`, or a name of Prometheus 3.
 #[inline]
 fn is_label_name(name: &[u8]) -> bool {
     let all = name.iter().all(|byte| NAME_BYTES[usize::from(*byte)] & 3 != 0);
-    all && name.first().is_some_and(|byte| NAME_BYTES[usize::from(*byte)] == 1)
+    let is_classic = all && name.first().is_some_and(|byte| NAME_BYTES[usize::from(*byte)] == 1);
+    is_classic || is_utf8_name(name)
 }
 
+/// `[a-zA-Z_:][a-zA-Z0-9_:]*`, or a name of Prometheus 3.
 #[inline]
 fn is_metric(name: &[u8]) -> bool {
     let all = name.iter().all(|byte| NAME_BYTES[usize::from(*byte)] != 0);
-    all && name.first().is_some_and(|byte| NAME_BYTES[usize::from(*byte)] & 5 != 0)
+    let is_classic = all && name.first().is_some_and(|byte| NAME_BYTES[usize::from(*byte)] & 5 != 0);
+    is_classic || is_utf8_name(name)
+}
+
+/// Whether it is one of the names that Prometheus 3 sends beside the classic ones: UTF-8 that a classic name cannot
+/// spell, such as OpenTelemetry's `http.request.method` or `größe`.
+///
+/// The specification of remote write 1.0 forbids them all; Prometheus 3 sends them all the same. A name of plain
+/// ASCII that is neither classic nor dotted (`a-b`, `{}`) is what a broken exporter or relabelling writes, and
+/// stays refused, so that its sender hears of it.
+fn is_utf8_name(name: &[u8]) -> bool {
+    let Ok(name) = std::str::from_utf8(name) else { return false };
+    name.contains(|c: char| c == '.' || !c.is_ascii()) && !name.contains(char::is_control)
 }
 
 /// Long enough to recognise, short enough for a line.
@@ -425,14 +438,19 @@ fn text(bytes: &[u8]) -> String {
     shortened(&String::from_utf8_lossy(bytes), SHOWN_CHARS_MAX)
 }
 
-/// The series as `name{label="value", …}`, for a person.
+/// A name without quotes; what would break the line is escaped.
+fn shown(bytes: &[u8]) -> String {
+    text(bytes).escape_debug().to_string()
+}
+
+/// The series as `name{label="value", …}`, for a person; labels without a value are left out.
 pub(super) fn display(bytes: &[u8], from: usize, to: usize) -> String {
     let pairs = collect(bytes, from, to).unwrap_or_default();
-    let name = pairs.iter().find(|(name, _)| name == b"__name__").map(|(_, value)| text(value));
+    let name = pairs.iter().find(|(name, _)| name == b"__name__").map(|(_, value)| shown(value));
     let labels: Vec<String> = pairs
         .iter()
         .filter(|(name, _)| name != b"__name__")
-        .map(|(name, value)| format!("{}={:?}", text(name), text(value)))
+        .map(|(name, value)| format!("{}={:?}", shown(name), text(value)))
         .collect();
     format!("{}{{{}}}", name.unwrap_or_default(), labels.join(", "))
 }

@@ -99,13 +99,16 @@ fn expect_version_1(headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
+/// Prometheus and vmagent show the first line of an answer only, so that it names a series and its fault.
 fn partial(rejected: &Rejected, series: usize, samples: usize) -> Problem {
-    let examples = rejected.examples.join("\n");
+    let mut examples = rejected.examples.iter();
+    let first = examples.next().map_or("", String::as_str);
+    let counts = format!(
+        "left out {} series with {} samples; kept {series} series with {samples} samples",
+        rejected.parts, rejected.samples
+    );
+    let others: String = examples.map(|example| format!("\n{example}")).collect();
     let more = rejected.parts.saturating_sub(rejected.examples.len() as u64);
     let more = if more > 0 { format!("\nand {more} more") } else { String::new() };
-    Problem::bad_request(format!(
-        "{} series with {} samples were left out; the other {series} series with {samples} samples are kept:\n\
-         {examples}{more}",
-        rejected.parts, rejected.samples
-    ))
+    Problem::bad_request(format!("{first} ({counts}){others}{more}"))
 }

@@ -58,10 +58,8 @@ pub(crate) async fn requests(State(ingest): State<Core>, request: Request) -> Re
     if rejected.is_empty() {
         return Ok((StatusCode::ACCEPTED, Json(json!({"accepted": accepted}))).into_response());
     }
-    let detail = format!(
-        "{} lines were left out, {accepted} are kept; first: {}",
-        rejected.parts, rejected.examples[0]
-    );
+    let detail =
+        format!("{} ({} lines were left out, {accepted} are kept)", rejected.examples[0], rejected.parts);
     Err(Problem::bad_request(detail)
         .with("accepted", accepted)
         .with("rejected", rejected.parts)
