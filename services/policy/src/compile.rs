@@ -42,14 +42,21 @@ struct Scope<'a> {
 /// Compiles the texts of a load. `None` iff the main file, the first, has an error; another file with an error
 /// is left out as a whole, and its errors are among the diagnostics. No file at all is the default policy.
 pub fn compile(load: &PolicyLoad) -> (Option<Policy>, Vec<Diagnostic>) {
+    compile_beside(load, &Diagnostics::default())
+}
+
+/// As [`compile`]; which keys were read is recorded where `diagnostics` records, and no fault is added to them.
+pub fn compile_beside(load: &PolicyLoad, diagnostics: &Diagnostics) -> (Option<Policy>, Vec<Diagnostic>) {
     let mut files = load.files.iter();
     let nothing = (String::from("(no file)"), String::new());
     let (name, text) = files.next().unwrap_or(&nothing);
     let mut found = Vec::new();
-    let Some(mut policy) = main_file(name, text, &mut found) else { return (None, found) };
+    let main = read_file(name, text, diagnostics, &mut found, read_main);
+    let Some(mut policy) = main else { return (None, found) };
     for (name, text) in files {
-        if let Some(team) = team_file(name, text, &policy, &mut found) {
-            policy = team;
+        let team = |root: &Node, diagnostics: &Diagnostics| read_team(root, &policy, diagnostics);
+        if let Some(extended) = read_file(name, text, diagnostics, &mut found, team) {
+            policy = extended;
         }
     }
     // A policy that names the service says more of it than one that names where it runs. Stable: among equally
@@ -65,7 +72,14 @@ fn has_triggers(policy: &Policy) -> bool {
     std::iter::once(&policy.base).chain(&policy.policies).any(|rules| !rules.triggers.is_empty())
 }
 
-fn main_file(name: &str, text: &str, found: &mut Vec<Diagnostic>) -> Option<Policy> {
+/// `None` where the file has an error.
+fn read_file(
+    name: &str,
+    text: &str,
+    beside: &Diagnostics,
+    found: &mut Vec<Diagnostic>,
+    read: impl FnOnce(&Node, &Diagnostics) -> Option<Policy>,
+) -> Option<Policy> {
     let root = match parse(name, text) {
         Ok(root) => root,
         Err(faults) => {
@@ -73,8 +87,8 @@ fn main_file(name: &str, text: &str, found: &mut Vec<Diagnostic>) -> Option<Poli
             return None;
         }
     };
-    let diagnostics = Diagnostics::default();
-    let policy = read_main(&root, &diagnostics);
+    let diagnostics = beside.apart();
+    let policy = read(&root, &diagnostics);
     let is_accepted = !diagnostics.has_errors();
     found.extend(diagnostics.into_vec());
     policy.filter(|_| is_accepted)
@@ -115,22 +129,7 @@ fn base_rules(reader: &mut Reader<'_, '_>, scope: Scope<'_>) -> (Rules, Vec<Plac
     (rules, triggers)
 }
 
-/// A team's file: policies, and what they need. `None` where it has an error.
-fn team_file(name: &str, text: &str, policy: &Policy, found: &mut Vec<Diagnostic>) -> Option<Policy> {
-    let root = match parse(name, text) {
-        Ok(root) => root,
-        Err(faults) => {
-            found.extend(faults);
-            return None;
-        }
-    };
-    let diagnostics = Diagnostics::default();
-    let extended = read_team(&root, policy, &diagnostics);
-    let is_accepted = !diagnostics.has_errors();
-    found.extend(diagnostics.into_vec());
-    extended.filter(|_| is_accepted)
-}
-
+/// A team's file: policies, and what they need.
 fn read_team(root: &Node, policy: &Policy, diagnostics: &Diagnostics) -> Option<Policy> {
     let mut reader = Reader::open(root, "a policy file", diagnostics)?;
     let mut extended = policy.clone();

@@ -1,6 +1,6 @@
 //! Faults of a file: collected, not thrown, so that one run shows them all.
 
-use std::{cell::RefCell, fmt, sync::Arc};
+use std::{cell::RefCell, collections::BTreeMap, fmt, rc::Rc, sync::Arc};
 
 use crate::{Diagnostic, Level};
 
@@ -35,13 +35,50 @@ impl Place {
     }
 }
 
+/// How a key was read that a mapping may hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeyUse {
+    /// A mapping or a list is read from it, which has keys of its own.
+    pub is_container: bool,
+    /// Some mapping had it.
+    pub is_given: bool,
+}
+
+/// By the place of the mapping and the key's name.
+pub type KeysRead = BTreeMap<(Place, String), KeyUse>;
+
 /// The faults found so far.
 #[derive(Debug, Default)]
 pub struct Diagnostics {
     list: RefCell<Vec<Diagnostic>>,
+    /// `None`: not recorded, which is the rule.
+    keys: Option<Rc<RefCell<KeysRead>>>,
 }
 
 impl Diagnostics {
+    /// Also records every key that a mapping may hold, for what is written about them.
+    pub fn recording() -> Self {
+        Self { keys: Some(Rc::default()), ..Self::default() }
+    }
+
+    /// An empty list of faults beside this one; keys are recorded with this one's.
+    pub fn apart(&self) -> Self {
+        Self { keys: self.keys.clone(), ..Self::default() }
+    }
+
+    /// What was recorded so far.
+    pub fn keys(&self) -> KeysRead {
+        self.keys.as_ref().map(|keys| keys.borrow().clone()).unwrap_or_default()
+    }
+
+    pub(crate) fn note_key(&self, mapping: &Place, key: &str, used: KeyUse) {
+        let Some(keys) = &self.keys else { return };
+        let mut keys = keys.borrow_mut();
+        let known = keys.entry((mapping.clone(), key.to_owned())).or_default();
+        known.is_container |= used.is_container;
+        known.is_given |= used.is_given;
+    }
+
     /// The file is not accepted.
     pub fn error(&self, at: &impl Located, message: impl Into<String>) {
         self.push(Level::Error, at, message.into(), None);

@@ -17,10 +17,11 @@ pub mod types;
 pub mod yaml;
 
 pub use compile::{
-    PIPELINE_STAGES, POLICY_SECTIONS, SERVER_SECTIONS, compile, is_policy_section, policy_sections,
+    PIPELINE_STAGES, POLICY_SECTIONS, SERVER_SECTIONS, compile, compile_beside, is_policy_section,
+    policy_sections,
 };
 pub use default::{ERROR_RATE, RESPONSE_TIME, THROUGHPUT};
-pub use diagnostic::{Diagnostics, Located, Place};
+pub use diagnostic::{Diagnostics, KeyUse, KeysRead, Located, Place};
 pub use effective::{VALUES_WINDOW, covers};
 
 pub use expression::{Expression, Operand, Operator};

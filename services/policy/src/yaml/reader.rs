@@ -3,7 +3,7 @@
 use std::{ops::RangeInclusive, time::Duration};
 
 use super::{Entry, Node, ValueError, parse_boolean, parse_duration, parse_ratio};
-use crate::diagnostic::{Diagnostics, Located, Place, suggest};
+use crate::diagnostic::{Diagnostics, KeyUse, Located, Place, suggest};
 
 /// Reads one mapping. Ask for every key that may be there, then call [`Self::finish`], which reports the rest.
 ///
@@ -47,7 +47,20 @@ impl<'n, 'd> Reader<'n, 'd> {
         if !self.was_asked(key) {
             self.asked.push(key.to_owned());
         }
-        self.entries.iter().find(|entry| entry.key.name == key && !entry.value.is_null())
+        let found = self.entries.iter().find(|entry| entry.key.name == key && !entry.value.is_null());
+        self.note_key(key, KeyUse { is_container: false, is_given: found.is_some() });
+        found
+    }
+
+    /// A mapping without entries may stand at its key's place, which is another mapping's.
+    fn note_key(&self, key: &str, used: KeyUse) {
+        if !self.node.is_null() {
+            self.diagnostics.note_key(&self.node.place, key, used);
+        }
+    }
+
+    fn note_container(&self, key: &str) {
+        self.note_key(key, KeyUse { is_container: true, is_given: false });
     }
 
     /// The value of `key`.
@@ -109,6 +122,7 @@ impl<'n, 'd> Reader<'n, 'd> {
 
     /// The items of a list; none where the key is missing.
     pub fn list(&mut self, key: &str) -> &'n [Node] {
+        self.note_container(key);
         let Some(node) = self.get(key) else { return &[] };
         node.items().unwrap_or_else(|| {
             self.diagnostics.error_hint(
@@ -122,13 +136,17 @@ impl<'n, 'd> Reader<'n, 'd> {
 
     /// A nested mapping.
     pub fn mapping(&mut self, key: &str) -> Option<Reader<'n, 'd>> {
+        self.note_container(key);
         let node = self.get(key)?;
         Reader::open(node, &format!("`{key}`"), self.diagnostics)
     }
 
     /// A mapping of texts, in the file's order.
     pub fn text_mapping(&mut self, key: &str) -> Vec<(&'n Entry, &'n str)> {
-        let Some(reader) = self.mapping(key) else { return Vec::new() };
+        let Some(node) = self.get(key) else { return Vec::new() };
+        let Some(reader) = Reader::open(node, &format!("`{key}`"), self.diagnostics) else {
+            return Vec::new();
+        };
         let name = |entry: &'n Entry| text_of(&entry.value, &entry.key.name, self.diagnostics);
         reader.entries.iter().filter_map(|entry| Some((entry, name(entry)?))).collect()
     }

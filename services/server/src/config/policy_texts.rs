@@ -43,7 +43,7 @@ pub(super) fn compile(
     }
     texts.truncate(POLICY_FILES_MAX);
     let mut load = PolicyLoad { files: texts, origin: String::new() };
-    let (mut policy, found) = policy::compile(&load);
+    let (mut policy, found) = policy::compile_beside(&load, diagnostics);
     let is_broken = |it: &&Diagnostic| it.file != name && it.level == Level::Error;
     let broken: BTreeSet<String> = found.iter().filter(is_broken).map(|it| it.file.clone()).collect();
     if policy.is_some() && !broken.is_empty() {

@@ -1,5 +1,7 @@
 //! Each fault of a file has its message; the example is accepted.
 
+mod reference;
+
 use std::path::Path;
 
 use secrecy::ExposeSecret as _;
