@@ -2,7 +2,8 @@
 //!
 //! Quantiles are interpolated linearly inside a bucket as Prometheus' `histogram_quantile` does. Buckets of
 //! different layouts (two versions of a library side by side) are never brought into one: their piecewise
-//! linear distribution functions are added over the union of the bounds.
+//! linear distribution functions are added over the union of the bounds. What a layout counted above its own
+//! highest finite bound lies at that bound: nothing proves that it lies above the higher bounds of another.
 
 use std::sync::Arc;
 
@@ -14,8 +15,9 @@ use super::durations;
 /// Cumulative counts over upper bounds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HistogramCount {
-    /// Upper bound in seconds and how many observations are not above it; ascending in both. The last may be
-    /// infinite.
+    /// Upper bound in seconds and how many observations are not above it; ascending in both. Two knots at one
+    /// bound are a step: it lies at the highest finite bound of a layout and is as high as what was counted above.
+    /// The last bound may be infinite.
     knots: Vec<(f64, f64)>,
     total: u64,
     error_bound: ErrorBound,
@@ -31,13 +33,20 @@ pub(super) type LayoutCounts = (Arc<[f64]>, Vec<u64>);
 impl HistogramCount {
     /// From classic buckets as they came.
     pub(super) fn of_layouts(layouts: Vec<LayoutCounts>, coverage: f64, newest_at: Timestamp) -> Self {
-        let curves: Vec<Curve> = completed(layouts).into_iter().map(Curve::of).collect();
+        let curves = placed(completed(layouts).into_iter().map(Curve::of).collect());
         let total = curves.iter().map(Curve::total).sum::<u64>();
         let mut bounds: Vec<f64> = curves.iter().flat_map(|curve| curve.bounds.iter().copied()).collect();
         bounds.sort_by(f64::total_cmp);
         bounds.dedup();
-        let sum_at = |bound: f64| curves.iter().map(|curve| curve.at(bound)).sum::<f64>();
-        let knots = bounds.into_iter().map(|bound| (bound, sum_at(bound))).collect();
+        let mut knots = Vec::with_capacity(bounds.len() + curves.len());
+        for bound in bounds {
+            let below = curves.iter().map(|curve| curve.at(bound)).sum::<f64>();
+            let step: u64 = curves.iter().map(|curve| curve.above_all_at(bound)).sum();
+            knots.push((bound, below));
+            if step > 0 {
+                knots.push((bound, below + step as f64));
+            }
+        }
         Self { knots, total, error_bound: ErrorBound::Bucket, coverage, newest_at }
     }
 
@@ -131,6 +140,14 @@ fn completed(layouts: Vec<LayoutCounts>) -> Vec<LayoutCounts> {
     whole
 }
 
+/// Without the curves that have no finite bound, unless none has one: they hold nothing about durations.
+fn placed(mut curves: Vec<Curve>) -> Vec<Curve> {
+    if curves.iter().any(|curve| curve.highest().is_some()) {
+        curves.retain(|curve| curve.highest().is_some());
+    }
+    curves
+}
+
 /// One layout's distribution function: how many observations are not above a value.
 struct Curve {
     bounds: Arc<[f64]>,
@@ -152,6 +169,17 @@ impl Curve {
         self.below.last().copied().unwrap_or_default()
     }
 
+    /// Where its highest finite bound stands.
+    fn highest(&self) -> Option<usize> {
+        self.bounds.iter().rposition(|bound| bound.is_finite())
+    }
+
+    /// How many observations lie above all finite bounds, at the highest of these; 0 at any other.
+    fn above_all_at(&self, bound: f64) -> u64 {
+        let highest = self.highest().filter(|&at| self.bounds[at] == bound);
+        highest.map_or(0, |at| self.total() - self.below[at])
+    }
+
     fn at(&self, value: f64) -> f64 {
         let found = self.bounds.partition_point(|bound| *bound < value);
         let Some(&upper) = self.bounds.get(found) else { return self.total() as f64 };
@@ -164,8 +192,10 @@ impl Curve {
             None if upper > 0.0 => (0.0, 0.0),
             None => return 0.0,
         };
-        // Where above the highest finite bound observations lie is unknown.
-        if upper.is_infinite() || value <= lower {
+        if upper.is_infinite() {
+            return self.total() as f64;
+        }
+        if value <= lower {
             return below;
         }
         below + (below_upper - below) * (value - lower) / (upper - lower)
@@ -231,8 +261,31 @@ mod tests {
             (22, 11),
             "half a histogram is a part of a whole one"
         );
+    }
+
+    #[test]
+    fn a_layout_claims_nothing_above_its_own_highest_bound() {
         let coarse = classic(&[(&[0.2, INF], &[10, 20]), (&[0.4, INF], &[20, 20])]);
-        assert_eq!(coarse.count_above(0.4), 10, "what is above 0.2 in the first may be below 0.4 or not");
+        assert_eq!((coarse.count_above(0.2), coarse.count_above(0.4)), (20, 0), "above 0.2 may be below 0.4");
+        let slow = (&[0.25, 0.5, INF][..], &[930, 930, 1000][..]);
+        let fast = (&[0.25, 0.5, 5.0, INF][..], &[50, 50, 50, 50][..]);
+        let alone = classic(&[slow]);
+        let both = classic(&[slow, fast]);
+        assert_eq!((alone.quantile(0.95), both.quantile(0.95)), (Some(0.5), Some(0.5)));
+        for (limit, above, why) in [
+            (0.25, 70, "proved by the bucket"),
+            (0.5, 70, "at the highest bound of the one that has them"),
+            (0.6, 0, "the other's higher bound proves nothing about them"),
+            (1.0, 0, "nor here"),
+            (5.0, 0, "nor at its end"),
+        ] {
+            assert_eq!(both.count_above(limit), above, "{why}");
+        }
+        let both = classic(&[slow, (&[0.25, 0.5, 5.0, INF], &[0, 0, 30, 40])]);
+        assert_eq!((both.total(), both.count_above(0.5), both.count_above(5.0)), (1040, 110, 10));
+        assert_eq!(both.quantile(0.995), Some(5.0), "10 of 1040 are above 5 s by their own layout");
+        let blind = classic(&[slow, (&[INF], &[500])]);
+        assert_eq!((blind.total(), blind.quantile(0.95)), (1000, Some(0.5)), "no bound, no evidence");
     }
 
     #[test]
