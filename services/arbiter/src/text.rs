@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::{BaselineKind, Evidence, Reason, Release, ReleaseRef, Test, Timestamp};
+use model::{BaselineKind, ErrorBound, Evidence, Reason, Release, ReleaseRef, Test, Timestamp};
 use policy::{MetricSource, Policy};
 
 /// What a metric's bare number means.
@@ -58,6 +58,13 @@ pub(crate) fn reason_in_full(policy: Option<&Policy>, broken: &Reason) -> String
             parts.push(format!("{} {value} against {limit}{}", evidence.metric, requests(evidence)));
         }
         parts.extend(baseline(evidence, unit));
+        if evidence.error_bound == ErrorBound::Bucket {
+            parts.push(format!(
+                "{} is interpolated inside a histogram bucket; only requests in buckets beyond {} count as slower",
+                evidence.metric,
+                number(evidence.limit, unit)
+            ));
+        }
         parts.extend(test(evidence.test));
         if evidence.coverage < 1.0 {
             parts.push(format!("{} of the window covered", number(evidence.coverage, Unit::Ratio)));
@@ -74,7 +81,9 @@ fn requests(evidence: &Evidence) -> String {
     if evidence.requests == 0 {
         return String::new();
     }
-    format!(" ({} of {} requests)", evidence.errors, evidence.requests)
+    // Of a bucketed latency the count is what whole buckets prove; the quantile beside it is an estimate.
+    let at_least = if evidence.error_bound == ErrorBound::Bucket { "at least " } else { "" };
+    format!(" ({at_least}{} of {} requests)", evidence.errors, evidence.requests)
 }
 
 fn baseline(evidence: &Evidence, unit: Unit) -> Option<String> {

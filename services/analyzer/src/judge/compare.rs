@@ -199,7 +199,12 @@ fn compare_quantile(
     let tested = is_upward
         .filter(|_| holds)
         .and_then(|is_upward| quantile_limit(limit, evidence.limit, is_upward, quantile, guarding.level));
-    let slow = count.count_above(tested.map_or(evidence.limit, |(seconds, _)| seconds)).min(count.total());
+    let seconds = tested.map_or(evidence.limit, |(seconds, _)| seconds);
+    // What is not proved to be on the wrong side of the limit is not held against anything.
+    let slow = match is_upward {
+        Some(false) => count.count_above_at_most(seconds),
+        _ => count.count_above(seconds),
+    };
     evidence.errors = slow;
     let is_exact = guarding.test == GuardTest::Exact && is_upward.is_some();
     if is_exact && tested.is_none() && holds {
@@ -218,7 +223,22 @@ fn compare_quantile(
         };
         Some((guard, level))
     };
-    guard_count(count.total(), events, holds, guarding, evidence, test)
+    let mut compared = guard_count(count.total(), events, holds, guarding, evidence, test);
+    if guarding.test == GuardTest::None && compared.guarded.is_true() {
+        compared.guarded = is_certain(slow, count.total(), quantile, is_upward).into();
+    }
+    compared
+}
+
+/// Whether whole buckets show the quantile on its side of the limit, where `slow` is the fewest (upward) or the most
+/// (downward) observations above it. `==` and `!=` compare the interpolated number.
+fn is_certain(slow: u64, total: u64, quantile: f64, is_upward: Option<bool>) -> bool {
+    let allowed = (1.0 - quantile) * total as f64;
+    match is_upward {
+        Some(true) => slow as f64 > allowed,
+        Some(false) => (slow as f64) < allowed,
+        None => true,
+    }
 }
 
 /// As in PromQL, a quantile beyond the last finite bound is that bound. Where the limit is the same number, the

@@ -4,6 +4,10 @@
 //! different layouts (two versions of a library side by side) are never brought into one: their piecewise
 //! linear distribution functions are added over the union of the bounds. What a layout counted above its own
 //! highest finite bound lies at that bound: nothing proves that it lies above the higher bounds of another.
+//!
+//! Interpolation is for display. What is *proved* about a limit comes from whole buckets alone: an observation is
+//! certainly above a limit when its bucket begins at or above the limit, and possibly above it when its bucket ends
+//! above the limit.
 
 use std::sync::Arc;
 
@@ -19,12 +23,31 @@ pub struct HistogramCount {
     /// bound are a step: it lies at the highest finite bound of a layout and is as high as what was counted above.
     /// The last bound may be infinite.
     knots: Vec<(f64, f64)>,
+    /// What whole buckets prove at each bound, ascending.
+    certain: Vec<Certain>,
     total: u64,
     error_bound: ErrorBound,
     /// The share of the window that lies after its first data, 0..=1.
     pub coverage: f64,
     /// Event time of the newest settled sample, not after [`super::Ask::at`].
     pub newest_at: Timestamp,
+}
+
+/// The fewest and the most observations that can be at or below a bound: layouts without that bound leave open
+/// where in their bucket around it they lie.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Certain {
+    bound: f64,
+    least: u64,
+    most: u64,
+}
+
+impl Certain {
+    fn of(curves: &[Curve], bound: f64) -> Self {
+        let of_curves = curves.iter().map(|curve| curve.certain_at(bound));
+        let (least, most) = of_curves.fold((0, 0), |sum, own| (sum.0 + own.0, sum.1 + own.1));
+        Self { bound, least, most }
+    }
 }
 
 /// One layout's bounds and the increases of its cumulative buckets.
@@ -38,6 +61,7 @@ impl HistogramCount {
         let mut bounds: Vec<f64> = curves.iter().flat_map(|curve| curve.bounds.iter().copied()).collect();
         bounds.sort_by(f64::total_cmp);
         bounds.dedup();
+        let certain = bounds.iter().map(|&bound| Certain::of(&curves, bound)).collect();
         let mut knots = Vec::with_capacity(bounds.len() + curves.len());
         for bound in bounds {
             let below = curves.iter().map(|curve| curve.at(bound)).sum::<f64>();
@@ -47,7 +71,7 @@ impl HistogramCount {
                 knots.push((bound, below + step as f64));
             }
         }
-        Self { knots, total, error_bound: ErrorBound::Bucket, coverage, newest_at }
+        Self { knots, certain, total, error_bound: ErrorBound::Bucket, coverage, newest_at }
     }
 
     /// From recorded durations, one count a bucket of [`durations`].
@@ -62,7 +86,9 @@ impl HistogramCount {
             total += count;
             knots.push((upper, total as f64));
         }
-        Self { knots, total, error_bound: ErrorBound::Exact, coverage, newest_at }
+        let exact = |&(bound, below): &(f64, f64)| Certain { bound, least: below as u64, most: below as u64 };
+        let certain = knots.iter().map(exact).collect();
+        Self { knots, certain, total, error_bound: ErrorBound::Exact, coverage, newest_at }
     }
 
     /// How many observations there are.
@@ -91,26 +117,27 @@ impl HistogramCount {
         Some(if inside > 0.0 { lower + (upper - lower) * ((rank - below) / inside) } else { upper })
     }
 
-    /// How many observations are above `limit_seconds`: interpolated inside the bucket that holds it, rounded
-    /// down. What is above the highest finite bound cannot be proved to be above a higher limit and is not
-    /// counted there, in agreement with [`Self::quantile`]. Nor is what lies in the lowest bucket: from nothing to
-    /// its bound is too far to interpolate (an SDK's default of `le=5` would make every request slow).
+    /// How many observations are certainly above `limit_seconds`. Those in the bucket that holds the limit may be
+    /// below it and are not counted: an SDK's default of one bucket from 0 to 5 s proves nothing about a second.
+    /// What is above the highest finite bound is not proved to be above a higher limit.
     pub fn count_above(&self, limit_seconds: f64) -> u64 {
-        let Some(&(_, all)) = self.knots.last() else { return 0 };
-        let found = self.knots.iter().position(|knot| knot.0 >= limit_seconds);
-        let Some((upper, below_upper)) = found.map(|at| self.knots[at]) else { return 0 };
-        if upper.is_infinite() {
-            return 0;
-        }
-        let whole = |count: f64| (count.max(0.0) + 1e-9).floor() as u64;
-        let Some((lower, below)) = found.and_then(|at| at.checked_sub(1)).map(|at| self.knots[at]) else {
-            let is_below_all = limit_seconds <= upper.min(0.0);
-            return whole(if is_below_all { all } else { all - below_upper });
-        };
-        let share = if upper > lower { (limit_seconds - lower) / (upper - lower) } else { 1.0 };
-        let not_above = below + (below_upper - below) * share.clamp(0.0, 1.0);
-        // A count that is whole save for rounding is meant whole.
-        whole(all - not_above)
+        let found = self.certain.partition_point(|it| it.bound < limit_seconds);
+        self.certain.get(found).map_or(0, |it| self.total.saturating_sub(it.most))
+    }
+
+    /// How many observations can be above `limit_seconds`: those that are not certainly at or below it.
+    pub fn count_above_at_most(&self, limit_seconds: f64) -> u64 {
+        let above = self.certain.partition_point(|it| it.bound <= limit_seconds);
+        let below = above.checked_sub(1).and_then(|at| self.certain.get(at));
+        below.map_or(self.total, |it| self.total.saturating_sub(it.least))
+    }
+
+    /// The bounds in seconds of the bucket that holds `limit_seconds`, or that ends or begins there; `None` for
+    /// where there is no finite one.
+    pub fn bounds_around(&self, limit_seconds: f64) -> (Option<f64>, Option<f64>) {
+        let found = self.certain.partition_point(|it| it.bound < limit_seconds);
+        let finite = |at: usize| self.certain.get(at).map(|it| it.bound).filter(|bound| bound.is_finite());
+        (found.checked_sub(1).and_then(finite), finite(found))
     }
 
     /// How far a quantile may be off: a source's bucket, or (recorded durations) at most 0.8 % of the value.
@@ -180,6 +207,15 @@ impl Curve {
         highest.map_or(0, |at| self.total() - self.below[at])
     }
 
+    /// The fewest and the most observations that can be at or below `value`.
+    fn certain_at(&self, value: f64) -> (u64, u64) {
+        let found = self.bounds.partition_point(|bound| *bound < value);
+        let most = self.below.get(found).copied().unwrap_or_else(|| self.total());
+        let is_bound = self.bounds.get(found) == Some(&value);
+        let least = if is_bound { Some(found) } else { found.checked_sub(1) };
+        (least.map_or(0, |at| self.below[at]), most)
+    }
+
     fn at(&self, value: f64) -> f64 {
         let found = self.bounds.partition_point(|bound| *bound < value);
         let Some(&upper) = self.bounds.get(found) else { return self.total() as f64 };
@@ -233,27 +269,33 @@ mod tests {
     }
 
     #[test]
-    fn counts_above_a_limit_are_interpolated_and_rounded_down() {
-        let histogram = classic(&[(&[0.1, 0.5, 1.0, INF], &[10, 60, 90, 100])]);
-        for (limit, above, why) in [
-            (0.5, 40, "at a bound"),
-            (0.3, 65, "half a bucket"),
-            (0.301, 64, "a little further: rounded down"),
-            (0.0, 100, "all"),
-            (1.0, 10, "the last finite bound"),
-            (2.0, 0, "beyond it nothing is proved"),
-            (0.05, 90, "in the lowest bucket nothing is proved either"),
+    fn only_whole_buckets_prove_that_something_is_above_a_limit() {
+        let shop = classic(&[(&[0.1, 0.5, 1.0, INF], &[10, 60, 90, 100])]);
+        let sdk_default = classic(&[(&[0.0, 5.0, 10.0, INF], &[0, 100, 100, 100])]);
+        for (histogram, limit, at_least, at_most, why) in [
+            (&shop, 0.5, 40, 40, "at a bound both agree"),
+            (&shop, 0.3, 40, 90, "inside a bucket its 50 are open"),
+            (&shop, 0.0, 90, 100, "the lowest bucket may hold a zero"),
+            (&shop, 1.0, 10, 10, "the highest finite bound"),
+            (&shop, 2.0, 0, 10, "beyond it nothing is proved"),
+            (&shop, 0.05, 90, 100, "in the lowest bucket nothing is proved either"),
+            (&sdk_default, 1.0, 0, 100, "50 ms and 4.9 s fall into the same bucket"),
+            (&sdk_default, 5.0, 0, 0, "its end"),
         ] {
-            assert_eq!(histogram.count_above(limit), above, "{why}");
+            let found = (histogram.count_above(limit), histogram.count_above_at_most(limit));
+            assert_eq!(found, (at_least, at_most), "{why}");
         }
+        assert_eq!(sdk_default.bounds_around(1.0), (Some(0.0), Some(5.0)));
+        assert_eq!(shop.bounds_around(1.0), (Some(0.5), Some(1.0)));
+        assert_eq!(shop.bounds_around(2.0), (Some(1.0), None));
     }
 
     #[test]
     fn layouts_are_added_as_curves() {
         let both = classic(&[(&[0.2, 0.4, INF], &[10, 20, 20]), (&[0.1, 0.4, INF], &[10, 40, 40])]);
         assert_eq!(both.total(), 60);
-        // At 0.2 the first has 10, the second 10 + a third of 30.
-        assert_eq!(both.count_above(0.2), 30);
+        // At 0.2 the first has 10; of the second it is open where in its bucket from 0.1 to 0.4 the 30 lie.
+        assert_eq!((both.count_above(0.2), both.count_above_at_most(0.2)), (10, 40));
         assert_eq!(both.quantile(0.5), Some(0.2));
         let torn = classic(&[(&[0.2, 0.4, INF], &[10, 20, 20]), (&[0.2, 0.4], &[1, 2])]);
         assert_eq!(
@@ -266,7 +308,7 @@ mod tests {
     #[test]
     fn a_layout_claims_nothing_above_its_own_highest_bound() {
         let coarse = classic(&[(&[0.2, INF], &[10, 20]), (&[0.4, INF], &[20, 20])]);
-        assert_eq!((coarse.count_above(0.2), coarse.count_above(0.4)), (20, 0), "above 0.2 may be below 0.4");
+        assert_eq!((coarse.count_above(0.2), coarse.count_above(0.4)), (10, 0), "above 0.2 may be below 0.4");
         let slow = (&[0.25, 0.5, INF][..], &[930, 930, 1000][..]);
         let fast = (&[0.25, 0.5, 5.0, INF][..], &[50, 50, 50, 50][..]);
         let alone = classic(&[slow]);

@@ -86,6 +86,31 @@ fn p95_with_four_percent_of_slow_requests_is_healthy() {
     );
 }
 
+#[test]
+fn buckets_that_are_too_coarse_to_show_the_limit_prove_nothing_but_what_is_above_them() {
+    check(
+        "rollback_triggers: { response_time: { threshold: 1000ms, percentile: 95, window: 10m, action: immediate_rollback } }",
+        "0s   serve checkout 2.4.1 rps=20 coarse=1
+         10s  deploy checkout 2.4.1
+         600s serve checkout 2.4.1 slow=30%
+         900s end",
+        expect![[r#"
+            10s release checkout 2.4.1 from ?: watching, fully out, watched for 1h
+            720s BREACH checkout 2.4.1: immediate_rollback response_time_p95 > 1s [response_time_p95 5.8333 vs 1.0000, 720/12000, tail 5.7e-7 at 0.0001]"#]],
+    );
+}
+
+#[test]
+fn without_a_test_the_buckets_have_to_show_it_too() {
+    check(
+        "rollback_triggers: { response_time: { threshold: 1000ms, percentile: 95, window: 10m, action: immediate_rollback, test: none } }",
+        "0s   serve checkout 2.4.1 rps=20 coarse=1
+         10s  deploy checkout 2.4.1
+         600s end",
+        expect!["10s release checkout 2.4.1 from ?: watching, fully out, watched for 1h"],
+    );
+}
+
 const CONVERSION: &str = "rollback_triggers: { business_metrics: { conversion_rate_drop: 10%, window: 15m, action: alert_and_prepare_rollback } }";
 
 #[test]

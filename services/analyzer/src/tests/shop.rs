@@ -316,13 +316,11 @@ impl Arm {
         let counter = SeriesKind::Unknown;
         push("http_requests_total", Some(("code", "200")), counter, (requests - errors).max(0.0));
         push("http_requests_total", Some(("code", "500")), counter, errors);
-        for (le, count) in [
-            ("0.1", 0.0),
-            ("0.5", requests - slow),
-            ("1", requests - slow),
-            ("2.5", requests),
-            ("+Inf", requests),
-        ] {
+        let fine = [("0.1", 0.0), ("0.5", requests - slow), ("1", requests - slow), ("2.5", requests)];
+        // An SDK's default for milliseconds, which a histogram in seconds was not given others for.
+        let coarse = [("0", 0.0), ("5", requests - slow), ("10", requests), ("25", requests)];
+        let buckets = if self.rates.contains_key("coarse") { coarse } else { fine };
+        for (le, count) in buckets.into_iter().chain([("+Inf", requests)]) {
             push("http_request_duration_seconds_bucket", Some(("le", le)), counter, count);
         }
         push("http_request_duration_seconds_count", None, counter, requests);
