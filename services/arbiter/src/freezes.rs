@@ -10,7 +10,7 @@ use policy::{Freeze, FreezeEffect, Match, Policy, TimeInterval, TimeSpecificatio
 /// What the strictest freeze in force at `now` does to a rollback of `release`.
 pub(crate) fn rollback_effect(policy: &Policy, release: &Release, now: Timestamp) -> FreezeEffect {
     let in_force = |freeze: &&Freeze| {
-        matches(&freeze.matching, release)
+        covers(&freeze.matching, release)
             && (freeze.time_intervals.is_empty()
                 || freeze.time_intervals.iter().any(|name| holds(policy.time_intervals.get(name), now)))
     };
@@ -26,13 +26,9 @@ fn strictness(effect: FreezeEffect) -> u8 {
     }
 }
 
-fn matches(matching: &Match, release: &Release) -> bool {
-    matching.iter().all(|(label, value)| match label.as_str() {
-        "service" => *value == release.key.service,
-        "environment" => *value == release.key.environment,
-        "cluster" => release.cluster.as_ref() == Some(value),
-        _ => false,
-    })
+fn covers(matching: &Match, release: &Release) -> bool {
+    let key = &release.key;
+    matching.covers_release(&key.service, &key.environment, release.cluster.as_deref())
 }
 
 /// An interval that nobody defined holds always: a misspelt name must not thaw a freeze.
@@ -78,9 +74,8 @@ fn local_time(location: Option<&str>, now: Timestamp) -> Option<DateTime> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use model::ServiceKey;
+    use policy::Pattern;
 
     use super::*;
 
@@ -92,10 +87,16 @@ mod tests {
         for (number, (matching, part, rollback)) in freezes.iter().enumerate() {
             let name = number.to_string();
             let pairs = matching.split(',').filter_map(|pair| pair.split_once('='));
+            let of = |label: &str| {
+                let found = pairs.clone().find(|(name, _)| *name == label);
+                found.map(|(_, value)| Pattern::literal(value))
+            };
             policy.freezes.push(Freeze {
-                matching: pairs
-                    .map(|(label, value)| (label.to_owned(), value.to_owned()))
-                    .collect::<BTreeMap<_, _>>(),
+                matching: Match {
+                    service: of("service"),
+                    environment: of("environment"),
+                    cluster: of("cluster"),
+                },
                 time_intervals: part.iter().map(|_| name.clone()).collect(),
                 promote: FreezeEffect::Allow,
                 rollback: *rollback,

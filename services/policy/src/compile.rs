@@ -6,6 +6,7 @@ mod freezes;
 mod identity;
 mod inert;
 mod lint;
+mod matching;
 mod metrics;
 mod policies;
 mod sections;
@@ -59,9 +60,8 @@ pub fn compile_beside(load: &PolicyLoad, diagnostics: &Diagnostics) -> (Option<P
             policy = extended;
         }
     }
-    // A policy that names the service says more of it than one that names where it runs. Stable: among equally
-    // specific policies the later one in the files stays the later one.
-    policy.policies.sort_by_key(|rules| (rules.matching.len(), rules.matching.contains_key("service")));
+    // Stable: among equally specific policies the later one in the files stays the later one.
+    policy.policies.sort_by_key(|rules| rules.matching.specificity());
     if !has_triggers(&policy) {
         found.push(lint::no_trigger(&Place::start_of(name)));
     }

@@ -8,7 +8,7 @@ use std::{
 use model::Owner;
 
 use crate::{
-    EffectivePolicy, Expression, Match, Operand, Policy, Rules, Safety, Trigger,
+    EffectivePolicy, Expression, Operand, Policy, Rules, Safety, Trigger,
     default::{ERROR_RATE, RESPONSE_TIME, THROUGHPUT},
 };
 
@@ -30,7 +30,7 @@ impl Policy {
             defaults: self.defaults.clone(),
         };
         merged.override_with(&self.base);
-        for rules in self.policies.iter().filter(|rules| covers(&rules.matching, service, environment)) {
+        for rules in self.policies.iter().filter(|rules| rules.matching.covers(service, environment)) {
             merged.override_with(rules);
         }
         merged
@@ -50,16 +50,6 @@ impl Policy {
         }
         windows
     }
-}
-
-/// Whether labels of a policy or a freeze hold for a service in an environment. One that asks for a cluster
-/// holds for none: what is effective is decided per service and environment.
-pub fn covers(matching: &Match, service: &str, environment: &str) -> bool {
-    matching.iter().all(|(label, value)| match label.as_str() {
-        "service" => value == service,
-        "environment" => value == environment,
-        _ => false,
-    })
 }
 
 impl Expression {

@@ -11,6 +11,7 @@ mod default;
 pub mod diagnostic;
 mod effective;
 pub mod expression;
+mod matching;
 pub mod metric;
 pub mod time_interval;
 pub mod types;
@@ -22,7 +23,8 @@ pub use compile::{
 };
 pub use default::{ERROR_RATE, RESPONSE_TIME, THROUGHPUT};
 pub use diagnostic::{Diagnostics, KeyUse, KeysRead, Located, Place};
-pub use effective::{VALUES_WINDOW, covers};
+pub use effective::VALUES_WINDOW;
+pub use matching::{Match, Pattern};
 
 pub use expression::{Expression, Operand, Operator};
 pub use metric::{HistogramSource, MetricDefinition, MetricSource, RatioKind, Selector};

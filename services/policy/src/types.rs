@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use model::{Owner, Target, proposal::Action};
 use serde::{Deserialize, Serialize};
 
-use crate::{Expression, MetricDefinition, Selector, TimeInterval};
+use crate::{Expression, Match, MetricDefinition, Selector, TimeInterval};
 
 /// Which label names what; the first present wins.
 #[derive(Clone, Debug, PartialEq)]
@@ -131,9 +131,6 @@ pub struct EffectivePolicy {
     pub safety: Safety,
     pub defaults: Defaults,
 }
-
-/// Labels a policy or a freeze holds for; a missing entry holds for all. `service`, `environment`, `cluster`.
-pub type Match = BTreeMap<String, String>;
 
 /// What a part of the policy says for the services it matches; what it does not say comes from less specific
 /// parts.

@@ -8,7 +8,7 @@ use crate::{
     yaml::{Node, Reader},
 };
 
-use super::policies::read_match;
+use super::matching;
 
 const EFFECTS: [(&str, FreezeEffect); 3] =
     [("allow", FreezeEffect::Allow), ("approve", FreezeEffect::Approve), ("deny", FreezeEffect::Deny)];
@@ -24,7 +24,7 @@ fn freeze(
     diagnostics: &Diagnostics,
 ) -> Option<Freeze> {
     let mut reader = Reader::open(node, "a freeze", diagnostics)?;
-    let matching = read_match(&mut reader);
+    let matching = matching::read(&mut reader);
     let promote = reader.choice("promote", &EFFECTS);
     let rollback = reader.choice("rollback", &EFFECTS);
     if reader.get("promote").is_none() && reader.get("rollback").is_none() {

@@ -62,15 +62,27 @@ fn selector(
     key: &str,
     parse: impl Fn(&str) -> Result<Selector, crate::metric::SelectorError>,
 ) -> Option<Selector> {
-    let text = reader.required_text(key)?;
-    let node = reader.get(key)?;
+    const HINT: &str = "selectors are Prometheus', as one text: target_info, '{__name__=~\".+_build_info\"}', 'job=\"legacy\"'";
+    let node = reader.required(key)?;
+    let Some(text) = node.text() else {
+        let message = format!("`{key}` must be one series selector, found {}", node.kind());
+        let hint = selector_of(node).map(|text| format!("write {key}: '{text}'"));
+        reader.diagnostics().error_hint(node, message, hint.unwrap_or_else(|| HINT.to_owned()));
+        return None;
+    };
     parse(text)
         .map_err(|error| {
-            let hint =
-                "selectors are Prometheus': target_info, {__name__=~\".+_build_info\"}, job=\"legacy\"";
-            reader.diagnostics().error_hint(node, format!("`{key}`: {error}"), hint);
+            reader.diagnostics().error_hint(node, format!("`{key}`: {error}"), HINT);
         })
         .ok()
+}
+
+/// The selector that a mapping of labels was meant to be: `{ job: legacy }` is `job="legacy"`.
+fn selector_of(node: &Node) -> Option<String> {
+    let entries = node.entries().filter(|entries| !entries.is_empty())?;
+    let matcher = |entry: &Entry| Some(format!("{}={:?}", entry.key.name, entry.value.text()?));
+    let matchers: Option<Vec<String>> = entries.iter().map(matcher).collect();
+    matchers.map(|matchers| matchers.join(","))
 }
 
 fn fields(reader: &mut Reader<'_, '_>, key: &str) -> Vec<(IdentityField, String)> {

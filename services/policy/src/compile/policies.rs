@@ -5,7 +5,7 @@ use std::time::Duration;
 use model::Owner;
 
 use crate::{
-    Defaults, Match, Mode, Rules, Safety, Trigger,
+    Defaults, Mode, Rules, Safety, Trigger,
     diagnostic::Located,
     yaml::{Node, Reader},
 };
@@ -14,7 +14,7 @@ use super::{
     Scope,
     defaults::{REQUESTS, read_watch},
     inert::not_acting,
-    stages, targets, triggers,
+    matching, stages, targets, triggers,
 };
 
 const MODES: [(&str, Mode); 4] =
@@ -37,7 +37,7 @@ fn policy(node: &Node, scope: Scope<'_>, base: &[Trigger]) -> Option<Rules> {
     super::lint::contradictions(&found, scope.diagnostics);
     let day = Duration::from_secs(86_400);
     let rules = Rules {
-        matching: read_match(&mut reader),
+        matching: matching::read(&mut reader),
         mode: reader.choice("mode", &MODES),
         owner: owner(&mut reader),
         triggers: found.into_iter().map(|placed| placed.trigger).collect(),
@@ -49,7 +49,7 @@ fn policy(node: &Node, scope: Scope<'_>, base: &[Trigger]) -> Option<Rules> {
         warmup: reader.duration_within("warmup", Duration::ZERO..=day),
         min_requests,
     };
-    if rules.matching.contains_key("cluster") {
+    if rules.matching.cluster.is_some() {
         let hint = "leave it away, and keep environments apart by cluster";
         let message = "a policy for a cluster is parsed but does not act yet: it holds for no service";
         scope.diagnostics.warning(node, message, hint);
@@ -67,19 +67,6 @@ fn following(base: &[Trigger], before: u64, now: u64) -> Vec<Trigger> {
         Trigger { min_requests, ..trigger.clone() }
     };
     base.iter().map(follow).collect()
-}
-
-/// `match: { service: …, environment: … }`; of a policy or a freeze. Nothing in it holds for everything.
-pub(super) fn read_match(reader: &mut Reader<'_, '_>) -> Match {
-    let mut matching = Match::new();
-    let Some(mut labels) = reader.mapping("match") else { return matching };
-    for key in ["service", "environment", "cluster"] {
-        if let Some(value) = labels.text(key) {
-            matching.insert(key.to_owned(), value.to_owned());
-        }
-    }
-    labels.finish();
-    matching
 }
 
 fn owner(reader: &mut Reader<'_, '_>) -> Option<Owner> {

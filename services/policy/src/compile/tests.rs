@@ -2,6 +2,7 @@ mod example;
 mod faults;
 mod handbook;
 mod lints;
+mod matching;
 mod meaning;
 mod sections;
 

@@ -226,12 +226,12 @@ identity:
             ripcord.yml:3:12: error: `service` must be a single value, found a mapping
             ripcord.yml:5:7: error: `on` is missing
             ripcord.yml:5:15: error: `info`: `rate(x[5m])` is an expression, not a series selector
-              hint: selectors are Prometheus': target_info, {__name__=~".+_build_info"}, job="legacy"
+              hint: selectors are Prometheus', as one text: target_info, '{__name__=~".+_build_info"}', 'job="legacy"'
             ripcord.yml:5:38: error: unknown key `servce`
               hint: did you mean `service`?
             ripcord.yml:6:7: error: `info` is missing
             ripcord.yml:7:22: error: `match`: `{job=}` is not a series selector: invalid promql query
-              hint: selectors are Prometheus': target_info, {__name__=~".+_build_info"}, job="legacy"
+              hint: selectors are Prometheus', as one text: target_info, '{__name__=~".+_build_info"}', 'job="legacy"'
             ripcord.yml:7:53: error: `set` is missing
             ripcord.yml:8:3: error: unknown key `nodes`
               hint: known here: service, environment, version, cluster, region, replica, route, join, static"#]],
@@ -273,7 +273,7 @@ fn policies_are_checked() {
     check(
         r#"
 policies:
-  - match: { sevice: a, environment: [x] }
+  - match: { sevice: a, environment: [[x]] }
     owner: payments
     mode: automatic
     safety: { cooldown: 10m, aprovals: 2 }
@@ -285,7 +285,8 @@ policies:
         expect![[r#"
             ripcord.yml:3:14: error: unknown key `sevice`
               hint: did you mean `service`?
-            ripcord.yml:3:38: error: `environment` must be a single value, found a list
+            ripcord.yml:3:39: error: a list for `environment` holds names only, found a list
+              hint: one expression says it all: environment: { regex: "checkout|cart-.*" }
             ripcord.yml:4:12: error: `owner` must be a mapping, found a single value
             ripcord.yml:5:11: error: `mode`: `automatic` is not one of observe, advise, approve, auto
               hint: known here: observe, advise, approve, auto
