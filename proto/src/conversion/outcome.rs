@@ -22,6 +22,7 @@ impl Noun for Outcome {
             attempts: self.attempts,
             detail: self.detail.clone(),
             actor: self.actor.as_ref().map(Noun::to_wire),
+            is_retryable: self.is_retryable,
         }
     }
 
@@ -31,6 +32,7 @@ impl Noun for Outcome {
             release: read(wire.release, "Outcome.release")?,
             status: OutcomeStatus::from_wire(wire.status, "Outcome.status")?,
             is_stale: wire.is_stale,
+            is_retryable: wire.is_retryable,
             target: wire.target,
             attempts: wire.attempts,
             detail: wire.detail,

@@ -1,6 +1,8 @@
 //! Proposals, with what passes through the analyzer as it came.
 
-use model::{Action, Breach, EventId, Finding, FindingKind, LimitState, Proposal, proposal::SharedBlame};
+use model::{
+    Action, Breach, EventId, Finding, FindingKind, LimitState, Proposal, ReleaseId, proposal::SharedBlame,
+};
 
 use super::{Noun, WireEnum as _, read, read_optional, required, wire_enum};
 use crate::{DecodeError, v1};
@@ -114,6 +116,7 @@ fn write(proposal: &Proposal) -> v1::proposal::Proposal {
         Proposal::Release(release) => arm::Proposal::Release(release.to_wire()),
         Proposal::Limit(limit) => arm::Proposal::Limit(limit.to_wire()),
         Proposal::Breach(breach) => arm::Proposal::Breach(breach.to_wire()),
+        Proposal::BreachContinues(breach) => arm::Proposal::BreachContinues(breach.to_wire()),
         Proposal::BreachEnded { key, release, trigger } => arm::Proposal::BreachEnded(arm::BreachEnded {
             key: Some(key.to_wire()),
             release: release.as_ref().map(Noun::to_wire),
@@ -135,6 +138,10 @@ fn write(proposal: &Proposal) -> v1::proposal::Proposal {
         Proposal::Outcome(outcome) => arm::Proposal::Outcome(outcome.to_wire()),
         Proposal::Delivery(delivery) => arm::Proposal::Delivery(delivery.to_wire()),
         Proposal::PolicyLoad(load) => arm::Proposal::PolicyLoad(load.to_wire()),
+        Proposal::Ignored { release, why } => arm::Proposal::Ignored(arm::Ignored {
+            release_id: release.as_ref().map(|id| id.as_str().to_owned()),
+            why: why.clone(),
+        }),
     }
 }
 
@@ -144,6 +151,7 @@ fn read_proposal(wire: v1::proposal::Proposal) -> Result<Proposal, DecodeError> 
         Arm::Release(release) => Proposal::Release(Box::new(Noun::from_wire(release)?)),
         Arm::Limit(limit) => Proposal::Limit(Noun::from_wire(limit)?),
         Arm::Breach(breach) => Proposal::Breach(Box::new(Noun::from_wire(breach)?)),
+        Arm::BreachContinues(breach) => Proposal::BreachContinues(Box::new(Noun::from_wire(breach)?)),
         Arm::BreachEnded(ended) => Proposal::BreachEnded {
             key: read(ended.key, "BreachEnded.key")?,
             release: read_optional(ended.release)?,
@@ -165,5 +173,8 @@ fn read_proposal(wire: v1::proposal::Proposal) -> Result<Proposal, DecodeError> 
         Arm::Outcome(outcome) => Proposal::Outcome(Box::new(Noun::from_wire(outcome)?)),
         Arm::Delivery(delivery) => Proposal::Delivery(Box::new(Noun::from_wire(delivery)?)),
         Arm::PolicyLoad(load) => Proposal::PolicyLoad(Box::new(Noun::from_wire(load)?)),
+        Arm::Ignored(ignored) => {
+            Proposal::Ignored { release: ignored.release_id.map(ReleaseId::from_text), why: ignored.why }
+        }
     })
 }

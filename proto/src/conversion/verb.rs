@@ -83,9 +83,10 @@ impl Noun for VerbKind {
 
     fn to_wire(&self) -> Kind {
         match self {
-            Self::Rollback { release, to_version } => Kind::Rollback(v1::verb::Rollback {
+            Self::Rollback { release, to_version, force } => Kind::Rollback(v1::verb::Rollback {
                 release_id: release.as_str().to_owned(),
                 to_version: to_version.clone(),
+                force: *force,
             }),
             Self::Promote { release } => {
                 Kind::Promote(v1::verb::Promote { release_id: release.as_str().to_owned() })
@@ -94,9 +95,10 @@ impl Noun for VerbKind {
             Self::Cancel { release } => {
                 Kind::Cancel(v1::verb::Cancel { release_id: release.as_str().to_owned() })
             }
-            Self::Approve { command, to_version } => Kind::Approve(v1::verb::Approve {
+            Self::Approve { command, to_version, force } => Kind::Approve(v1::verb::Approve {
                 command_id: command.as_str().to_owned(),
                 to_version: to_version.clone(),
+                force: *force,
             }),
             Self::Reject { command } => {
                 Kind::Reject(v1::verb::Reject { command_id: command.as_str().to_owned() })
@@ -113,15 +115,19 @@ impl Noun for VerbKind {
 
     fn from_wire(wire: Kind) -> Result<Self, DecodeError> {
         Ok(match wire {
-            Kind::Rollback(verb) => {
-                Self::Rollback { release: ReleaseId::from_text(verb.release_id), to_version: verb.to_version }
-            }
+            Kind::Rollback(verb) => Self::Rollback {
+                release: ReleaseId::from_text(verb.release_id),
+                to_version: verb.to_version,
+                force: verb.force,
+            },
             Kind::Promote(verb) => Self::Promote { release: ReleaseId::from_text(verb.release_id) },
             Kind::Hold(verb) => Self::Hold { release: ReleaseId::from_text(verb.release_id) },
             Kind::Cancel(verb) => Self::Cancel { release: ReleaseId::from_text(verb.release_id) },
-            Kind::Approve(verb) => {
-                Self::Approve { command: CommandId::from_text(verb.command_id), to_version: verb.to_version }
-            }
+            Kind::Approve(verb) => Self::Approve {
+                command: CommandId::from_text(verb.command_id),
+                to_version: verb.to_version,
+                force: verb.force,
+            },
             Kind::Reject(verb) => Self::Reject { command: CommandId::from_text(verb.command_id) },
             Kind::Halt(halt) => Self::Halt(Halt::from_wire(halt)?),
             Kind::Unhalt(verb) => Self::Unhalt { id: HaltId::from_text(verb.halt_id) },

@@ -101,6 +101,14 @@ pub(super) fn decisions() -> Vec<(&'static str, DecisionRecord)> {
         why: "seen it".into(),
         result: "done".into(),
     };
+    let continues = Proposal::BreachContinues(Box::new(breach.clone()));
+    let retryable =
+        Outcome { status: OutcomeStatus::Failed, is_stale: false, is_retryable: true, ..outcome() };
+    let forced =
+        VerbKind::Rollback { release: release_ref().id, to_version: Some("2.3.0".into()), force: true };
+    let forced = Verb { kind: forced, ..verb() };
+    let ignored =
+        Proposal::Ignored { release: Some(release_ref().id), why: "this event was taken before".into() };
     let ended =
         Proposal::BreachEnded { key: key(), release: Some(release_ref()), trigger: "error_rate".into() };
     let record = |decision| DecisionRecord {
@@ -137,6 +145,10 @@ pub(super) fn decisions() -> Vec<(&'static str, DecisionRecord)> {
         ("decision_outcome", proposal(Proposal::Outcome(Box::new(outcome())))),
         ("decision_delivery", proposal(Proposal::Delivery(Box::new(delivery())))),
         ("decision_policy_load", proposal(Proposal::PolicyLoad(Box::new(policy_load())))),
+        ("decision_breach_continues", proposal(continues)),
+        ("decision_outcome_retryable", proposal(Proposal::Outcome(Box::new(retryable)))),
+        ("decision_verb_forced", proposal(Proposal::Verb { id: id(), verb: Box::new(forced) })),
+        ("decision_ignored", proposal(ignored)),
         ("decision_command", Decision::Command(Box::new(command()))),
         ("decision_notice", Decision::Notice(Box::new(notice()))),
         ("decision_halt", halt(true)),
@@ -242,6 +254,7 @@ fn outcome() -> Outcome {
         release: release_ref(),
         status: OutcomeStatus::Refused,
         is_stale: true,
+        is_retryable: false,
         target: "webhook https://deploy".into(),
         attempts: 3,
         detail: "503".into(),

@@ -14,21 +14,27 @@ use super::{
 /// A month: a halt is ended by a person or forgotten, and a forgotten one must not outlive its reason for ever.
 pub const HALT_MAX: Duration = Duration::from_secs(31 * 86_400);
 
-/// What a person adds to a verb: `{to_version?, comment?}`.
+/// What a person adds to a verb: `{to_version?, force?, comment?}`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct VerbBody {
     pub to_version: Option<String>,
+    /// Also to a version that was never seen out.
+    pub force: bool,
     pub comment: String,
 }
 
 impl VerbBody {
-    /// Reads a body, which may be empty. `to_version` is known only where `may_name_version`.
+    /// Reads a body, which may be empty. `to_version` and `force` are known only where `may_name_version`.
     pub fn decode(body: &[u8], may_name_version: bool) -> Result<Self, DecodeError> {
         let object = if body.trim_ascii().is_empty() { Map::new() } else { fields::object(body)? };
         let fields = Fields::new(&object, "");
-        let known = ["comment", "reason", "to_version"];
-        fields.expect_only(&known[..if may_name_version { 3 } else { 2 }])?;
-        Ok(Self { to_version: fields.name("to_version")?, comment: comment(&fields)? })
+        let known = ["comment", "reason", "to_version", "force"];
+        fields.expect_only(&known[..if may_name_version { 4 } else { 2 }])?;
+        Ok(Self {
+            to_version: fields.name("to_version")?,
+            force: fields.flag("force")?.unwrap_or(false),
+            comment: comment(&fields)?,
+        })
     }
 }
 
@@ -178,7 +184,7 @@ mod tests {
     fn a_verbs_body_may_be_empty_and_names_a_version_only_where_one_is_meant() {
         assert_eq!(VerbBody::decode(b" ", false), Ok(VerbBody::default()));
         let body = br#"{"to_version":"2.4.0","reason":"too slow"}"#;
-        let read = VerbBody { to_version: Some("2.4.0".into()), comment: "too slow".into() };
+        let read = VerbBody { to_version: Some("2.4.0".into()), force: false, comment: "too slow".into() };
         assert_eq!(VerbBody::decode(body, true), Ok(read));
         assert!(
             VerbBody::decode(body, false).unwrap_err().to_string().starts_with("to_version: unknown field")

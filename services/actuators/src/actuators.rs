@@ -112,6 +112,7 @@ impl Actuators {
             release: command.release.clone(),
             status: report.status,
             is_stale: report.is_stale,
+            is_retryable: report.is_retryable,
             target: target.display_name(),
             attempts: report.attempts,
             detail: clip(&report.detail, MAX_DETAIL_CHARS),
@@ -150,7 +151,7 @@ impl Actuators {
                     .await
             }
             Target::Exec { argv, timeout } => {
-                let attempts = attempts(Policy { attempts: 1, ..self.policy }, *timeout);
+                let attempts = attempts(Policy { attempts: Some(1), ..self.policy }, *timeout);
                 attempts.run(OutcomeStatus::Succeeded, |_, limit| exec::run(argv, command, limit)).await
             }
             Target::Kafka { topic } => {
@@ -178,7 +179,7 @@ fn refusal(command: &Command) -> Option<String> {
 }
 
 fn unsent(status: OutcomeStatus, detail: String) -> Report {
-    Report { status, is_stale: false, attempts: 0, detail }
+    Report { status, is_stale: false, is_retryable: false, attempts: 0, detail }
 }
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -12,12 +12,13 @@ use std::{
 
 use tokio::time::Instant;
 
-/// Consecutive failures that open the circuit: one command's whole set of attempts.
+/// Consecutive failures that open the circuit: those of one command in its first seconds.
 pub(crate) const FAILURES_TO_OPEN: u32 = 5;
 
-/// How long an open circuit lets nothing through: half of the age at which evidence grows too old, so that a
-/// command that waited once can still be sent.
-pub(crate) const OPEN_FOR: Duration = Duration::from_secs(30);
+/// How long an open circuit lets nothing through. Then one attempt finds out whether the target is back: all the
+/// commands that wait for a target ask it once in this time, and the one that finds it back is not far from its
+/// deadline.
+pub(crate) const OPEN_FOR: Duration = Duration::from_secs(5);
 
 /// Targets remembered; far more than a policy names. Beyond it the one that was touched longest ago is forgotten,
 /// which only closes its circuit early.

@@ -34,6 +34,11 @@ pub(crate) fn paused_clock() -> Timestamp {
     DECIDED_AT + (now - start)
 }
 
+/// Sets [`paused_clock`] back to [`DECIDED_AT`].
+pub(crate) fn restart_clock() {
+    START.set(Some(tokio::time::Instant::now()));
+}
+
 /// The rollback of the story: checkout 2.4.1 breaches its error rate.
 pub(crate) fn command() -> Command {
     let key = ServiceKey::new("checkout", "production");
@@ -135,7 +140,7 @@ impl SecretSource for Secrets {
 /// Actuators with the real clock and pauses of milliseconds, for tests over real sockets.
 pub(crate) fn actuators(secrets: Vec<(&'static str, &'static str)>) -> Actuators {
     let policy = Policy {
-        attempts: 3,
+        attempts: Some(3),
         first_pause: Duration::from_millis(1),
         max_pause: Duration::from_millis(2),
         max_retry_after: Duration::from_millis(5),

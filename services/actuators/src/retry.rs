@@ -1,4 +1,4 @@
-//! Attempts at one target, one after the other: bounded in number, in time, and by the gate.
+//! Attempts at one target, one after the other: until one is answered, the command's deadline, or the gate's no.
 //!
 //! Knows nothing of HTTP: an attempt is a future, what came of it says whether another one may help.
 
@@ -15,7 +15,8 @@ use crate::{
 /// How often and how fast.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Policy {
-    pub(crate) attempts: u32,
+    /// `None`: as many as the time until the deadline allows. The pauses bound them.
+    pub(crate) attempts: Option<u32>,
     /// Pause after the first failure; doubles with each further one.
     pub(crate) first_pause: Duration,
     pub(crate) max_pause: Duration,
@@ -24,13 +25,14 @@ pub(crate) struct Policy {
 }
 
 impl Default for Policy {
-    /// Five attempts within some 8 s of pauses: a rollback either gets through a target's restart, or people have
-    /// to know soon that it did not.
+    /// A target that restarts is back within seconds, so pauses stay short: some 15 attempts until the usual
+    /// deadline of 60 s. A target that is down is asked by all commands together once per
+    /// [`crate::breaker::OPEN_FOR`].
     fn default() -> Self {
         Self {
-            attempts: 5,
+            attempts: None,
             first_pause: Duration::from_millis(500),
-            max_pause: Duration::from_secs(10),
+            max_pause: Duration::from_secs(5),
             max_retry_after: Duration::from_secs(30),
         }
     }
@@ -47,6 +49,10 @@ impl Policy {
         doubled.min(self.max_pause).mul_f64(0.75 + 0.5 * f64::from(spread) / 65_536.0)
     }
 }
+
+/// Before the deadline there is room for one more attempt of this length: as long as a target that works takes at
+/// most, short beside the deadline.
+const LAST_ATTEMPT: Duration = Duration::from_secs(2);
 
 /// Why an attempt failed.
 #[derive(Debug, PartialEq, Eq)]
@@ -72,6 +78,8 @@ impl Failure {
 pub(crate) struct Report {
     pub(crate) status: OutcomeStatus,
     pub(crate) is_stale: bool,
+    /// Of a failure: a new command may get through later.
+    pub(crate) is_retryable: bool,
     pub(crate) attempts: u32,
     pub(crate) detail: String,
 }
@@ -119,33 +127,52 @@ impl Attempts<'_> {
             let is_alive = !matches!(result, Err(Failure::Retryable { .. }));
             self.breakers.record(self.target, is_alive, tokio::time::Instant::now());
             (self.on_attempt)(result.is_ok());
-            let report = |status, detail| Report { status, is_stale: false, attempts: made, detail };
+            let report = |status, detail| Report {
+                status,
+                is_stale: false,
+                is_retryable: false,
+                attempts: made,
+                detail,
+            };
             let (detail, retry_after) = match result {
                 Ok(detail) => return report(success, detail),
                 Err(Failure::Final { detail }) => return report(OutcomeStatus::Failed, detail),
                 Err(Failure::Retryable { detail, retry_after }) => (detail, retry_after),
             };
-            if made >= self.policy.attempts {
-                return report(OutcomeStatus::Failed, format!("gave up after {made} attempts: {detail}"));
+            if self.policy.attempts.is_some_and(|most| made >= most) {
+                let detail = format!("gave up after {made} attempts: {detail}");
+                return Report { is_retryable: true, ..report(OutcomeStatus::Failed, detail) };
             }
-            let asked = retry_after.map(|asked| asked.min(self.policy.max_retry_after));
-            let pause = asked.unwrap_or_default().max(self.policy.pause(made, self.command.id.as_str()));
             last = Some(detail);
-            if !self.has_time_for(pause) {
+            let Some(pause) = self.pause_before_next(made, retry_after) else {
                 return stopped(Stop::NoTime("no time is left for another attempt"), made, last);
-            }
+            };
             tokio::time::sleep(pause).await;
         }
+    }
+
+    /// How long to wait after `made` attempts; `None`: there is no time for another one. A pause that would end
+    /// behind the deadline is cut so that one more attempt is made before it, unless the target asked for the pause.
+    fn pause_before_next(&self, made: u32, retry_after: Option<Duration>) -> Option<Duration> {
+        let asked = retry_after.map(|asked| asked.min(self.policy.max_retry_after)).unwrap_or_default();
+        let pause = asked.max(self.policy.pause(made, self.command.id.as_str()));
+        if self.has_time_for(pause) {
+            return Some(pause);
+        }
+        let last_chance = self.left().checked_sub(LAST_ATTEMPT)?;
+        (last_chance >= asked.max(self.policy.first_pause)).then_some(last_chance)
     }
 
     /// Waits for the breaker, then asks deadline, fence and gate, in this order and with nothing after them: the
     /// gate's word must not be older than the send.
     async fn admitted(&self) -> Result<Timestamp, Stop> {
         while let Admission::Wait(pause) = self.breakers.admit(self.target, tokio::time::Instant::now()) {
-            if !self.has_time_for(pause) {
-                return Err(Stop::NoTime("the target's circuit is open until after the deadline"));
+            // The circuit spares the target; it must not cost the command its last attempt.
+            let until_last_chance = self.left().saturating_sub(LAST_ATTEMPT);
+            tokio::time::sleep(pause.min(until_last_chance)).await;
+            if until_last_chance <= pause {
+                break;
             }
-            tokio::time::sleep(pause).await;
         }
         let now = (self.clock)();
         let verdict = if now >= self.command.deadline {
@@ -166,6 +193,10 @@ impl Attempts<'_> {
     fn has_time_for(&self, pause: Duration) -> bool {
         (self.clock)() + pause < self.command.deadline
     }
+
+    fn left(&self) -> Duration {
+        self.command.deadline.since((self.clock)())
+    }
 }
 
 /// Cuts an attempt off.
@@ -180,20 +211,30 @@ pub(crate) async fn within<T>(
 }
 
 /// Without an attempt nothing was sent, which is `Refused`; with one nobody knows what the target made of it,
-/// which is `Failed` unless somebody stopped the command.
+/// which is `Failed` unless the command was stopped. Evidence that became too old while the target did not answer
+/// is the deadline by another name.
 fn stopped(stop: Stop, attempts: u32, last: Option<String>) -> Report {
     let history =
         last.map_or(String::new(), |last| format!(" (after {attempts} attempts, the last one: {last})"));
     match stop {
+        Stop::Refused(Refusal { reason, is_stale: true }) if attempts > 0 => Report {
+            status: OutcomeStatus::Failed,
+            is_stale: false,
+            is_retryable: true,
+            attempts,
+            detail: format!("{reason}{history}"),
+        },
         Stop::Refused(refusal) => Report {
             status: OutcomeStatus::Refused,
             is_stale: refusal.is_stale,
+            is_retryable: false,
             attempts,
             detail: format!("{}{history}", refusal.reason),
         },
         Stop::NoTime(reason) => Report {
             status: if attempts == 0 { OutcomeStatus::Refused } else { OutcomeStatus::Failed },
             is_stale: false,
+            is_retryable: attempts > 0,
             attempts,
             detail: format!("{reason}{history}"),
         },

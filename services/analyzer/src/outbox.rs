@@ -56,6 +56,11 @@ impl Outbox {
         self.push(Rank::Breach, &key, Proposal::Breach(Box::new(breach)));
     }
 
+    pub(crate) fn breach_continues(&mut self, breach: Breach) {
+        let key = breach.key.clone();
+        self.push(Rank::Breach, &key, Proposal::BreachContinues(Box::new(breach)));
+    }
+
     pub(crate) fn breach_ended(&mut self, key: &ServiceKey, release: Option<ReleaseRef>, trigger: &str) {
         let ended = Proposal::BreachEnded { key: key.clone(), release, trigger: trigger.to_owned() };
         self.push(Rank::Breach, key, ended);

@@ -8,7 +8,7 @@ use model::{
 use crate::{
     analyzer::Analyzer,
     judge::hold::Phase,
-    release::tracked::{Tracked, TriggerState},
+    release::tracked::{Tracked, TriggerState, slot_of},
     service::Service,
 };
 
@@ -63,6 +63,7 @@ impl Analyzer {
             phase: Phase::Firing,
             condition: breach.reason.condition.clone(),
             whole_since: None,
+            slot: slot_of(breach.reason.evidence_at),
         };
         match &breach.release {
             None => service.own.entry(name).or_default().state = state,

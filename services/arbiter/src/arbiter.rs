@@ -83,6 +83,7 @@ impl Arbiter {
             Proposal::Release(release) => self.on_release(at, release),
             Proposal::Limit(limit) => self.exceedances.note(now, limit),
             Proposal::Breach(breach) => self.on_breach(at, breach),
+            Proposal::BreachContinues(breach) => self.on_breach_continues(at, breach),
             Proposal::BreachEnded { key, release, trigger } => {
                 self.on_breach_ended(at, key, release.as_ref(), trigger);
             }
@@ -91,7 +92,7 @@ impl Arbiter {
             Proposal::Alert { id, alert } => self.on_alert(at, id, alert),
             Proposal::Verb { id, verb } => self.on_verb(Moment { now, cause: id }, verb),
             Proposal::Outcome(outcome) => self.on_outcome(at, outcome),
-            Proposal::Delivery(_) => {}
+            Proposal::Delivery(_) | Proposal::Ignored { .. } => {}
             Proposal::PolicyLoad(load) => self.on_policy_load(load),
         }
     }

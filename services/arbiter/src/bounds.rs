@@ -12,8 +12,9 @@ pub(crate) const MAX_PLACES: usize = 10_000;
 /// Commands remembered. Open ones are never evicted: when all are open, nothing new is made and people are told.
 pub(crate) const MAX_COMMANDS: usize = 10_000;
 
-/// Rollbacks that one release may see: the first is Ripcord's, the others are people's second thoughts.
-pub(crate) const MAX_ATTEMPTS: u32 = 16;
+/// How often a rollback of one release may be sent. With the pauses of `again` this is more than an hour of trying
+/// at a target that is down.
+pub(crate) const MAX_SENT: u32 = 16;
 
 /// Reasons of one command; a policy has a dozen triggers, a release that broke 64 of them needs no 65th.
 pub(crate) const MAX_REASONS: usize = 64;

@@ -8,7 +8,7 @@ use model::{
 use crate::{
     Arbiter,
     arbiter::Moment,
-    bounds::{MAX_ATTEMPTS, MAX_REASONS},
+    bounds::{MAX_REASONS, MAX_SENT},
     firing::Subject,
     judgement::{Judgement, Level},
     notices::Draft,
@@ -38,10 +38,7 @@ impl Arbiter {
         let Some(record) = self.releases.get_mut(&release.id) else {
             return self.tell_breach(at, breach, "the release is not known, so nothing is rolled back");
         };
-        let is_known = record.broken.contains_key(&breach.reason.trigger);
-        if is_known || record.broken.len() < MAX_REASONS {
-            record.broken.insert(breach.reason.trigger.clone(), breach.clone());
-        }
+        record.note_broken(breach);
         if !breach.action.is_rollback() {
             return self.tell_breach(at, breach, advice(breach));
         }
@@ -56,8 +53,8 @@ impl Arbiter {
         self.weigh(at, breach, release, Patience::MayWait);
     }
 
-    /// A release has one rollback: an open one takes the breach in, a failed or rejected one is a person's
-    /// matter, and where there is none yet it is decided how far to go.
+    /// A release has one rollback: an open one takes the breach in, one that was rejected or failed for good is a
+    /// person's matter, and where there is none yet it is decided how far to go.
     pub(crate) fn weigh(
         &mut self,
         at: Moment<'_>,
@@ -69,7 +66,14 @@ impl Arbiter {
         match newest {
             Some(CommandState::Ready | CommandState::Accepted) => self.join(at, breach, release),
             Some(CommandState::Succeeded) => {}
-            Some(CommandState::Failed) => {
+            Some(CommandState::Failed) if self.waits_to_try_again(at, release) => {
+                self.tell_breach(
+                    at,
+                    breach,
+                    "the rollback failed; it is tried again while the breach goes on",
+                );
+            }
+            Some(CommandState::Failed) if !self.may_try_again(release) => {
                 self.tell_breach(at, breach, "the rollback failed; roll back by hand or mend it");
             }
             Some(CommandState::Rejected) => {
@@ -79,7 +83,13 @@ impl Arbiter {
                     "the rollback of this release was rejected, so it is not asked for again",
                 );
             }
-            Some(CommandState::Prepared | CommandState::Expired | CommandState::Cancelled) | None => {
+            Some(
+                CommandState::Prepared
+                | CommandState::Expired
+                | CommandState::Cancelled
+                | CommandState::Failed,
+            )
+            | None => {
                 if let Some(judgement) = self.judgement_of(at, breach) {
                     self.carry_out(at, breach, judgement, patience);
                 }
@@ -95,7 +105,7 @@ impl Arbiter {
             return None;
         }
         let judgement = self.judge(at.now, breach, record, &effective);
-        if record.attempts >= MAX_ATTEMPTS {
+        if record.sent >= MAX_SENT {
             return Some(
                 judgement.capped(Level::Advise, "too many rollbacks of this release were tried".to_owned()),
             );
@@ -103,7 +113,13 @@ impl Arbiter {
         Some(judgement)
     }
 
-    fn carry_out(&mut self, at: Moment<'_>, breach: &Breach, judgement: Judgement, patience: Patience<'_>) {
+    pub(crate) fn carry_out(
+        &mut self,
+        at: Moment<'_>,
+        breach: &Breach,
+        judgement: Judgement,
+        patience: Patience<'_>,
+    ) {
         let judgement = match patience {
             Patience::Storm(why) => judgement.capped(Level::Prepare, why.to_owned()),
             Patience::MayWait | Patience::Waited => judgement,

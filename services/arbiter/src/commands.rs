@@ -11,6 +11,8 @@ use crate::bounds::MAX_COMMANDS;
 pub(crate) struct Tracked {
     pub(crate) command: Command,
     pub(crate) reports: BTreeMap<String, OutcomeStatus>,
+    /// No target has refused for good: where it failed, a later attempt may get through.
+    pub(crate) is_retryable: bool,
     pub(crate) cause: EventId,
 }
 
@@ -156,7 +158,7 @@ mod tests {
             approvals_needed: 1,
             approved_by: Vec::new(),
         };
-        Tracked { command, reports: BTreeMap::new(), cause: EventId::default() }
+        Tracked { command, reports: BTreeMap::new(), is_retryable: true, cause: EventId::default() }
     }
 
     /// A command of `service` that is over if its number is even.

@@ -21,6 +21,14 @@ pub(crate) struct Destination {
     pub(crate) digest: Option<String>,
 }
 
+/// What a person says of where to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Named<'a> {
+    pub(crate) version: Option<&'a str>,
+    /// Also where the version was never seen out.
+    pub(crate) force: bool,
+}
+
 /// Who says where to: a person may name a version of which Ripcord does not know whether it is older than the
 /// floor, Ripcord itself may not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,8 +63,26 @@ pub(crate) fn allow_named(
     bad: &BadVersions,
     record: &Record,
     version: &str,
+    force: bool,
 ) -> Result<Destination, String> {
-    allow(releases, bad, record, version, NamedBy::Person)
+    let destination = allow(releases, bad, record, version, NamedBy::Person)?;
+    if !force && !was_out(releases, record, version) {
+        return Err(format!(
+            "{version} was never seen out as {} in {}: check its spelling, or force it (--force)",
+            record.release.key.service, record.release.key.environment
+        ));
+    }
+    Ok(destination)
+}
+
+/// Whether a version went out here, or ran before the release: a name that was only ever written in an order may be
+/// a typing error.
+fn was_out(releases: &Releases, record: &Record, version: &str) -> bool {
+    let was_out = |it: &Record| {
+        let went_out = !matches!(it.release.state, ReleaseState::Pending | ReleaseState::Cancelled);
+        it.release.version == version && went_out || it.release.previous_version.as_deref() == Some(version)
+    };
+    releases.history(&Place::of(&record.release)).any(was_out)
 }
 
 fn allow(

@@ -11,6 +11,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod again;
 mod arbiter;
 mod bad;
 mod bounds;

@@ -185,6 +185,13 @@ impl Arbiter {
             labels.set("cluster", release.cluster.as_deref().unwrap_or_default());
             labels.set("version", release.version.as_str());
         }
+        // Another label is another alert: an edit of the first request would reach nobody who missed that one.
+        if draft.subject.kind == NoticeKind::RollbackPrepared
+            && let Scope::Release(id) = &draft.subject.scope
+            && let Some(expired) = self.releases.get(id).map(|record| record.expired).filter(|it| *it > 0)
+        {
+            labels.set("escalation", expired.to_string());
+        }
         labels.set("team", owner.and_then(|owner| owner.team.as_deref()).unwrap_or_default());
         labels
     }

@@ -24,6 +24,7 @@ impl Arbiter {
         }
         let Some(tracked) = self.commands.get_mut(&outcome.command) else { return };
         tracked.report(&outcome.target, outcome.status);
+        tracked.is_retryable &= outcome.status != OutcomeStatus::Failed || outcome.is_retryable;
         let before = tracked.command.state;
         let Some(after) = tracked.verdict().filter(|after| *after != before) else { return };
         // The deployment tool may report the rollback while the answer to the request is still on its way.
@@ -39,7 +40,7 @@ impl Arbiter {
         }
     }
 
-    /// Not sent: it waits for a person, who sees why.
+    /// Not sent: it waits for a person, who sees why, or for fresh evidence.
     fn on_refused(&mut self, at: Moment<'_>, outcome: &Outcome) {
         let Some(command) = self.command(&outcome.command) else { return };
         if command.state != CommandState::Ready {
@@ -47,6 +48,8 @@ impl Arbiter {
         }
         let what = if outcome.is_stale { "not sent, its evidence had become too old" } else { "not sent" };
         let why = format!("{what}: {}", outcome.detail);
+        let release = command.release.clone();
+        self.pause_before_next(at.now, &release);
         self.make_prepared(at, &outcome.command, why);
     }
 
@@ -66,6 +69,11 @@ impl Arbiter {
             return;
         };
         self.finish(&outcome.command, CommandState::Succeeded, &outcome.detail);
+        // An earlier attempt has worked after all: a later one that is under way has nothing to do.
+        let later = self.newest_command(&release).filter(|newest| !newest.state.is_final());
+        if let Some(later) = later.map(|newest| newest.id.clone()) {
+            self.finish(&later, CommandState::Succeeded, "an earlier attempt has rolled it back");
+        }
         self.on_rolled_back(at, &release.id);
     }
 
@@ -73,6 +81,7 @@ impl Arbiter {
         let Some(release) = self.command(id).map(|command| command.release.clone()) else { return };
         self.timers.clear(&Timer::Command(id.clone()));
         self.finish(id, CommandState::Failed, detail);
+        self.pause_before_next(at.now, &release);
         let summary = format!("{}: the rollback failed", text::name(&release));
         for over in [NoticeKind::RollbackPrepared, NoticeKind::RollbackStarted] {
             self.resolve(at, &Subject::of_release(&release.id, over), Some(summary.clone()));

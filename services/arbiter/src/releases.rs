@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use model::{Breach, CommandId, Release, ReleaseId, ReleaseState, Timestamp};
 
-use crate::bounds::{MAX_PLACES, MAX_RELEASES_PER_PLACE};
+use crate::bounds::{MAX_PLACES, MAX_REASONS, MAX_RELEASES_PER_PLACE};
 
 /// Where releases replace each other: a service in an environment and cluster.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,8 +31,14 @@ pub(crate) struct Record {
     pub(crate) release: Release,
     /// Grows with every release that opens anywhere.
     pub(crate) opened: u64,
-    /// Rollbacks begun for it so far.
+    /// Rollbacks begun for it so far; also the number of the newest.
     pub(crate) attempts: u32,
+    /// How often one was sent.
+    pub(crate) sent: u32,
+    /// Before this, a rollback that failed or was not sent is not tried again.
+    pub(crate) retry_at: Option<Timestamp>,
+    /// How many prepared rollbacks in a row expired.
+    pub(crate) expired: u32,
     pub(crate) newest_command: Option<CommandId>,
     /// What is broken right now, by trigger.
     pub(crate) broken: BTreeMap<String, Breach>,
@@ -52,6 +58,24 @@ impl Record {
 
     pub(crate) fn is_under_watch(&self) -> bool {
         self.release.state.is_under_watch() && !self.is_rolled_back
+    }
+
+    /// Whether it is too early to try a rollback again.
+    pub(crate) fn waits(&self, now: Timestamp) -> bool {
+        self.retry_at.is_some_and(|at| now < at)
+    }
+
+    /// Remembers what is broken, as it now stands.
+    pub(crate) fn note_broken(&mut self, breach: &Breach) {
+        let trigger = &breach.reason.trigger;
+        if self.broken.contains_key(trigger) || self.broken.len() < MAX_REASONS {
+            self.broken.insert(trigger.clone(), breach.clone());
+        }
+    }
+
+    /// What is broken and asks for a rollback.
+    pub(crate) fn broken_for_rollback(&self) -> impl Iterator<Item = &Breach> {
+        self.broken.values().filter(|breach| breach.action.is_rollback())
     }
 }
 
@@ -111,6 +135,9 @@ impl Releases {
             release: release.clone(),
             opened: self.opened,
             attempts: 0,
+            sent: 0,
+            retry_at: None,
+            expired: 0,
             newest_command: None,
             broken: BTreeMap::new(),
             is_rolled_back: false,

@@ -1,5 +1,6 @@
 //! Scenarios: what is proposed goes in as text, what is decided comes out as text.
 
+mod again;
 mod attribution;
 mod commands;
 mod content;

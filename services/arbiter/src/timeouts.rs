@@ -35,16 +35,12 @@ impl Arbiter {
         let at = Moment { now, cause: &cause };
         match state {
             CommandState::Prepared => {
-                let why = "nobody approved it in time";
-                self.close(at, id, CommandState::Expired, why);
-                self.tell_what_is_still_broken(
-                    at,
-                    &release,
-                    "the prepared rollback expired, for nobody approved it",
-                );
+                self.close(at, id, CommandState::Expired, "nobody approved it in time");
+                self.ask_again(at, &release);
             }
             CommandState::Ready => {
                 let why = "not sent in time: no actuator reported on it before its deadline".to_owned();
+                self.pause_before_next(now, &release);
                 self.make_prepared(at, id, why);
             }
             _ => {}

@@ -77,7 +77,12 @@ impl Arbiter {
             approvals_needed: effective.safety.approvals.max(1),
             approved_by: Vec::new(),
         };
-        self.commands.insert(Tracked { command, reports: BTreeMap::new(), cause: at.cause.clone() });
+        self.commands.insert(Tracked {
+            command,
+            reports: BTreeMap::new(),
+            is_retryable: true,
+            cause: at.cause.clone(),
+        });
         id
     }
 
@@ -88,6 +93,7 @@ impl Arbiter {
         let fencing = self.next_fencing();
         let Some(tracked) = self.commands.get_mut(id) else { return };
         tracked.reports.clear();
+        tracked.is_retryable = true;
         let command = &mut tracked.command;
         command.mode = mode;
         command.state = CommandState::Ready;
@@ -99,6 +105,10 @@ impl Arbiter {
         let unsent_at = command.deadline + slowest + REPORT_GRACE;
         self.timers.set(Timer::Command(id.clone()), unsent_at);
         self.emit_command(id);
+        if let Some(record) = self.releases.get_mut(&release.id) {
+            record.sent += 1;
+            record.expired = 0;
+        }
         self.mark_release_bad(at, &release.id, "it is being rolled back");
         if mode == CommandMode::Immediate
             && let Some(release) = self.releases.get(&release.id).map(|record| record.release.clone())

@@ -6,7 +6,7 @@ mod rollback;
 
 use model::{CommandState, Decision, Release, ReleaseId, ServiceKey, Verb, VerbKind};
 
-use crate::{Arbiter, arbiter::Moment, text};
+use crate::{Arbiter, arbiter::Moment, destination::Named, text};
 
 /// What came of a verb: what was done, or why it was refused; one sentence for whoever asked.
 type Answer = Result<String, String>;
@@ -15,14 +15,15 @@ impl Arbiter {
     pub(crate) fn on_verb(&mut self, at: Moment<'_>, verb: &Verb) {
         let who = &verb.actor.name;
         let answer = match &verb.kind {
-            VerbKind::Rollback { release, to_version } => {
-                self.roll_back(at, verb, release, to_version.as_deref())
+            VerbKind::Rollback { release, to_version, force } => {
+                let named = Named { version: to_version.as_deref(), force: *force };
+                self.roll_back(at, verb, release, named)
             }
             VerbKind::Promote { release } => self.wish(at, release, &format!("{who} asks to promote it")),
             VerbKind::Hold { release } => self.wish(at, release, &format!("{who} asks not to promote it")),
             VerbKind::Cancel { release } => self.cancel(at, release, who),
-            VerbKind::Approve { command, to_version } => {
-                self.approve(at, command, to_version.as_deref(), who)
+            VerbKind::Approve { command, to_version, force } => {
+                self.approve(at, command, Named { version: to_version.as_deref(), force: *force }, who)
             }
             VerbKind::Reject { command } => self.reject(at, command, verb),
             VerbKind::Halt(halt) => self.halt(at, halt),
@@ -92,14 +93,22 @@ fn unknown(id: &ReleaseId) -> String {
     format!("the release {id} is not known")
 }
 
+fn forced(force: bool) -> &'static str {
+    if force { " (forced)" } else { "" }
+}
+
 fn what(kind: &VerbKind) -> String {
     let to = |version: &Option<String>| version.as_ref().map(|it| format!(" to {it}")).unwrap_or_default();
     match kind {
-        VerbKind::Rollback { release, to_version } => format!("rollback {release}{}", to(to_version)),
+        VerbKind::Rollback { release, to_version, force } => {
+            format!("rollback {release}{}{}", to(to_version), forced(*force))
+        }
         VerbKind::Promote { release } => format!("promote {release}"),
         VerbKind::Hold { release } => format!("hold {release}"),
         VerbKind::Cancel { release } => format!("cancel {release}"),
-        VerbKind::Approve { command, to_version } => format!("approve {command}{}", to(to_version)),
+        VerbKind::Approve { command, to_version, force } => {
+            format!("approve {command}{}{}", to(to_version), forced(*force))
+        }
         VerbKind::Reject { command } => format!("reject {command}"),
         VerbKind::Halt(halt) => format!("halt {} ({})", halt::scope_text(&halt.scope), halt.id),
         VerbKind::Unhalt { id } => format!("unhalt {id}"),

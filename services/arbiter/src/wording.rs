@@ -71,11 +71,9 @@ impl Arbiter {
 
     pub(crate) fn tell_failed(&mut self, at: Moment<'_>, id: &CommandId) {
         let Some(command) = self.command(id).cloned() else { return };
-        let consequence = format!(
-            "the rollback to {} failed, somebody must act: {}",
-            target_of(&command),
-            command.state_reason
-        );
+        let next = self.next_try_text(&command);
+        let consequence =
+            format!("the rollback to {} failed, {next}: {}", target_of(&command), command.state_reason);
         self.tell_command(at, &command, NoticeKind::RollbackFailed, &consequence);
     }
 

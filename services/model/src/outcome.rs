@@ -34,6 +34,9 @@ pub struct Outcome {
     pub status: OutcomeStatus,
     /// Why `Refused`: `true` when the evidence was too old, so that the arbiter prepares it instead.
     pub is_stale: bool,
+    /// `Failed` because nobody answered or the answer may be another one later: a new command on fresh evidence
+    /// may get through. A refusal for good is not.
+    pub is_retryable: bool,
     /// Display name of the target that reported.
     pub target: String,
     pub attempts: u32,

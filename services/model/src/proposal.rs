@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Alert, Delivery, EventId, Outcome, PolicyLoad, Reason, Release, ReleaseRef, ServiceKey, Verb};
+use crate::{
+    Alert, Delivery, EventId, Outcome, PolicyLoad, Reason, Release, ReleaseId, ReleaseRef, ServiceKey, Verb,
+};
 
 /// What a trigger asks for when its condition is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -102,6 +104,9 @@ pub enum Proposal {
     Limit(LimitState),
     /// A condition is broken; once when it begins to be and never again while it stays so.
     Breach(Box<Breach>),
+    /// A condition of a release is still broken, with the evidence of now: repeated at a bounded rate, so that what
+    /// did not happen at the first time (a target was down, an approval expired) is decided again.
+    BreachContinues(Box<Breach>),
     /// A condition that was broken holds again.
     BreachEnded {
         key: ServiceKey,
@@ -126,4 +131,11 @@ pub enum Proposal {
     Outcome(Box<Outcome>),
     Delivery(Box<Delivery>),
     PolicyLoad(Box<PolicyLoad>),
+    /// A deployment event changed nothing: a repeat, or it is about no release known.
+    Ignored {
+        /// The release that the event names, where one exists.
+        release: Option<ReleaseId>,
+        /// One sentence for the sender.
+        why: String,
+    },
 }

@@ -55,6 +55,8 @@ pub enum VerbKind {
     Rollback {
         release: ReleaseId,
         to_version: Option<String>,
+        /// Also to a version that was never seen out; never to a bad one.
+        force: bool,
     },
     Promote {
         release: ReleaseId,
@@ -70,6 +72,8 @@ pub enum VerbKind {
     Approve {
         command: CommandId,
         to_version: Option<String>,
+        /// As a rollback's.
+        force: bool,
     },
     Reject {
         command: CommandId,

@@ -136,13 +136,15 @@ fn is_current(command: &Command, known: &Projection) -> bool {
     })
 }
 
-pub(crate) fn outcome(command: &Command, status: OutcomeStatus, detail: &str, is_stale: bool) -> Outcome {
+/// `is_passing`: what kept the command from going out, or from being done, may be gone later.
+pub(crate) fn outcome(command: &Command, status: OutcomeStatus, detail: &str, is_passing: bool) -> Outcome {
     let target = command.targets.first().map(model::Target::display_name).unwrap_or_default();
     Outcome {
         command: command.id.clone(),
         release: command.release.clone(),
         status,
-        is_stale,
+        is_stale: is_passing && status == OutcomeStatus::Refused,
+        is_retryable: is_passing && status == OutcomeStatus::Failed,
         target,
         attempts: 1,
         detail: detail.to_owned(),

@@ -49,6 +49,9 @@ fn outline_of(decision: &Decision) -> Option<String> {
         Decision::Proposal(Proposal::Breach(breach)) => {
             format!("breach {} {:?} {}", breach.key, breach.release, breach.reason.trigger)
         }
+        Decision::Proposal(Proposal::BreachContinues(breach)) => {
+            format!("breach continues {} {:?} {}", breach.key, breach.release, breach.reason.trigger)
+        }
         Decision::Proposal(Proposal::BreachEnded { key, release, trigger }) => {
             format!("breach ended {key} {release:?} {trigger}")
         }

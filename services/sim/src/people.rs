@@ -23,12 +23,13 @@ pub(crate) fn verb(
         Deed::Approve => {
             let command = prepared()?;
             let to_version = command.to_version.is_none().then(|| "1.0".to_owned());
-            VerbKind::Approve { command: command.id.clone(), to_version }
+            VerbKind::Approve { command: command.id.clone(), to_version, force: true }
         }
         Deed::Reject => VerbKind::Reject { command: prepared()?.id.clone() },
         Deed::RollBack { service } => VerbKind::Rollback {
             release: projection.newest.get(&world.services[service].key)?.clone(),
             to_version: None,
+            force: false,
         },
         Deed::Halt { service, seconds } => {
             let scope = service.map_or(HaltScope::All, |service| HaltScope::Service {

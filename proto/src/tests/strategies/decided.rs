@@ -88,6 +88,9 @@ pub(super) fn proposal() -> BoxedStrategy<Proposal> {
         release().prop_map(|release| Proposal::Release(Box::new(release))),
         limit.prop_map(Proposal::Limit),
         breach().prop_map(|breach| Proposal::Breach(Box::new(breach))),
+        breach().prop_map(|breach| Proposal::BreachContinues(Box::new(breach))),
+        (maybe_text(), text())
+            .prop_map(|(release, why)| Proposal::Ignored { release: release.map(ReleaseId::from_text), why }),
         (key(), option::of(release_ref()), text())
             .prop_map(|(key, release, trigger)| Proposal::BreachEnded { key, release, trigger }),
         finding().prop_map(Proposal::Finding),

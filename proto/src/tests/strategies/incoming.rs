@@ -54,16 +54,20 @@ pub(super) fn alert() -> BoxedStrategy<Alert> {
 pub(super) fn outcome() -> BoxedStrategy<Outcome> {
     use OutcomeStatus::*;
     let status = one_of([Accepted, Succeeded, Failed, Refused]);
-    (text(), release_ref(), status, any::<bool>(), text(), any::<u32>(), text(), option::of(actor()))
-        .prop_map(|(command, release, status, is_stale, target, attempts, detail, actor)| Outcome {
-            command: CommandId::from_text(command),
-            release,
-            status,
-            is_stale,
-            target,
-            attempts,
-            detail,
-            actor,
+    let flags = (any::<bool>(), any::<bool>());
+    (text(), release_ref(), status, flags, text(), any::<u32>(), text(), option::of(actor()))
+        .prop_map(|(command, release, status, (is_stale, is_retryable), target, attempts, detail, actor)| {
+            Outcome {
+                command: CommandId::from_text(command),
+                release,
+                status,
+                is_stale,
+                is_retryable,
+                target,
+                attempts,
+                detail,
+                actor,
+            }
         })
         .boxed()
 }
@@ -116,22 +120,24 @@ pub(super) fn halt() -> BoxedStrategy<Halt> {
 pub(super) fn verb() -> BoxedStrategy<Verb> {
     let release = || text().prop_map(ReleaseId::from_text);
     let command = || text().prop_map(CommandId::from_text);
-    let kind = prop_oneof![
-        (release(), maybe_text())
-            .prop_map(|(release, to_version)| VerbKind::Rollback { release, to_version }),
-        release().prop_map(|release| VerbKind::Promote { release }),
-        release().prop_map(|release| VerbKind::Hold { release }),
-        release().prop_map(|release| VerbKind::Cancel { release }),
-        (command(), maybe_text()).prop_map(|(command, to_version)| VerbKind::Approve { command, to_version }),
-        command().prop_map(|command| VerbKind::Reject { command }),
-        halt().prop_map(VerbKind::Halt),
-        text().prop_map(|id| VerbKind::Unhalt { id: HaltId::from_text(id) }),
-        (text(), text(), text()).prop_map(|(service, environment, version)| VerbKind::ClearBad {
-            service,
-            environment,
-            version
-        }),
-    ];
+    let kind =
+        prop_oneof![
+            (release(), maybe_text(), any::<bool>())
+                .prop_map(|(release, to_version, force)| VerbKind::Rollback { release, to_version, force }),
+            release().prop_map(|release| VerbKind::Promote { release }),
+            release().prop_map(|release| VerbKind::Hold { release }),
+            release().prop_map(|release| VerbKind::Cancel { release }),
+            (command(), maybe_text(), any::<bool>())
+                .prop_map(|(command, to_version, force)| VerbKind::Approve { command, to_version, force }),
+            command().prop_map(|command| VerbKind::Reject { command }),
+            halt().prop_map(VerbKind::Halt),
+            text().prop_map(|id| VerbKind::Unhalt { id: HaltId::from_text(id) }),
+            (text(), text(), text()).prop_map(|(service, environment, version)| VerbKind::ClearBad {
+                service,
+                environment,
+                version
+            }),
+        ];
     (kind, actor(), text()).prop_map(|(kind, actor, comment)| Verb { kind, actor, comment }).boxed()
 }
 

@@ -337,6 +337,7 @@ fn each_event_stands_where_its_service_does_or_at_home_or_everywhere() {
         release: release("cart"),
         status: OutcomeStatus::Accepted,
         is_stale: false,
+        is_retryable: false,
         target: String::new(),
         attempts: 1,
         detail: String::new(),

@@ -1,6 +1,9 @@
 //! Scripted attempts in paused time.
 
-use std::sync::{Mutex, atomic::Ordering};
+use std::sync::{
+    Mutex,
+    atomic::{AtomicU32, Ordering},
+};
 
 use proptest::prelude::*;
 
@@ -20,7 +23,7 @@ async fn run(
     gate: &GateAfter,
     command: &Command,
 ) -> (Report, Vec<i64>) {
-    paused_clock();
+    fixture::restart_clock();
     let moments = Mutex::new(Vec::new());
     let (fence, breakers) = (Fence::default(), Breakers::default());
     let attempts = Attempts {
@@ -53,7 +56,7 @@ async fn run(
 }
 
 #[tokio::test(start_paused = true)]
-async fn attempts_end_with_success_with_a_final_answer_or_when_they_are_spent() {
+async fn attempts_end_with_success_or_with_a_final_answer() {
     let ok = || Ok("202 Accepted".to_owned());
     for (script, status, attempts, detail, why) in [
         (vec![ok()], OutcomeStatus::Accepted, 1, "202 Accepted", "the first one gets through"),
@@ -71,7 +74,6 @@ async fn attempts_end_with_success_with_a_final_answer_or_when_they_are_spent() 
             "404",
             "a final answer is not asked for twice",
         ),
-        (vec![busy(None)], OutcomeStatus::Failed, 5, "gave up after 5 attempts: 503", "five are enough"),
     ] {
         let (report, _) = run(script, &GateAfter::open(), &fixture::command()).await;
         assert_eq!(
@@ -79,6 +81,55 @@ async fn attempts_end_with_success_with_a_final_answer_or_when_they_are_spent() 
             (status, attempts, detail),
             "{why}"
         );
+        assert!(!report.is_retryable, "{why}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_is_down_is_tried_until_the_deadline_and_one_that_comes_back_before_it_gets_the_command()
+ {
+    let (report, moments) = run(vec![busy(None)], &GateAfter::open(), &fixture::command()).await;
+    assert_eq!((report.status, report.is_retryable), (OutcomeStatus::Failed, true), "{report:?}");
+    assert!(report.attempts >= 12, "{moments:?}");
+    assert!(report.detail.starts_with("no time is left for another attempt"), "{report:?}");
+    let last = *moments.last().unwrap();
+    assert!((55_000..60_000).contains(&last), "the last one is made right before the deadline: {moments:?}");
+    for down_for in 1..moments.len() {
+        let script = (0..down_for).map(|_| busy(None)).chain([Ok("202".to_owned())]).collect();
+        let (report, _) = run(script, &GateAfter::open(), &fixture::command()).await;
+        assert_eq!((report.status, report.attempts as usize), (OutcomeStatus::Accepted, down_for + 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn evidence_that_becomes_too_old_between_attempts_is_a_failure_that_may_be_tried_again() {
+    let gate = StaleAfter(2, AtomicU32::new(0));
+    let command = fixture::command();
+    let attempts = Attempts {
+        command: &command,
+        gate: &gate,
+        fence: &Fence::default(),
+        breakers: &Breakers::default(),
+        target: "a",
+        policy: Policy::default(),
+        clock: paused_clock,
+        timeout: Duration::from_secs(10),
+        on_attempt: &|_| {},
+    };
+    let report = attempts.run(OutcomeStatus::Accepted, |_, _| async { busy(None) }).await;
+    assert_eq!((report.status, report.is_retryable), (OutcomeStatus::Failed, true));
+    assert_eq!(report.detail, "the evidence is too old (after 2 attempts, the last one: 503)");
+}
+
+/// Calls the evidence too old after some checks.
+struct StaleAfter(u32, AtomicU32);
+
+impl Gate for StaleAfter {
+    fn check(&self, _: &Command) -> Result<(), Refusal> {
+        if self.1.fetch_add(1, Ordering::Relaxed) < self.0 {
+            return Ok(());
+        }
+        Err(Refusal { reason: "the evidence is too old".into(), is_stale: true })
     }
 }
 
@@ -86,7 +137,7 @@ async fn attempts_end_with_success_with_a_final_answer_or_when_they_are_spent() 
 async fn pauses_double_and_retry_after_is_honoured_up_to_its_cap() {
     let (_, moments) = run(vec![busy(None)], &GateAfter::open(), &fixture::command()).await;
     let pauses: Vec<i64> = moments.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    for (pause, nominal) in pauses.iter().zip([500, 1000, 2000, 4000]) {
+    for (pause, nominal) in pauses.iter().zip([500, 1000, 2000, 4000, 5000]) {
         assert!((nominal * 3 / 4..=nominal * 5 / 4).contains(pause), "{pauses:?}");
     }
     let script = vec![busy(Some(7)), busy(Some(3600)), Ok(String::new())];
@@ -151,7 +202,7 @@ async fn an_attempt_that_hangs_is_cut_off_and_counts_as_retryable() {
         fence: &Fence::default(),
         breakers: &Breakers::default(),
         target: "a",
-        policy: Policy { attempts: 2, ..Policy::default() },
+        policy: Policy { attempts: Some(2), ..Policy::default() },
         clock: paused_clock,
         timeout: Duration::from_secs(3),
         on_attempt: &|_| {},
@@ -161,33 +212,39 @@ async fn an_attempt_that_hangs_is_cut_off_and_counts_as_retryable() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_open_circuit_makes_the_next_command_wait_and_fails_it_only_at_its_deadline() {
+async fn an_open_circuit_makes_the_next_command_wait_and_never_costs_it_its_last_attempt() {
     paused_clock();
     let (gate, fence, breakers) = (GateAfter::open(), Fence::default(), Breakers::default());
     let mut command = fixture::command();
     command.deadline = DECIDED_AT + Duration::from_secs(600);
+    let spent = |_, _| async { busy(None) };
     let attempts = |command| Attempts {
         command,
         gate: &gate,
         fence: &fence,
         breakers: &breakers,
         target: "a",
-        policy: Policy::default(),
+        policy: Policy { attempts: Some(5), ..Policy::default() },
         clock: paused_clock,
         timeout: Duration::from_secs(10),
         on_attempt: &|_| {},
     };
-    attempts(&command).run(OutcomeStatus::Accepted, |_, _| async { busy(None) }).await;
+    attempts(&command).run(OutcomeStatus::Accepted, spent).await;
     let opened = paused_clock();
     let report = attempts(&command).run(OutcomeStatus::Accepted, |_, _| async { Ok("200".into()) }).await;
     assert_eq!(report.status, OutcomeStatus::Accepted);
-    assert_eq!(paused_clock().since(opened), Duration::from_secs(30), "it waited for the circuit");
+    assert_eq!(paused_clock().since(opened), crate::breaker::OPEN_FOR, "it waited for the circuit");
 
-    attempts(&command).run(OutcomeStatus::Accepted, |_, _| async { busy(None) }).await;
-    let hurried = Command { deadline: paused_clock() + Duration::from_secs(5), ..command.clone() };
+    attempts(&command).run(OutcomeStatus::Accepted, spent).await;
+    let opened = paused_clock();
+    let hurried = Command { deadline: opened + Duration::from_secs(4), ..command.clone() };
     let report = attempts(&hurried).run(OutcomeStatus::Accepted, |_, _| async { Ok("200".into()) }).await;
-    assert_eq!(report.status, OutcomeStatus::Refused);
-    assert!(report.detail.contains("circuit is open"), "{report:?}");
+    assert_eq!(report.status, OutcomeStatus::Accepted);
+    assert_eq!(
+        paused_clock().since(opened),
+        Duration::from_secs(2),
+        "before the circuit, and before the deadline"
+    );
 }
 
 proptest! {

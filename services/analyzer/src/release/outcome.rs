@@ -81,7 +81,9 @@ impl Service {
     fn rollback_failed(&mut self, at: usize, outcome: &Outcome, context: Context<'_>, outbox: &mut Outbox) {
         let tracked = &mut self.releases[at];
         tracked.note_target(outcome);
-        if !tracked.can_fail() {
+        // The target was down: the release goes on being watched, for what it shows decides whether the arbiter
+        // tries again.
+        if outcome.is_retryable || !tracked.can_fail() {
             return;
         }
         let reason = format!("{} could not roll it back: {}", who(outcome), outcome.detail);

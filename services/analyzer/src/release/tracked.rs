@@ -1,6 +1,9 @@
 //! One release and everything that watching it has to remember.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use model::{ChangeKind, DeploymentEvent, Finding, FindingKind, Owner, Release, ReleaseState, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -19,6 +22,18 @@ pub(crate) struct TriggerState {
     /// Only data from then on counts: what came before was torn, and a window that mixes torn data with whole
     /// data looks like a ratio and is none.
     pub(crate) whole_since: Option<Timestamp>,
+    /// In which slot of [`CONTINUES_EVERY`] the last look fell: a breach that goes on is told anew once a slot. The
+    /// slots are event time's own, so that a restart finds the same ones.
+    pub(crate) slot: i64,
+}
+
+/// How often a breach that goes on is told with the evidence of now: half of the age at which evidence grows too
+/// old to act on.
+const CONTINUES_EVERY: Duration = Duration::from_secs(30);
+
+/// The slot of a look at `at`.
+pub(crate) fn slot_of(at: Timestamp) -> i64 {
+    at.as_millis().div_euclid(CONTINUES_EVERY.as_millis() as i64)
 }
 
 /// A release under the analyzer's eyes.

@@ -223,6 +223,7 @@ impl Shop {
             },
             status,
             is_stale: false,
+            is_retryable: options.contains(&"retryable"),
             target: target.into(),
             attempts: 1,
             detail: "503".into(),

@@ -175,7 +175,7 @@ impl World {
             What::Word(words) => shop.act(&words.split_whitespace().collect::<Vec<_>>()),
             What::RollBack(version) => {
                 let release: ReleaseId = release_id("checkout", &version.to_string(), "");
-                let kind = VerbKind::Rollback { release, to_version: Some("1".into()) };
+                let kind = VerbKind::Rollback { release, to_version: Some("1".into()), force: false };
                 let verb = Verb { kind, actor: Actor::default(), comment: String::new() };
                 shop.send(EventBody::Verb(Box::new(verb)));
             }

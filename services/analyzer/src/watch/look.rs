@@ -14,7 +14,7 @@ use crate::{
         subject::{Baselines, Beside, Subject},
     },
     outbox::Outbox,
-    release::tracked::{Tracked, TriggerState},
+    release::tracked::{Tracked, TriggerState, slot_of},
     service::{Context, Scope, Service},
     store::{VersionSeen, Versions},
 };
@@ -69,7 +69,8 @@ impl Service {
             let judged =
                 judge(&trigger.condition, trigger.window, &Guarding::of(trigger), &subject, context.sources);
             let step = state.look(trigger, at, &judged, context);
-            let breach = (step == Step::Fires).then(|| {
+            let continues = state.continues(trigger, at, step, &judged) && !context.is_replay;
+            let breach = (step == Step::Fires || continues).then(|| {
                 let accused = Accused {
                     version: &tracked.release.version,
                     started_at: tracked.release.started_at,
@@ -82,7 +83,10 @@ impl Service {
             });
             torn = torn.or_else(|| judged.torn().map(|evidence| torn_text(trigger, evidence)));
             self.releases[index].saw_enough |= judged.saw_enough();
-            self.releases[index].take_step(trigger, step, breach, outbox);
+            match breach {
+                Some(breach) if continues => outbox.breach_continues(breach),
+                breach => self.releases[index].take_step(trigger, step, breach, outbox),
+            }
         }
         self.releases[index].drop_unknown(&mut triggers, policy, outbox);
         self.releases[index].triggers = triggers;
@@ -93,6 +97,14 @@ impl Service {
 }
 
 impl TriggerState {
+    /// Whether a rollback's breach has to be told again: it fires, is proven once more at `at`, and a slot has begun.
+    fn continues(&mut self, trigger: &Trigger, at: Timestamp, step: Step, judged: &Judged<'_>) -> bool {
+        let slot = slot_of(at);
+        let is_next = slot > std::mem::replace(&mut self.slot, slot);
+        let is_still_so = step == Step::Unchanged && self.phase.is_firing() && judged.guarded.is_true();
+        is_next && is_still_so && trigger.action.is_rollback()
+    }
+
     /// One look; the clock of a condition that asks for alerts is ingest's, of any other that of the data.
     pub(crate) fn look(
         &mut self,

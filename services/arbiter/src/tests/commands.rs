@@ -320,14 +320,17 @@ fn an_outcome_that_comes_after_all_counts() {
 }
 
 #[test]
-fn a_prepared_command_expires_and_what_is_still_broken_is_told() {
+fn a_prepared_command_that_expires_while_its_breach_goes_on_is_asked_for_again_as_something_new() {
     check(
         "
             0s release checkout 2.4.1 watching previous=2.4.0
             5s breach checkout 2.4.1 before=0.02
             1804s tick
             1805s tick
-            1806s ended checkout 2.4.1 error_rate
+            2000s continues checkout 2.4.1 before=0.02
+            3605s tick
+            3606s ended checkout 2.4.1 error_rate
+            5405s tick
         ",
         expect![[r#"
             0s notice firing release_progress info: checkout 2.4.1 in production is out and watched
@@ -335,8 +338,14 @@ fn a_prepared_command_expires_and_what_is_still_broken_is_told() {
             5s notice firing rollback_prepared critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rollback to 2.4.0 waits for approval: not_attributable: before the deployment it was 2 % already (error_rate > 1%)
             1805s command checkout 2.4.1 #1 expired approved to 2.4.0 for error_rate until 1805s: nobody approved it in time
             1805s notice resolved rollback_prepared critical: checkout 2.4.1 in production: the rollback to 2.4.0 expired: nobody approved it in time
-            1805s notice firing breach critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); the prepared rollback expired, for nobody approved it
-            1806s notice resolved breach critical: checkout 2.4.1 in production: error_rate is within its limit again
+            1805s command checkout 2.4.1 #2 prepared approved to 2.4.0 for error_rate until 3605s: escalated: approval was asked for once and nobody answered within 30m, and the limit is still exceeded
+            1805s notice firing rollback_prepared critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rollback to 2.4.0 waits for approval: escalated: approval was asked for once and nobody answered within 30m, and the limit is still exceeded
+            3605s command checkout 2.4.1 #2 expired approved to 2.4.0 for error_rate until 3605s: nobody approved it in time
+            3605s notice resolved rollback_prepared critical: checkout 2.4.1 in production: the rollback to 2.4.0 expired: nobody approved it in time
+            3605s command checkout 2.4.1 #3 prepared approved to 2.4.0 for error_rate until 5405s: escalated: approval was asked for 2 times and nobody answered within 30m, and the limit is still exceeded
+            3605s notice firing rollback_prepared critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rollback to 2.4.0 waits for approval: escalated: approval was asked for 2 times and nobody answered within 30m, and the limit is still exceeded
+            5405s command checkout 2.4.1 #3 expired approved to 2.4.0 for error_rate until 5405s: nobody approved it in time
+            5405s notice resolved rollback_prepared critical: checkout 2.4.1 in production: the rollback to 2.4.0 expired: nobody approved it in time
         "#]],
     );
 }
@@ -353,7 +362,8 @@ fn a_breach_after_the_expiry_is_a_new_attempt() {
         expect![[r#"
             5s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1805s: not_attributable: before the deployment it was 2 % already (error_rate > 1%)
             1805s command checkout 2.4.1 #1 expired approved to 2.4.0 for error_rate until 1805s: nobody approved it in time
-            1900s command checkout 2.4.1 #2 ready immediate (3) to 2.4.0 for response_time until 1960s
+            1805s command checkout 2.4.1 #2 prepared approved to 2.4.0 for error_rate until 3605s: escalated: approval was asked for once and nobody answered within 30m, and the limit is still exceeded
+            1900s command checkout 2.4.1 #2 ready immediate (3) to 2.4.0 for error_rate+response_time until 1960s
             1900s version checkout 2.4.1 is bad: it is being rolled back
         "#]],
     );

@@ -193,6 +193,7 @@ fn proposal(line: &Line<'_>, now: Timestamp, id: &EventId) -> Option<Proposal> {
         "tick" => None,
         "release" => Some(Proposal::Release(Box::new(release_of(line, now)))),
         "breach" => Some(Proposal::Breach(Box::new(breach_of(line, now, id)))),
+        "continues" => Some(Proposal::BreachContinues(Box::new(breach_of(line, now, id)))),
         "ended" => Some(Proposal::BreachEnded {
             key: line.key(),
             release: (line.word(3) != "-").then(|| line.reference()),
@@ -225,11 +226,19 @@ fn proposal(line: &Line<'_>, now: Timestamp, id: &EventId) -> Option<Proposal> {
                 generator_url: String::new(),
             }),
         }),
-        "rollback" => verb(VerbKind::Rollback { release, to_version: line.exact("to") }),
+        "rollback" => verb(VerbKind::Rollback {
+            release,
+            to_version: line.exact("to"),
+            force: line.exact("force").is_some(),
+        }),
         "promote" => verb(VerbKind::Promote { release }),
         "hold" => verb(VerbKind::Hold { release }),
         "cancel" => verb(VerbKind::Cancel { release }),
-        "approve" => verb(VerbKind::Approve { command: line.command(), to_version: line.exact("to") }),
+        "approve" => verb(VerbKind::Approve {
+            command: line.command(),
+            to_version: line.exact("to"),
+            force: line.exact("force").is_some(),
+        }),
         "reject" => verb(VerbKind::Reject { command: line.command() }),
         "halt" => verb(VerbKind::Halt(Halt {
             id: HaltId::from_text(line.word(2)),
@@ -324,6 +333,7 @@ fn outcome_of(line: &Line<'_>) -> Outcome {
             _ => OutcomeStatus::Refused,
         },
         is_stale: line.exact("stale").is_some(),
+        is_retryable: line.exact("retryable").is_some(),
         target: format!("exec {}", line.exact("target").unwrap_or_else(|| "undo".into())),
         attempts: 1,
         detail: line.text("detail").unwrap_or_default(),

@@ -69,6 +69,7 @@ fn an_approval_of_what_is_unknown_expired_or_done_is_refused() {
             1s audit ann approve cmd: refused: the command cmd is not known
             5s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1805s: not_attributable: before the deployment it was 2 % already (error_rate > 1%)
             1805s command checkout 2.4.1 #1 expired approved to 2.4.0 for error_rate until 1805s: nobody approved it in time
+            1805s command checkout 2.4.1 #2 prepared approved to 2.4.0 for error_rate until 3605s: escalated: approval was asked for once and nobody answered within 30m, and the limit is still exceeded
             1806s audit ann approve cmd: refused: the command is expired already
             1807s audit ann reject cmd: refused: the command is expired already
         "#]],
@@ -84,6 +85,7 @@ fn an_approval_names_the_version_where_none_is_known() {
             6s approve checkout 2.4.1 by=ann
             7s approve checkout 2.4.1 by=ann to=2.4.1
             8s approve checkout 2.4.1 by=ann to=2.4.0
+            9s approve checkout 2.4.1 by=ann to=2.4.0 force=yes
         ",
         expect![[r#"
             0s notice firing release_progress info: checkout 2.4.1 in production is out and watched
@@ -91,11 +93,12 @@ fn an_approval_names_the_version_where_none_is_known() {
             5s notice firing rollback_prepared critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); a rollback waits for somebody to name a version: no earlier version is known to have succeeded
             6s audit ann approve cmd: refused: it is not known where to: name a version
             7s audit ann approve cmd to 2.4.1: refused: 2.4.1 is the version to be rolled back
-            8s command checkout 2.4.1 #1 ready approved (2) to 2.4.0 for error_rate until 68s approved by ann
-            8s version checkout 2.4.1 is bad: it is being rolled back
-            8s notice resolved rollback_prepared critical: checkout 2.4.1 in production: the rollback is on its way
-            8s notice firing rollback_started critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rolling back to 2.4.0, approved by ann
-            8s audit ann approve cmd to 2.4.0: accepted: approved, rolling back to 2.4.0
+            8s audit ann approve cmd to 2.4.0: refused: 2.4.0 was never seen out as checkout in production: check its spelling, or force it (--force)
+            9s command checkout 2.4.1 #1 ready approved (2) to 2.4.0 for error_rate until 69s approved by ann
+            9s version checkout 2.4.1 is bad: it is being rolled back
+            9s notice resolved rollback_prepared critical: checkout 2.4.1 in production: the rollback is on its way
+            9s notice firing rollback_started critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rolling back to 2.4.0, approved by ann
+            9s audit ann approve cmd to 2.4.0 (forced): accepted: approved, rolling back to 2.4.0
         "#]],
     );
 }
@@ -191,6 +194,39 @@ fn a_rollback_by_hand_goes_where_it_is_told_but_never_to_a_bad_version_nor_below
             8s command checkout 2.4.1 #1 ready approved (4) to 2.2.0 for manual until 68s approved by ann
             8s version checkout 2.4.1 is bad: it is being rolled back
             8s audit ann rollback rel to 2.2.0: accepted: rolling back to 2.2.0 by cmd
+        "#]],
+    );
+}
+
+#[test]
+fn a_version_that_was_never_seen_out_is_taken_for_a_typing_error_unless_it_is_forced() {
+    check_commands(
+        "
+            0s release checkout 2.3.0 watching previous=2.2.0
+            1s release checkout 2.3.0 superseded previous=2.2.0
+            2s release checkout 2.3.5 pending
+            3s release checkout 2.3.5 cancelled
+            4s release checkout 2.4.1 watching
+            5s rollback checkout 2.4.1 to=2.30
+            6s rollback checkout 2.4.1 to=2.3.5
+            7s rollback checkout 2.4.1 to=2.2.0
+            8s outcome checkout 2.4.1 failed
+            9s rollback checkout 2.4.1 to=2.3.0
+            10s outcome checkout 2.4.1 failed attempt=2
+            11s rollback checkout 2.4.1 to=2.30 force=yes
+        ",
+        expect![[r#"
+            5s audit ann rollback rel to 2.30: refused: 2.30 was never seen out as checkout in production: check its spelling, or force it (--force)
+            6s audit ann rollback rel to 2.3.5: refused: 2.3.5 was never seen out as checkout in production: check its spelling, or force it (--force)
+            7s command checkout 2.4.1 #1 ready approved (2) to 2.2.0 for manual until 67s approved by ann
+            7s version checkout 2.4.1 is bad: it is being rolled back
+            7s audit ann rollback rel to 2.2.0: accepted: rolling back to 2.2.0 by cmd
+            8s command checkout 2.4.1 #1 failed approved to 2.2.0 for manual until 67s approved by ann
+            9s command checkout 2.4.1 #2 ready approved (4) to 2.3.0 for manual until 69s approved by ann
+            9s audit ann rollback rel to 2.3.0: accepted: rolling back to 2.3.0 by cmd
+            10s command checkout 2.4.1 #2 failed approved to 2.3.0 for manual until 69s approved by ann
+            11s command checkout 2.4.1 #3 ready approved (6) to 2.30 for manual until 71s approved by ann
+            11s audit ann rollback rel to 2.30 (forced): accepted: rolling back to 2.30 by cmd
         "#]],
     );
 }

@@ -3,16 +3,16 @@
 use model::{Command, CommandId, CommandMode, CommandState, Verb};
 
 use super::Answer;
-use crate::{Arbiter, arbiter::Moment, destination, destination::Destination, text};
+use crate::{
+    Arbiter,
+    arbiter::Moment,
+    destination,
+    destination::{Destination, Named},
+    text,
+};
 
 impl Arbiter {
-    pub(super) fn approve(
-        &mut self,
-        at: Moment<'_>,
-        id: &CommandId,
-        to_version: Option<&str>,
-        who: &str,
-    ) -> Answer {
+    pub(super) fn approve(&mut self, at: Moment<'_>, id: &CommandId, named: Named<'_>, who: &str) -> Answer {
         let command = self.prepared(at, id)?;
         let key = &command.release.key;
         // Approving consents to what Ripcord wants to do by itself; against a halt it takes an order of one's own.
@@ -23,7 +23,7 @@ impl Arbiter {
         if command.approved_by.iter().any(|name| name == who) {
             return Err(format!("{who} has approved it already; somebody else has to"));
         }
-        let destination = self.approved_destination(&command, to_version)?;
+        let destination = self.approved_destination(&command, named)?;
         let Some(tracked) = self.commands.get_mut(id) else { return Err(not_known(id)) };
         tracked.command.to_version = Some(destination.version.clone());
         tracked.command.to_digest = destination.digest;
@@ -39,18 +39,20 @@ impl Arbiter {
     }
 
     /// The version that the command names; one that the approver names only where it names none.
-    fn approved_destination(&self, command: &Command, named: Option<&str>) -> Result<Destination, String> {
-        let version = match (command.to_version.as_deref(), named) {
+    fn approved_destination(&self, command: &Command, named: Named<'_>) -> Result<Destination, String> {
+        let (version, force) = match (command.to_version.as_deref(), named.version) {
             (Some(version), Some(named)) if version != named => {
                 return Err(format!(
                     "it leads to {version}, not to {named}: reject it and roll back to {named}"
                 ));
             }
-            (Some(version), _) | (None, Some(version)) => version,
+            // What the command names has been checked when it was made.
+            (Some(version), _) => (version, true),
+            (None, Some(version)) => (version, named.force),
             (None, None) => return Err("it is not known where to: name a version".to_owned()),
         };
         let record = self.releases.get(&command.release.id).ok_or("its release is not known any more")?;
-        destination::allow_named(&self.releases, &self.bad, record, version)
+        destination::allow_named(&self.releases, &self.bad, record, version, force)
     }
 
     pub(super) fn reject(&mut self, at: Moment<'_>, id: &CommandId, verb: &Verb) -> Answer {

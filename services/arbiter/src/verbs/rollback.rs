@@ -6,8 +6,8 @@ use super::{Answer, unknown};
 use crate::{
     Arbiter,
     arbiter::Moment,
-    bounds::MAX_ATTEMPTS,
-    destination::{self, Destination},
+    bounds::MAX_SENT,
+    destination::{self, Destination, Named},
     releases::Record,
     transitions::asked_for,
 };
@@ -19,11 +19,11 @@ impl Arbiter {
         at: Moment<'_>,
         verb: &Verb,
         id: &ReleaseId,
-        to_version: Option<&str>,
+        named: Named<'_>,
     ) -> Answer {
         let record = self.releases.find(id).ok_or_else(|| unknown(id))?;
         self.may_roll_back(record)?;
-        let destination = self.ordered_destination(record, to_version)?;
+        let destination = self.ordered_destination(record, named)?;
         let release = record.release.reference();
         let who = &verb.actor.name;
         if self.effective(&release.key).targets.is_empty() {
@@ -66,15 +66,17 @@ impl Arbiter {
         if state.is_final() && !self.releases.is_newest(record) {
             return Err(format!("the release is {state} and a newer one is out, roll that one back"));
         }
-        if record.attempts >= MAX_ATTEMPTS {
+        if record.sent >= MAX_SENT {
             return Err("too many rollbacks of this release were tried".to_owned());
         }
         Ok(())
     }
 
-    fn ordered_destination(&self, record: &Record, named: Option<&str>) -> Result<Destination, String> {
-        match named {
-            Some(version) => destination::allow_named(&self.releases, &self.bad, record, version),
+    fn ordered_destination(&self, record: &Record, named: Named<'_>) -> Result<Destination, String> {
+        match named.version {
+            Some(version) => {
+                destination::allow_named(&self.releases, &self.bad, record, version, named.force)
+            }
             None => destination::choose(&self.releases, &self.bad, record)
                 .map_err(|why| format!("{why}: name the version to go back to")),
         }

@@ -150,6 +150,8 @@ impl Projection {
                 }
             }
             Proposal::BreachEnded { release: None, .. }
+            | Proposal::BreachContinues(_)
+            | Proposal::Ignored { .. }
             | Proposal::Limit(_)
             | Proposal::Alert { .. }
             | Proposal::Verb { .. }
@@ -278,6 +280,7 @@ impl Projection {
         match self.commands_of(view).last().map(|command| command.state) {
             Some(CommandState::Prepared) => ReleaseState::RollbackPrepared,
             Some(CommandState::Ready | CommandState::Accepted) => ReleaseState::RollingBack,
+            Some(CommandState::Failed) => ReleaseState::RollbackFailed,
             _ => view.release.state,
         }
     }

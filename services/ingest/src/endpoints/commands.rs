@@ -78,7 +78,7 @@ async fn decide(
         return Err(too_late(&command, known.state));
     }
     let kind = if is_approval {
-        VerbKind::Approve { command, to_version: said.to_version }
+        VerbKind::Approve { command, to_version: said.to_version, force: said.force }
     } else {
         VerbKind::Reject { command }
     };
@@ -124,6 +124,7 @@ pub(crate) async fn outcome(
         release: known.release,
         status: said.status,
         is_stale: false,
+        is_retryable: false,
         target: said.target.unwrap_or_else(|| caller.actor.name.clone()),
         attempts: 1,
         detail: said.detail,

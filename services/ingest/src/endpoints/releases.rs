@@ -213,7 +213,9 @@ async fn take(ingest: &Shared, id: &str, request: Request, verb: ReleaseVerb) ->
     }
     let release = known.release.id;
     let kind = match verb {
-        ReleaseVerb::rollback => VerbKind::Rollback { release, to_version: said.to_version },
+        ReleaseVerb::rollback => {
+            VerbKind::Rollback { release, to_version: said.to_version, force: said.force }
+        }
         ReleaseVerb::promote => VerbKind::Promote { release },
         ReleaseVerb::hold => VerbKind::Hold { release },
         ReleaseVerb::cancel => VerbKind::Cancel { release },

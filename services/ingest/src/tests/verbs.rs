@@ -15,7 +15,8 @@ async fn verbs_on_a_release_become_events_that_say_who() {
     let bench = Bench::new();
     bench.know_release("rel_1", ReleaseState::Watching);
     let release = ReleaseId::from_text("rel_1");
-    let rollback = VerbKind::Rollback { release: release.clone(), to_version: Some("2.4.0".into()) };
+    let rollback =
+        VerbKind::Rollback { release: release.clone(), to_version: Some("2.4.0".into()), force: false };
     for (path, body, kind, comment) in [
         ("rollback", r#"{"to_version":"2.4.0","comment":"too slow"}"#, rollback, "too slow"),
         ("promote", "", VerbKind::Promote { release: release.clone() }, ""),
@@ -150,7 +151,8 @@ async fn commands_are_approved_rejected_and_reported_on() {
     let command = CommandId::from_text("cmd_1");
     let answer = bench.post("/api/v1/commands/cmd_1/approve", "scoped", r#"{"to_version":"2.4.0"}"#).await;
     assert_eq!(answer.status, 202);
-    let approve = VerbKind::Approve { command: command.clone(), to_version: Some("2.4.0".into()) };
+    let approve =
+        VerbKind::Approve { command: command.clone(), to_version: Some("2.4.0".into()), force: false };
     assert_eq!(verb(bench.event()).kind, approve);
     assert_eq!(bench.post("/api/v1/commands/cmd_1/reject", "person", "").await.status, 202);
     assert_eq!(verb(bench.event()).kind, VerbKind::Reject { command: command.clone() });

@@ -48,7 +48,7 @@ impl Simulation {
                 Answer::Succeeds => OutcomeStatus::Succeeded,
                 Answer::Fails | Answer::FailsAndSucceeds => OutcomeStatus::Failed,
             };
-            let outcome = outcome(&command, status, &format!("{answer:?}"), false);
+            let outcome = outcome(&command, status, &format!("{answer:?}"), self.tries.is_multiple_of(2));
             running.to_append.push(("act", EventBody::Outcome(Box::new(outcome))));
         }
         Ok(has_worked)
