@@ -22,6 +22,8 @@ const NO_END_BEFORE: Timestamp = Timestamp::from_millis(0);
 #[derive(Deserialize)]
 struct Webhook {
     version: String,
+    /// Without any where there are none: a nil slice of Go's is null in JSON.
+    #[serde(default)]
     alerts: Vec<WebhookAlert>,
 }
 
@@ -42,6 +44,10 @@ struct WebhookAlert {
 
 /// Reads a notification that came in at `at`.
 pub fn decode(body: &[u8], at: Timestamp) -> Result<Vec<Alert>, DecodeError> {
+    fields::null_as_absent(body, |body| alerts(body, at))
+}
+
+fn alerts(body: &[u8], at: Timestamp) -> Result<Vec<Alert>, DecodeError> {
     let webhook: Webhook = fields::object_as(body)
         .map_err(|error| DecodeError::malformed(format!("the body is no Alertmanager webhook: {error}")))?;
     if webhook.version != "4" {
@@ -127,6 +133,29 @@ mod tests {
             assert_eq!(alerts[0].is_resolved_at(AT), status == "resolved");
             assert_eq!(alerts[0].name(), "HighErrorRate");
         }
+    }
+
+    #[test]
+    fn null_is_absent() {
+        let mut body = notification("firing", "");
+        let alert = &mut body["alerts"][0];
+        (alert["annotations"], alert["generatorURL"], alert["endsAt"]) =
+            (json!(null), json!(null), json!(null));
+        alert["labels"]["team"] = json!(null);
+        let alerts = decode(body.to_string().as_bytes(), AT).unwrap();
+        assert_eq!(alerts[0].labels.to_string(), r#"{alertname="HighErrorRate", service="checkout"}"#);
+        assert_eq!((alerts[0].annotations.len(), alerts[0].generator_url.as_str()), (0, ""));
+        body["alerts"] = json!(null);
+        assert_eq!(decode(body.to_string().as_bytes(), AT), Ok(Vec::new()));
+        body["alerts"] = json!([null]);
+        assert!(decode(body.to_string().as_bytes(), AT).is_err());
+        (body["alerts"], body["version"]) = (json!([]), json!(null));
+        assert!(
+            decode(body.to_string().as_bytes(), AT)
+                .unwrap_err()
+                .to_string()
+                .contains("missing field `version`")
+        );
     }
 
     #[test]

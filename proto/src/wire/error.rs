@@ -60,6 +60,15 @@ impl Rejected {
         self.parts == 0
     }
 
+    /// Notes `parts` of one sample each that have the same fault.
+    pub(crate) fn note_many(&mut self, reason: &'static str, parts: u64, example: impl FnOnce() -> String) {
+        if parts > 0 {
+            self.note(reason, parts, example);
+            self.parts += parts - 1;
+            *self.by_reason.entry(reason).or_default() += parts - 1;
+        }
+    }
+
     pub(crate) fn note(&mut self, reason: &'static str, samples: u64, example: impl FnOnce() -> String) {
         self.parts += 1;
         self.samples += samples;

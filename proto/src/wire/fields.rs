@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::{
@@ -61,6 +61,88 @@ pub(crate) fn object_as<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, 
     }
 }
 
+/// Lets `read` read a body in which a field of null is the same as no field: where it fails and there are nulls, it
+/// is given the body without them. Writers of structs (Go, Java, C#) write null for what they do not have.
+pub(crate) fn null_as_absent<T, E>(body: &[u8], read: impl Fn(&[u8]) -> Result<T, E>) -> Result<T, E> {
+    read(body).or_else(|error| match without_nulls(body) {
+        Some(dense) => read(&dense),
+        None => Err(error),
+    })
+}
+
+/// `None` where there are no fields of null, or where it is no JSON.
+fn without_nulls(body: &[u8]) -> Option<Vec<u8>> {
+    let Dense { value, has_nulls } = serde_json::from_slice(body).ok()?;
+    has_nulls.then(|| value.to_string().into_bytes())
+}
+
+/// A value without its fields of null. A key given twice is an error, in whatever object.
+struct Dense {
+    value: Value,
+    has_nulls: bool,
+}
+
+impl<'de> Deserialize<'de> for Dense {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(DenseVisitor)
+    }
+}
+
+struct DenseVisitor;
+
+impl<'de> Visitor<'de> for DenseVisitor {
+    type Value = Dense;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Dense, E> {
+        Ok(Dense { value: value.into(), has_nulls: false })
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Dense, E> {
+        Ok(Dense { value: value.into(), has_nulls: false })
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Dense, E> {
+        Ok(Dense { value: value.into(), has_nulls: false })
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Dense, E> {
+        Ok(Dense { value: value.into(), has_nulls: false })
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Dense, E> {
+        Ok(Dense { value: value.into(), has_nulls: false })
+    }
+
+    fn visit_unit<E>(self) -> Result<Dense, E> {
+        Ok(Dense { value: Value::Null, has_nulls: false })
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Dense, A::Error> {
+        let (mut list, mut has_nulls) = (Vec::new(), false);
+        while let Some(element) = elements.next_element::<Dense>()? {
+            has_nulls |= element.has_nulls;
+            list.push(element.value);
+        }
+        Ok(Dense { value: Value::Array(list), has_nulls })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Dense, A::Error> {
+        let (mut object, mut has_nulls) = (Map::new(), false);
+        while let Some((key, inner)) = entries.next_entry::<String, Dense>()? {
+            has_nulls |= inner.has_nulls || inner.value.is_null();
+            if object.insert(key, inner.value).is_some() {
+                return Err(de::Error::custom("a key is given twice"));
+            }
+        }
+        object.retain(|_, value| !value.is_null());
+        Ok(Dense { value: Value::Object(object), has_nulls })
+    }
+}
+
 /// The fields of one object, `path` before each name in messages.
 #[derive(Clone, Copy)]
 pub(crate) struct Fields<'a> {
@@ -85,7 +167,8 @@ impl<'a> Fields<'a> {
 
     /// An error that names the first key that is not `known`, and the one probably meant.
     pub(crate) fn expect_only(&self, known: &[&str]) -> Result<(), DecodeError> {
-        let Some(key) = self.object.keys().find(|key| !known.contains(&key.as_str())) else { return Ok(()) };
+        let mut given = self.object.iter().filter(|(_, value)| !value.is_null()).map(|(key, _)| key);
+        let Some(key) = given.find(|key| !known.contains(&key.as_str())) else { return Ok(()) };
         let hint = match nearest(key, known) {
             Some(meant) => format!("unknown field, did you mean {meant:?}?"),
             None => format!("unknown field; known are {}", known.join(", ")),
@@ -181,7 +264,7 @@ impl<'a> Fields<'a> {
             );
         }
         let mut values = BTreeMap::new();
-        for (key, value) in object {
+        for (key, value) in object.iter().filter(|(_, value)| !value.is_null()) {
             let at = format!("{name}.{}", shortened(key, 80));
             check_text(key, NAME_BYTES_MAX)
                 .map_err(|problem| self.error(&at, format!("the key {problem}")))?;
@@ -227,7 +310,7 @@ fn kind(value: &Value) -> &'static str {
 }
 
 /// The known key that `key` was probably meant to be: at most a third of its letters off.
-fn nearest<'k>(key: &str, known: &[&'k str]) -> Option<&'k str> {
+pub(crate) fn nearest<'k>(key: &str, known: &[&'k str]) -> Option<&'k str> {
     // A key longer than any of ours needs no comparison, whose cost grows with its length.
     if key.len() > 64 {
         return None;
@@ -256,6 +339,24 @@ fn edits(from: &str, to: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_body_is_read_again_without_its_nulls_and_only_if_it_has_some() {
+        let read = |body: &[u8]| {
+            let text = String::from_utf8(body.to_vec()).unwrap();
+            if text.contains("null") { Err(text) } else { Ok(text) }
+        };
+        for (body, expected, why) in [
+            (r#"{"a":1}"#, Ok(r#"{"a":1}"#), "nothing to do"),
+            (r#"{"a":null,"b":{"c":null,"d":[{"e":null}]}}"#, Ok(r#"{"b":{"d":[{}]}}"#), "wherever they are"),
+            (r#"{"a":[null]}"#, Err(r#"{"a":[null]}"#), "an element of a list is no field"),
+            (r#"{"a":null,"a":1}"#, Err(r#"{"a":null,"a":1}"#), "two values for one key"),
+            (r#"{"a":null"#, Err(r#"{"a":null"#), "no JSON"),
+        ] {
+            let found = null_as_absent(body.as_bytes(), read);
+            assert_eq!(found.as_deref().map_err(String::as_str), expected, "{why}");
+        }
+    }
 
     #[test]
     fn the_nearest_key_is_named_and_none_where_none_is_near() {

@@ -28,6 +28,12 @@ use model::{Batch, EventBody, Timestamp};
 pub use self::error::{DecodeError, Decoded, Rejected};
 use crate::TelemetryEncoding;
 
+/// Whether content of this media type (in lower case, without parameters) is JSON: its subtype is `json` or ends in
+/// `+json` (RFC 6839; CloudEvents 1.0, 3.1).
+pub fn is_json(media_type: &str) -> bool {
+    media_type.split_once('/').is_some_and(|(_, subtype)| subtype == "json" || subtype.ends_with("+json"))
+}
+
 /// Decodes telemetry as it came in at `at`; the parts that are invalid are left out, always the same ones.
 pub fn decode_telemetry(
     encoding: TelemetryEncoding,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use super::{
     error::{DecodeError, Decoded, Rejected},
-    fields::{NAME_BYTES_MAX, check_text, object_as},
+    fields::{NAME_BYTES_MAX, check_text, null_as_absent, object_as},
     moment::parse_rfc3339,
 };
 
@@ -90,6 +90,10 @@ fn event(line: &[u8], at: Timestamp) -> Result<RequestEvent, (&'static str, Stri
     if line.len() > LINE_BYTES_MAX {
         return Err(("too_long", format!("longer than {LINE_BYTES_MAX} bytes")));
     }
+    null_as_absent(line, |line| event_of(line, at))
+}
+
+fn event_of(line: &[u8], at: Timestamp) -> Result<RequestEvent, (&'static str, String)> {
     let line: Line<'_> = object_as(line).map_err(|error| ("malformed", without_position(&error)))?;
     let invalid = |name: &str, problem: String| ("invalid", format!("{name} {problem}"));
     for (name, text) in [("service", &line.service), ("environment", &line.environment)] {
@@ -178,6 +182,8 @@ mod tests {
             (r#""error":true"#, true),
             (r#""error":false,"status":200"#, false),
             (r#""error":true,"status":200"#, true),
+            (r#""error":null,"status":503,"duration_ms":null,"route":null,"version":null"#, true),
+            (r#""status":200,"a_field_that_is_not_known":null"#, false),
             (r#""duration_ms":3"#, false),
         ] {
             assert_eq!(one(fields).unwrap().is_error, expected, "{fields}");
@@ -204,6 +210,9 @@ mod tests {
             (r#""status":"500""#, "invalid type: string \"500\", expected u16"),
             (r#""statuscode":500"#, "unknown field `statuscode`, expected one of `service`"),
             (r#""status":200,"status":500"#, "duplicate field `status`"),
+            (r#""status":200,"status":null"#, "duplicate field `status`"),
+            (r#""status":null"#, "says neither status, error nor duration_ms"),
+            (r#""statuscode":500,"version":null"#, "unknown field `statuscode`"),
             (r#""duration_ms":-1"#, "duration_ms must not be negative"),
             (r#""duration_ms":1e999"#, "number out of range"),
             (r#""version":"1""#, "says neither status, error nor duration_ms"),

@@ -14,7 +14,7 @@ pub(crate) use self::headers::percent_decoded;
 use super::{
     error::{DecodeError, shortened},
     fields::{self, Fields},
-    release,
+    is_json, release,
 };
 
 /// Four times what the specification asks of every consumer for one event, for batches' sake more.
@@ -104,7 +104,9 @@ fn batch(body: &[u8]) -> Result<Vec<Occurrence>, DecodeError> {
 fn structured(event: &Map<String, Value>) -> Result<CloudEvent, DecodeError> {
     let attributes = Fields::new(event, "");
     let (kind, time) = required_attributes(&attributes)?;
-    let data = match (event.get("data"), event.get("data_base64")) {
+    // JSON event format, 2.2: an attribute of null is an absent one.
+    let given = |name: &str| event.get(name).filter(|value| !value.is_null());
+    let data = match (given("data"), given("data_base64")) {
         (Some(_), Some(_)) => return Err(DecodeError::field("data_base64", "is given beside data")),
         (None, Some(Value::String(text))) => from_base64(text)?,
         (None, Some(_)) => return Err(DecodeError::field("data_base64", "must be text")),
@@ -135,7 +137,7 @@ fn binary(
         )));
     }
     let (kind, time) = required_attributes(&Fields::new(attributes, prefix))?;
-    let is_json = media_type == "application/json" || media_type.ends_with("+json") || media_type.is_empty();
+    let is_json = is_json(media_type) || media_type.is_empty();
     let data = if is_json && !body.is_empty() { json_data(&kind, body)? } else { Value::Null };
     Ok(CloudEvent { kind, time, data })
 }

@@ -131,6 +131,44 @@ fn a_plain_release_may_travel_as_an_event_and_as_base64() {
     );
 }
 
+#[test]
+fn an_attribute_of_null_is_an_absent_one() {
+    let data = json!({"service": "checkout", "environment": "production", "version": "2.4.1", "stage": null,
+                      "owner": null, "links": {"build": null}, "facts": {"coverage": null}, "no_such_field": null});
+    let mut event = json!({"specversion": "1.0", "id": "1", "source": "ci", "type": RELEASE_TYPE, "time": null,
+                           "subject": null, "data": data, "data_base64": null});
+    let found = deployment(&event);
+    assert_eq!((found.links.len(), found.facts.len(), found.occurred_at), (0, 0, None));
+    let text = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, data.to_string());
+    (event["data"], event["data_base64"]) = (json!(null), json!(text));
+    assert_eq!(deployment(&event), found);
+}
+
+#[test]
+fn content_is_json_where_its_type_says_so() {
+    let headers = [
+        ("ce-specversion", &b"1.0"[..]),
+        ("ce-id", b"1"),
+        ("ce-source", b"ci"),
+        ("ce-type", RELEASE_TYPE.as_bytes()),
+    ];
+    let body = br#"{"service":"a","environment":"b","version":"1"}"#;
+    for (content_type, is_json) in [
+        ("application/json", true),
+        ("text/json; charset=utf-8", true),
+        ("Application/JSON", true),
+        ("application/vnd.shop+json", true),
+        ("image/svg+json", true),
+        ("", true),
+        ("text/plain", false),
+        ("application/json-seq", false),
+        ("json", false),
+    ] {
+        let found = decode(content_type, headers, body);
+        assert_eq!(found.is_ok(), is_json, "{content_type}: {found:?}");
+    }
+}
+
 fn binary_event(id: &str) -> Result<Vec<Occurrence>, DecodeError> {
     let headers = [
         ("ce-specversion", &b"1.0"[..]),

@@ -29,14 +29,7 @@ pub(super) struct Points {
 
 impl Points {
     pub(super) fn reject(&mut self, reason: &'static str, points: usize, example: impl FnOnce() -> String) {
-        if points == 0 {
-            return;
-        }
-        self.rejected.note(reason, 0, example);
-        let others = points as u64 - 1;
-        self.rejected.parts += others;
-        *self.rejected.by_reason.entry(reason).or_default() += others;
-        self.rejected.samples = self.rejected.parts;
+        self.rejected.note_many(reason, points as u64, example);
     }
 
     pub(super) fn gauge(
@@ -127,7 +120,7 @@ impl Points {
         let value_of = |value: f64| if is_ended { f64::from_bits(STALE_NAN_BITS) } else { value };
         let (time, start) = (point.time_unix_nano, point.start_time_unix_nano);
         let mut below = 0_u64;
-        for (bound, counted) in point.explicit_bounds.iter().zip(&point.bucket_counts) {
+        for (bound, counted) in finite_bounds(point).iter().zip(&point.bucket_counts) {
             below = below.saturating_add(*counted);
             let sample = self.sample(value_of(below as f64), time, start, kind);
             self.push(bucket, labels, Some(&bound.to_string()), kind, sample)?;
@@ -197,19 +190,29 @@ fn fault_of(labels: &PointLabels<'_>) -> Option<String> {
     Some(format!("the value of attribute {:?} is too long", shortened(name, 80)))
 }
 
+/// Bridges from Prometheus write the overflow bucket's bound, +Inf, as the last one.
+fn finite_bounds(point: &HistogramDataPoint) -> &[f64] {
+    match point.explicit_bounds.as_slice() {
+        [finite @ .., last] if *last == f64::INFINITY => finite,
+        bounds => bounds,
+    }
+}
+
 /// What a histogram point says against itself.
 fn contradiction(point: &HistogramDataPoint) -> Option<(&'static str, String)> {
     if is_ended(point.flags) {
         return None;
     }
-    let (bounds, counts) = (&point.explicit_bounds, &point.bucket_counts);
+    let (bounds, counts) = (finite_bounds(point), &point.bucket_counts);
     if bounds.len() > BOUNDS_MAX {
         return Some(("too_many_bounds", format!("{} bounds, at most {BOUNDS_MAX} are taken", bounds.len())));
     }
     if counts.is_empty() && bounds.is_empty() {
         return None;
     }
-    if counts.len() != bounds.len() + 1 {
+    // Behind a bound of +Inf may stand one more count, of what is above it, or none.
+    let is_one_more = counts.len() == point.explicit_bounds.len() + 1;
+    if counts.len() != bounds.len() + 1 && !is_one_more {
         let problem = format!("{} bucket counts for {} bounds", counts.len(), bounds.len());
         return Some(("contradictory_histogram", problem));
     }

@@ -124,6 +124,30 @@ fn request_durations_come_out_as_prometheus_would_have_them() {
 }
 
 #[test]
+fn a_last_bound_of_infinity_is_the_overflow_bucket() {
+    let labels = |bounds: &[f64], counts: &[u64]| {
+        let request = export(Vec::new(), vec![metric("m", "s", histogram(CUMULATIVE, bounds, counts, 10))]);
+        let found = decode(Form::Protobuf, &request.encode_to_vec(), AT).unwrap();
+        assert!(found.rejected.is_empty(), "{:?}", found.rejected);
+        shown(&found.body)
+    };
+    let usual = labels(&[0.5, 1.0], &[2, 3, 5]);
+    for (counts, why) in [(&[2, 3, 5][..], "its count last"), (&[2, 3, 5, 0], "an empty bucket behind it")] {
+        assert_eq!(labels(&[0.5, 1.0, f64::INFINITY], counts), usual, "{why}");
+    }
+    assert_eq!(labels(&[0.5, 1.0, f64::INFINITY], &[2, 3, 4, 1]), usual, "what is above it is above all");
+    assert_eq!(labels(&[f64::INFINITY], &[10, 0]), labels(&[], &[10]), "no other bound");
+}
+
+#[test]
+fn a_metric_without_data_is_counted_and_said() {
+    let empty = Metric { name: "of.another.kind".into(), ..Metric::default() };
+    let rejected = decoded(vec![empty]).rejected;
+    assert_eq!((rejected.parts, rejected.by_reason["no_data"]), (1, 1));
+    assert_eq!(rejected.examples, ["of.another.kind: is no gauge, sum, histogram or summary"]);
+}
+
+#[test]
 fn sums_and_gauges_say_how_their_values_are_to_be_read() {
     let gauge = Data::Gauge(Gauge { data_points: vec![number(0.5)] });
     for (name, unit, data, expected) in [

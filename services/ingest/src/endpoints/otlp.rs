@@ -9,7 +9,7 @@ use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
 use proto::{
     EnvelopeBody, TelemetryEncoding,
     wire::{
-        Rejected,
+        Rejected, is_json,
         otlp::{self, Form},
     },
 };
@@ -66,7 +66,7 @@ fn form_of(head: &Head) -> Option<Form> {
     let media_type = head.header("content-type")?.split(';').next()?.trim().to_ascii_lowercase();
     match media_type.as_str() {
         "application/x-protobuf" => Some(Form::Protobuf),
-        "application/json" => Some(Form::Json),
+        json if is_json(json) => Some(Form::Json),
         _ => None,
     }
 }
