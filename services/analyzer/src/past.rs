@@ -19,7 +19,7 @@ use model::{
 };
 use policy::Policy;
 
-use crate::{Analyzer, Keeper, watch::look::ANNOUNCED_LATE_MAX};
+use crate::{Analyzer, Keeper, release::order::ANNOUNCED_LATE_MAX};
 
 /// How long after a rollback its recovery is worth a longer replay: the numbers before the release, which recovery
 /// may be measured by, come from the events alone. Most services recover at the next scrape.
@@ -241,7 +241,8 @@ enum Need {
 
 fn needed_until(release: &Release) -> Need {
     match release.state {
-        state if state.is_under_watch() => Need::Now,
+        // What ran before one that is only announced is what it will be compared with.
+        state if state.is_under_watch() || state == ReleaseState::Pending => Need::Now,
         ReleaseState::RolledBack => Need::Until(release.state_since + RECOVERY_AWAITED_MAX),
         _ => Need::NoMore,
     }

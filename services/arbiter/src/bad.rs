@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{ServiceKey, Timestamp};
+use model::{ServiceKey, Timestamp, is_same_version};
 
 use crate::bounds::{MAX_BAD_VERSIONS_PER_SERVICE, MAX_PLACES};
 
@@ -54,7 +54,7 @@ impl BadVersions {
     /// Clears a version by its name, in all clusters; what was cleared.
     pub(crate) fn clear(&mut self, key: &ServiceKey, version: &str) -> Vec<BadVersion> {
         let Some(versions) = self.by_service.get_mut(key) else { return Vec::new() };
-        let cleared = versions.extract_if(.., |bad| bad.version == version).collect();
+        let cleared = versions.extract_if(.., |bad| is_same_version(&bad.version, version)).collect();
         if versions.is_empty() {
             self.by_service.remove(key);
         }
@@ -64,9 +64,9 @@ impl BadVersions {
     /// Why `version` may not be a target: its name is bad, or its content is under whatever name.
     pub(crate) fn find(&self, key: &ServiceKey, version: &str, digest: Option<&str>) -> Option<&BadVersion> {
         let versions = self.by_service.get(key)?;
-        versions
-            .iter()
-            .find(|bad| bad.version == version || (digest.is_some() && bad.digest.as_deref() == digest))
+        versions.iter().find(|bad| {
+            is_same_version(&bad.version, version) || (digest.is_some() && bad.digest.as_deref() == digest)
+        })
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &BadVersion> {

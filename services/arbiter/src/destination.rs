@@ -2,7 +2,7 @@
 
 use std::{cmp::Ordering, time::Duration};
 
-use model::ReleaseState;
+use model::{ReleaseState, is_same_version};
 
 use crate::{
     bad::BadVersions,
@@ -98,7 +98,7 @@ fn allow(
     if version.is_empty() {
         return Err("a version needs a name".to_owned());
     }
-    if version == release.version {
+    if is_same_version(version, &release.version) {
         return Err(format!("{version} is the version to be rolled back"));
     }
     let own_digest = release.artifact.as_ref().and_then(|artifact| artifact.digest.as_ref());
@@ -130,7 +130,8 @@ fn allow(
 
 /// How long a version was out that was replaced too soon to be known, and never succeeded at another time.
 fn barely_out_for(releases: &Releases, place: &Place, version: &str) -> Option<Duration> {
-    let of_version = || releases.history(place).map(|it| &it.release).filter(|it| it.version == version);
+    let of_version =
+        || releases.history(place).map(|it| &it.release).filter(|it| is_same_version(&it.version, version));
     if of_version().any(|it| it.state == ReleaseState::Succeeded) {
         return None;
     }
@@ -140,7 +141,7 @@ fn barely_out_for(releases: &Releases, place: &Place, version: &str) -> Option<D
 
 /// Semantic versions are compared as such; others by the order in which they went out here, if both did.
 fn age(releases: &Releases, place: &Place, version: &str, floor: &str) -> Option<Ordering> {
-    if version == floor {
+    if is_same_version(version, floor) {
         return Some(Ordering::Equal);
     }
     version::compare(version, floor).or_else(|| {

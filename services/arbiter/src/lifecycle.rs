@@ -182,8 +182,8 @@ impl Arbiter {
 
     /// What a newer release's watch has shown to be over: rollbacks of older ones whose end nobody reported.
     fn settle_older(&mut self, at: Moment<'_>, release: &Release, summary: &str) {
-        let Some(opened) = self.releases.get(&release.id).map(|record| record.opened) else { return };
-        let older = self.releases.history(&Place::of(release)).filter(|record| record.opened < opened);
+        let Some(order) = self.releases.get(&release.id).map(Record::order) else { return };
+        let older = self.releases.history(&Place::of(release)).filter(|record| record.order() < order);
         let older: Vec<ReleaseId> = older.map(|record| record.release.id.clone()).collect();
         for id in older {
             self.resolve_all(at, &id, summary);

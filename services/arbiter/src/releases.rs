@@ -1,8 +1,9 @@
-//! The releases of every place, in the order in which they went out.
+//! The releases of every place, in the order in which they went out: by when they began, whatever the order in
+//! which they became known.
 
 use std::collections::BTreeMap;
 
-use model::{Breach, CommandId, Release, ReleaseId, ReleaseState, Timestamp};
+use model::{Breach, CommandId, Release, ReleaseId, ReleaseState, Timestamp, is_same_version};
 
 use crate::bounds::{MAX_PLACES, MAX_REASONS, MAX_RELEASES_PER_PLACE};
 
@@ -77,7 +78,15 @@ impl Record {
     pub(crate) fn broken_for_rollback(&self) -> impl Iterator<Item = &Breach> {
         self.broken.values().filter(|breach| breach.action.is_rollback())
     }
+
+    /// Its place among the releases of its place: a later one has a greater.
+    pub(crate) fn order(&self) -> Order {
+        (self.release.started_at, self.opened)
+    }
 }
+
+/// When a release began, and how many had become known by then.
+pub(crate) type Order = (Timestamp, u64);
 
 #[derive(Debug, Default)]
 struct History {
@@ -119,7 +128,7 @@ impl Releases {
         let from = self.records.range(id.clone()..);
         from.take_while(|(have, _)| have.bare() == id.bare())
             .map(|(_, record)| record)
-            .max_by_key(|record| record.opened)
+            .max_by_key(|record| record.order())
     }
 
     /// Takes a release in as it now stands.
@@ -142,9 +151,12 @@ impl Releases {
             broken: BTreeMap::new(),
             is_rolled_back: false,
         };
+        let order = record.order();
         self.records.insert(release.id.clone(), record);
         let history = self.places.entry(place).or_default();
-        history.order.push(release.id.clone());
+        let is_older = |id: &ReleaseId| self.records.get(id).is_some_and(|it| it.order() < order);
+        let at = history.order.iter().rposition(is_older).map_or(0, |at| at + 1);
+        history.order.insert(at, release.id.clone());
         if history.order.len() > MAX_RELEASES_PER_PLACE {
             let is_over = |id: &ReleaseId| self.records.get(id).is_none_or(|it| it.release.state.is_final());
             let oldest = history.order.iter().position(is_over).unwrap_or(0);
@@ -175,12 +187,13 @@ impl Releases {
 
     /// Whether no later release went out in its place.
     pub(crate) fn is_newest(&self, record: &Record) -> bool {
-        self.history(&Place::of(&record.release)).next_back().is_some_and(|it| it.opened == record.opened)
+        self.history(&Place::of(&record.release)).next_back().is_some_and(|it| it.order() == record.order())
     }
 
     /// The newest digest known of a version in a place.
     pub(crate) fn digest_of(&self, place: &Place, version: &str) -> Option<&str> {
-        let mut same = self.history(place).rev().filter(|record| record.release.version == version);
+        let mut same =
+            self.history(place).rev().filter(|record| is_same_version(&record.release.version, version));
         same.find_map(|record| record.release.artifact.as_ref()?.digest.as_deref())
     }
 
@@ -206,17 +219,17 @@ impl Releases {
 
     /// Versions of a place that ended succeeded and went out before `record`, newest first.
     pub(crate) fn succeeded_before(&self, record: &Record) -> Vec<&str> {
-        let older = self.history(&Place::of(&record.release)).rev().filter(|it| it.opened < record.opened);
+        let older = self.history(&Place::of(&record.release)).rev().filter(|it| it.order() < record.order());
         older
             .filter(|it| it.release.state == ReleaseState::Succeeded && !it.is_rolled_back)
             .map(|it| it.release.version.as_str())
             .collect()
     }
 
-    /// Where a version stands in the history of a place: the number of its newest release.
-    pub(crate) fn newest_of_version(&self, place: &Place, version: &str) -> Option<u64> {
+    /// Where a version stands in the history of a place: the order of its newest release.
+    pub(crate) fn newest_of_version(&self, place: &Place, version: &str) -> Option<Order> {
         let mut newest_first = self.history(place).rev();
-        newest_first.find(|record| record.release.version == version).map(|record| record.opened)
+        newest_first.find(|record| is_same_version(&record.release.version, version)).map(Record::order)
     }
 }
 
@@ -262,6 +275,24 @@ mod tests {
         assert_eq!(upserted.forgotten.len(), 1);
         assert_eq!(upserted.forgotten[0].release.key.service, "service-1");
         assert_eq!(releases.under_watch("production"), 2);
+    }
+
+    #[test]
+    fn a_release_of_which_is_heard_late_stands_where_it_went_out() {
+        let mut releases = Releases::default();
+        let at = |second: i64, version: &str, state| Release {
+            started_at: Timestamp::from_millis(second * 1000),
+            ..release("checkout", version, state)
+        };
+        releases.upsert(&at(10, "1", ReleaseState::Succeeded));
+        let newest = at(30, "3", ReleaseState::Watching);
+        releases.upsert(&newest);
+        releases.upsert(&at(20, "2", ReleaseState::Superseded));
+        let order = |it: &Record| it.release.version.clone();
+        let history: Vec<String> = releases.history(&Place::of(&newest)).map(order).collect();
+        assert_eq!(history, ["1", "2", "3"]);
+        assert!(releases.is_newest(releases.get(&newest.id).unwrap()));
+        assert_eq!(releases.succeeded_before(releases.get(&newest.id).unwrap()), ["1"]);
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub mod telemetry;
 pub mod time;
 pub mod values;
 pub mod verb;
+pub mod version;
 
 pub use alert::Alert;
 pub use command::{Command, CommandMode, CommandState, CommandVerb};
@@ -44,3 +45,4 @@ pub use target::Target;
 pub use telemetry::{Batch, RequestEvent, Sample, Series, SeriesKind};
 pub use time::Timestamp;
 pub use verb::{Actor, Halt, HaltScope, Verb, VerbKind};
+pub use version::{clean_version, is_same_version};

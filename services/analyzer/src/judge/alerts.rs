@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{Alert, Labels, ServiceKey, Timestamp};
+use model::{Alert, Labels, ServiceKey, Timestamp, is_same_version};
 use policy::Identity;
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +19,13 @@ struct Firing {
     starts_at: Timestamp,
     ends_at: Option<Timestamp>,
     heard: u64,
+}
+
+impl Firing {
+    /// Whether it is about `version`; `None`: it names no version.
+    fn names(&self, version: &str) -> Option<bool> {
+        self.version.as_deref().map(|named| is_same_version(named, version))
+    }
 }
 
 /// Whom an alert is about.
@@ -95,7 +102,7 @@ impl Alerts {
             firing.name == name
                 && firing.who.covers(key)
                 && firing.ends_at.is_none_or(|end| end > now)
-                && (version.is_none() || firing.version.is_none() || firing.version.as_deref() == version)
+                && version.is_none_or(|version| firing.names(version).unwrap_or(true))
         };
         let of_service = (key.service.clone(), 0)..=(key.service.clone(), u64::MAX);
         self.firing.range(of_service).map(|(_, firing)| firing).filter(is_about).map(|it| it.starts_at).min()
@@ -108,7 +115,7 @@ impl Alerts {
             firing.name == name
                 && firing.who.covers(key)
                 && firing.ends_at.is_none_or(|end| end > now)
-                && firing.version.as_deref() == Some(version)
+                && firing.names(version) == Some(true)
         })
     }
 

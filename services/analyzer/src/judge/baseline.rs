@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use model::{ServiceKey, Timestamp};
+use model::{ServiceKey, Timestamp, is_same_version};
 use policy::{Expression, Policy, Trigger};
 use serde::{Deserialize, Serialize};
 
@@ -75,7 +75,7 @@ fn read_before(
     if !before.by_version {
         return read(Versions::All);
     }
-    let previous = before.previous_version.filter(|previous| *previous != before.version);
+    let previous = before.previous_version.filter(|previous| !is_same_version(previous, before.version));
     previous
         .and_then(|previous| read(Versions::One(previous)))
         .or_else(|| read(Versions::AllBut(before.version)))

@@ -1,6 +1,6 @@
 //! Whether what is wrong with a release is wrong elsewhere too (DESIGN, invariant 6).
 
-use model::{SharedBlame, Timestamp};
+use model::{SharedBlame, Timestamp, is_same_version};
 use policy::{Expression, GuardTest, Trigger};
 
 use super::{
@@ -90,7 +90,8 @@ fn beside(
         (together.max(Some(subject.at - SHARED_RECENT)), Guarding::shared_recently(trigger)),
     ];
     let mut seen = sources.store.versions(subject.key);
-    seen.retain(|other| other.version.as_deref() != Some(accused.version));
+    let is_own = |version: &str| is_same_version(version, accused.version);
+    seen.retain(|other| !other.version.as_deref().is_some_and(is_own));
     seen.sort_by_key(|other| std::cmp::Reverse(other.last_at));
     seen.iter().take(VERSIONS_BESIDE_MAX).find_map(|other| {
         let versions = other.version.as_deref().map_or(Versions::Unversioned, Versions::One);

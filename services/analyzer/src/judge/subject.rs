@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use model::{BaselineKind, ServiceKey, Timestamp};
+use model::{BaselineKind, ServiceKey, Timestamp, is_same_version};
 use policy::Policy;
 
 use super::{alerts::Alerts, baseline::Frozen, signal::Signal};
@@ -87,7 +87,7 @@ impl<'a> Subject<'a> {
     ) -> Option<(Signal, BaselineKind)> {
         let read = |versions| self.read_of(sources, versions, Some(beside.since), metric, window);
         let named = |version: &str| BaselineKind::Beside { version: version.to_owned() };
-        let previous = beside.previous_version.filter(|previous| *previous != beside.version);
+        let previous = beside.previous_version.filter(|previous| !is_same_version(previous, beside.version));
         previous
             .and_then(|previous| Some((read(Versions::One(previous))?, named(previous))))
             .or_else(|| Some((read(Versions::AllBut(beside.version))?, named("other versions"))))

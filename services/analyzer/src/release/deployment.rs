@@ -2,9 +2,10 @@
 
 use model::{
     Artifact, ChangeKind, DeploymentEvent, DeploymentStatus, FindingKind, Release, ReleaseId, ReleaseState,
+    is_same_version,
 };
 
-use super::tracked::Tracked;
+use super::{order::is_older, tracked::Tracked};
 use crate::{
     judge::baseline::Before,
     outbox::Outbox,
@@ -54,15 +55,15 @@ impl Service {
             Removed => None,
         };
         let Some(at) = at else { return false };
-        let tracked = &mut self.releases[at];
         let is_going_out = matches!(event.status, Started | Deployed | Promoted);
-        if is_going_out && !tracked.is_open() {
+        if is_going_out && (!self.releases[at].is_open() || self.is_about_earlier(at, event)) {
             return false;
         }
+        let tracked = &mut self.releases[at];
         tracked.last_word_at = tracked.last_word_at.max(event.occurred_at);
         tracked.is_promoted |= event.status == Promoted && can_advance(tracked.state());
-        if is_going_out && tracked.is_under_watch() {
-            self.freeze(at, context);
+        if is_going_out {
+            self.begin(at, context);
         }
         true
     }
@@ -71,7 +72,7 @@ impl Service {
         let bare = bare_id(event);
         let newest = self.newest_of(bare.bare());
         let at = match newest {
-            Some(at) if self.releases[at].is_open() => at,
+            Some(at) if self.releases[at].is_open() && !self.is_about_earlier(at, event) => at,
             Some(at) if self.is_repeat(at, event) => return false,
             _ if self.releases.iter().filter(|it| it.is_open()).count() >= RELEASES_OPEN_MAX => return false,
             _ => {
@@ -81,14 +82,20 @@ impl Service {
         };
         let before = self.releases[at].release.clone();
         self.releases[at].take_details(event);
+        if let Some(newer) = self.replaced_by(at) {
+            let reason = format!("it went out before {newer}, whose event came first");
+            self.close(at, ReleaseState::Superseded, reason, context, outbox);
+            self.forget_old();
+            return true;
+        }
         self.advance(at, event, context);
         if self.releases[at].release != before || before.state_since == context.now() {
             outbox.release(&self.releases[at].release);
         }
-        if self.releases[at].is_under_watch() {
+        if event.status != DeploymentStatus::Started && self.releases[at].is_under_watch() {
             self.take_over(at, context, outbox);
-            self.freeze(at, context);
         }
+        self.begin(at, context);
         self.find_ambiguity(at, before.artifact.as_ref(), outbox);
         self.forget_old();
         true
@@ -107,10 +114,13 @@ impl Service {
         let watch = self.effective(context.sources.policy).defaults.watch;
         // A clock that is ahead, or a word that comes a day late, must not move the start out of the windows.
         let started_at = event.occurred_at.unwrap_or(now).clamp(now - watch, now);
-        let known =
-            event.previous_version.clone().or_else(|| self.newest_other(event, &[ReleaseState::Succeeded]));
+        let at = self.place_of(started_at);
+        let known = event
+            .previous_version
+            .clone()
+            .or_else(|| self.newest_other(at, event, &[ReleaseState::Succeeded]));
         let previous_is_guess = known.is_none();
-        let previous_version = known.or_else(|| self.find_previous(event, context));
+        let previous_version = known.or_else(|| self.find_previous(at, event, context));
         let release = Release {
             id,
             key: self.key.clone(),
@@ -125,8 +135,18 @@ impl Service {
             state_reason: "announced".into(),
             ..Release::default()
         };
-        self.releases.push(Tracked { release, ..Tracked::default() });
-        self.releases.len() - 1
+        self.releases.insert(at, Tracked { release, ..Tracked::default() });
+        at
+    }
+
+    /// A release that is announced or out: what it is compared with is kept, and from when on it is judged.
+    fn begin(&mut self, at: usize, context: Context<'_>) {
+        if self.releases[at].counts_from.is_none() {
+            self.releases[at].counts_from = Some(self.counts_from(at, context));
+        }
+        if self.releases[at].is_open() {
+            self.freeze(at, context);
+        }
     }
 
     /// Moves the release forward: never back from what it already is.
@@ -201,7 +221,7 @@ impl Service {
     ) -> bool {
         let bare = bare_id(event);
         let at = match self.newest_of(bare.bare()).or_else(|| self.open_of_version(event)) {
-            Some(at) if self.releases[at].is_open() => at,
+            Some(at) if self.releases[at].is_open() && !self.is_about_earlier(at, event) => at,
             Some(_) => return false,
             // The sender was given its id: it must find the release, and that it failed.
             None => self.open(bare, event, context),
@@ -223,10 +243,8 @@ impl Service {
         context: Context<'_>,
         outbox: &mut Outbox,
     ) -> bool {
-        let at = self
-            .open_of_version(event)
-            .or_else(|| self.out_after(event))
-            .or_else(|| self.closed_of_version(event));
+        let at =
+            self.open_of_version(event).or_else(|| self.out_after(event)).or_else(|| self.of_version(event));
         let Some(at) = at else { return false };
         let state = self.releases[at].state();
         // One that is not serving any more cannot be rolled back: the word is a repeat or about something older.
@@ -249,8 +267,10 @@ impl Service {
         let mut any = false;
         for at in 0..self.releases.len() {
             let tracked = &self.releases[at];
-            let is_meant = event.version.is_empty() || tracked.release.version == event.version;
-            if tracked.is_open() && is_meant && tracked.release.cluster == event.cluster {
+            let is_meant =
+                event.version.is_empty() || is_same_version(&tracked.release.version, &event.version);
+            let is_later = is_older(event, tracked.release.started_at);
+            if tracked.is_open() && is_meant && !is_later && tracked.release.cluster == event.cluster {
                 self.close(at, ReleaseState::Cancelled, "removed from the environment", context, outbox);
                 any = true;
             }
@@ -260,21 +280,22 @@ impl Service {
 
     /// The version that most likely ran before: what was last deployed and not found bad, else what telemetry last
     /// showed.
-    fn find_previous(&self, event: &DeploymentEvent, context: Context<'_>) -> Option<String> {
+    fn find_previous(&self, at: usize, event: &DeploymentEvent, context: Context<'_>) -> Option<String> {
         use ReleaseState::{Progressing, Superseded, Unproven, Watching};
-        self.newest_other(event, &[Progressing, Watching, Unproven, Superseded])
+        self.newest_other(at, event, &[Progressing, Watching, Unproven, Superseded])
             .or_else(|| self.seen_before(event, context))
     }
 
-    /// The newest other version of the same place and kind whose release is in one of `states`.
-    fn newest_other(&self, event: &DeploymentEvent, states: &[ReleaseState]) -> Option<String> {
+    /// The newest other version of the same place and kind whose release went out before `at` and is in one of
+    /// `states`.
+    fn newest_other(&self, at: usize, event: &DeploymentEvent, states: &[ReleaseState]) -> Option<String> {
         let is_other = |it: &&Tracked| {
-            it.release.version != event.version
+            !is_same_version(&it.release.version, &event.version)
                 && it.release.cluster == event.cluster
                 && it.release.kind == event.kind
                 && states.contains(&it.state())
         };
-        self.releases.iter().rev().find(is_other).map(|it| it.release.version.clone())
+        self.releases[..at].iter().rev().find(is_other).map(|it| it.release.version.clone())
     }
 
     fn seen_before(&self, event: &DeploymentEvent, context: Context<'_>) -> Option<String> {
@@ -283,7 +304,7 @@ impl Service {
             return None;
         }
         let is_bad = |seen: &str| {
-            let mut of_version = self.releases.iter().filter(|it| it.release.version == seen);
+            let mut of_version = self.releases.iter().filter(|it| is_same_version(&it.release.version, seen));
             of_version.any(|it| {
                 use ReleaseState::{Cancelled, Recovered, RollbackFailed, RolledBack};
                 matches!(it.state(), RolledBack | Recovered | RollbackFailed | Cancelled)
@@ -292,7 +313,7 @@ impl Service {
         let mut seen = context.sources.store.versions(&self.key);
         seen.sort_by_key(|it| it.last_at);
         let mut newest_first = seen.into_iter().rev().filter_map(|it| it.version);
-        newest_first.find(|seen| *seen != event.version && !is_bad(seen))
+        newest_first.find(|seen| !is_same_version(seen, &event.version) && !is_bad(seen))
     }
 
     /// Keeps the numbers of the window before, as long as the store still has them.
@@ -325,48 +346,6 @@ impl Service {
         self.releases[at].finding_begins(FindingKind::AmbiguousVersion, text, outbox);
     }
 
-    /// The newest release of that bare id.
-    pub(crate) fn newest_of(&self, bare: &str) -> Option<usize> {
-        self.releases.iter().rposition(|it| it.release.id.bare() == bare)
-    }
-
-    /// Brings releases that were put in from outside into the order in which they went out.
-    pub(crate) fn sort_releases(&mut self) {
-        self.releases.sort_by_key(|it| (it.release.started_at, times(&it.release.id)));
-    }
-
-    fn next_id(&self, bare: &ReleaseId) -> ReleaseId {
-        let same = self.releases.iter().filter(|it| it.release.id.bare() == bare.bare());
-        match same.map(|it| times(&it.release.id)).max() {
-            Some(last) => bare.again(last.saturating_add(1)),
-            None => bare.clone(),
-        }
-    }
-
-    fn open_of_version(&self, event: &DeploymentEvent) -> Option<usize> {
-        let is_meant = |it: &Tracked| {
-            it.is_open() && it.release.version == event.version && it.release.cluster == event.cluster
-        };
-        self.releases.iter().rposition(is_meant)
-    }
-
-    fn closed_of_version(&self, event: &DeploymentEvent) -> Option<usize> {
-        let is_meant =
-            |it: &Tracked| it.release.version == event.version && it.release.cluster == event.cluster;
-        self.releases.iter().rposition(is_meant)
-    }
-
-    /// A release that is out and replaced the event's version: by what is known of it, or by having come later.
-    fn out_after(&self, event: &DeploymentEvent) -> Option<usize> {
-        let is_out = |it: &Tracked| it.is_under_watch() && it.release.cluster == event.cluster;
-        let replaced = |it: &Tracked| is_out(it) && it.goes_back_to(&event.version);
-        let came_later = || {
-            let closed = self.closed_of_version(event)?;
-            self.releases.iter().rposition(is_out).filter(|later| *later > closed)
-        };
-        self.releases.iter().rposition(replaced).or_else(came_later)
-    }
-
     /// Makes room: the oldest that is over goes first.
     pub(crate) fn forget_old(&mut self) {
         while self.releases.iter().filter(|it| !it.is_open()).count() > RELEASES_OVER_MAX {
@@ -374,19 +353,6 @@ impl Service {
             self.releases.remove(oldest);
         }
     }
-}
-
-impl Tracked {
-    fn goes_back_to(&self, version: &str) -> bool {
-        self.rollback_to.as_deref() == Some(version)
-            || self.release.previous_version.as_deref() == Some(version)
-    }
-}
-
-/// The how-manieth time a release goes out, by its id.
-fn times(id: &ReleaseId) -> u32 {
-    let number = id.as_str().split_once('-').and_then(|(_, number)| number.parse().ok());
-    number.unwrap_or(1)
 }
 
 fn digest_of(artifact: Option<&Artifact>) -> Option<&str> {

@@ -14,5 +14,6 @@
 
 pub(crate) mod deployment;
 pub(crate) mod ending;
+pub(crate) mod order;
 pub(crate) mod outcome;
 pub(crate) mod tracked;

@@ -44,6 +44,9 @@ pub(crate) struct Tracked {
     /// Names of the triggers that it ever broke: all of them must hold before it counts as recovered.
     pub(crate) broke: BTreeSet<String>,
     pub(crate) frozen: Frozen,
+    /// Only what its version did from then on counts; [`Timestamp::MIN`]: all of it, as the version is as new as the
+    /// release. `None` until it went out.
+    pub(crate) counts_from: Option<Timestamp>,
     /// Whether any trigger was ever judged on enough requests.
     pub(crate) saw_enough: bool,
     pub(crate) is_promoted: bool,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::{ServiceKey, Timestamp};
+use model::{ServiceKey, Timestamp, is_same_version};
 use policy::RatioKind;
 use serde::{Deserialize, Serialize};
 
@@ -35,10 +35,10 @@ pub enum Versions<'a> {
 impl Versions<'_> {
     pub(super) fn include(&self, version: Option<&str>) -> bool {
         match self {
-            Self::One(wanted) => version == Some(wanted),
+            Self::One(wanted) => version.is_some_and(|it| is_same_version(it, wanted)),
             Self::Unversioned => version.is_none(),
             Self::All => true,
-            Self::AllBut(left_out) => version.is_some_and(|it| it != *left_out),
+            Self::AllBut(left_out) => version.is_some_and(|it| !is_same_version(it, left_out)),
         }
     }
 }
@@ -90,4 +90,6 @@ pub struct VersionSeen {
     pub version: Option<String>,
     pub first_at: Timestamp,
     pub last_at: Timestamp,
+    /// What a sample may have counted before its own time: the longest time between two scrapes of a target.
+    pub interval: Duration,
 }

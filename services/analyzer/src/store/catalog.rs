@@ -1,6 +1,9 @@
 //! Services, their versions, and the windows of each.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use model::{ServiceKey, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -18,6 +21,9 @@ const SERVICES_MAX: usize = 10_000;
 /// Versions of one service at once: a rollout has two or three, so this many come from a label that is no
 /// version (a build time, a pod's name).
 const VERSIONS_MAX: usize = 64;
+
+/// Scrapes further apart are no interval but a gap: two intervals of the slowest usual scrape.
+const INTERVAL_MAX: Duration = Duration::from_secs(120);
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Service {
@@ -38,6 +44,8 @@ pub(super) struct Version {
     pub(super) name: Option<String>,
     /// Event time of its settled samples.
     pub(super) seen: Option<(Timestamp, Timestamp)>,
+    /// The longest time between two scrapes of a target of it, see [`INTERVAL_MAX`].
+    pub(super) interval: Duration,
     /// When it was last in use, as time came in.
     pub(super) used_at: Timestamp,
     #[serde(skip)]
@@ -175,10 +183,14 @@ impl Catalog {
         }
     }
 
-    /// Notes a settled sample of a version.
-    pub(super) fn see(&mut self, version: u32, at: Timestamp, now: Timestamp) {
+    /// Notes a settled sample of a version, `interval` after the one before at its target; zero where nothing lies
+    /// between samples.
+    pub(super) fn see(&mut self, version: u32, at: Timestamp, interval: Duration, now: Timestamp) {
         let version = &mut self.versions[version];
         version.see(at);
+        if interval <= INTERVAL_MAX {
+            version.interval = version.interval.max(interval);
+        }
         version.used_at = now;
         let service = &mut self.services[version.service];
         if service.look_at.is_none() {

@@ -19,7 +19,8 @@ impl Store {
         let seen = versions.filter_map(|&id| {
             let version = &self.catalog.versions[id];
             let (first_at, last_at) = version.seen?;
-            Some(VersionSeen { version: version.name.clone(), first_at, last_at })
+            let interval = version.interval;
+            Some(VersionSeen { version: version.name.clone(), first_at, last_at, interval })
         });
         seen.collect()
     }

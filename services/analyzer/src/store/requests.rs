@@ -1,5 +1,7 @@
 //! Raw request events in.
 
+use std::time::Duration;
+
 use model::{RequestEvent, Timestamp};
 
 use super::{FUTURE_TOLERANCE, Store, durations::DurationUs};
@@ -57,7 +59,7 @@ impl Store {
             }
         });
         state.has_requests = true;
-        self.catalog.see(version, at, self.now);
+        self.catalog.see(version, at, Duration::ZERO, self.now);
         Some(at)
     }
 }

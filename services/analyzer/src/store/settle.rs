@@ -1,5 +1,7 @@
 //! Scrapes that are whole, or whose time is up, go into the windows.
 
+use std::time::Duration;
+
 use model::Timestamp;
 
 use super::{
@@ -90,6 +92,10 @@ impl Store {
         let mut scrape = target.scrapes.remove(place);
         self.dues.remove(&(scrape.due, id, scrape.at));
         self.staged -= scrape.entries.len();
+        let interval = match target.settled_at {
+            Timestamp::MIN => Duration::ZERO,
+            before => scrape.at.since(before),
+        };
         if scrape.at > target.settled_at {
             self.counters.incomplete_scrapes += u64::from(scrape.live < target.live);
             target.settled_at = scrape.at;
@@ -101,7 +107,7 @@ impl Store {
             self.take_names(&scrape);
         }
         for version in self.count(scrape.at, &scrape.entries) {
-            self.catalog.see(version, scrape.at, self.now);
+            self.catalog.see(version, scrape.at, interval, self.now);
         }
         scrape.entries.clear();
         if self.spare.len() < SPARE_MAX {

@@ -22,11 +22,12 @@ fn a_canary_is_announced_goes_out_in_stages_and_succeeds_after_its_watch() {
          310s  deploy checkout 2.4.1 status=promoted
          1000s end",
         expect![[r#"
-              100s release checkout 2.4.1 from 2.4.0: pending, announced
-              120s release checkout 2.4.1 from 2.4.0: progressing, out at 5 % of traffic, stage Canary
-              200s release checkout 2.4.1 from 2.4.0: progressing, out at 50 % of traffic, stage Half
-              300s release checkout 2.4.1 from 2.4.0: watching, fully out, watched for 10m
-              900s release checkout 2.4.1 from 2.4.0: succeeded, watched for 10m: nothing was broken"#]],
+            100s release checkout 2.4.1 from 2.4.0: pending, announced
+            105s release checkout 2.4.1 from 2.4.0: progressing, announced as started, and its version is seen in the telemetry
+            120s release checkout 2.4.1 from 2.4.0: progressing, out at 5 % of traffic, stage Canary
+            200s release checkout 2.4.1 from 2.4.0: progressing, out at 50 % of traffic, stage Half
+            300s release checkout 2.4.1 from 2.4.0: watching, fully out, watched for 10m
+            900s release checkout 2.4.1 from 2.4.0: succeeded, watched for 10m: nothing was broken"#]],
     );
 }
 

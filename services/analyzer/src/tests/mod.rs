@@ -5,6 +5,7 @@ mod conditions;
 mod faults;
 mod healthy;
 mod lifecycle;
+mod order;
 mod restart;
 mod rolling_values;
 mod shop;

@@ -194,6 +194,44 @@ fn a_word_that_was_overtaken_by_newer_ones_opens_nothing_after_the_restart() {
     assert!(!told.iter().any(|line| line.contains("again")), "{told:?}");
 }
 
+#[test]
+fn a_second_try_is_judged_by_what_it_did_itself_after_the_restart_too() {
+    let script = "0s   serve checkout 1 rps=20
+                  60s  serve checkout 2 rps=20 errors=20%
+                  60s  deploy checkout 2 previous=1
+                  100s deploy checkout 2 status=rolled_back
+                  112s deploy checkout 2 previous=1 change=second-try
+                  112s serve checkout 2 errors=0%
+                  160s serve checkout 2 errors=20%
+                  300s end";
+    let told = check_restarts(POLICY, script, [100, 111, 112, 118, 130, 160, 170, 190]);
+    assert!(told.iter().any(|line| line.starts_with("180s") && line.contains("BREACH")), "{told:?}");
+}
+
+#[test]
+fn a_rollout_that_was_only_announced_is_judged_alike_after_the_restart() {
+    let script = "0s    serve checkout 1 rps=20
+                  60s   deploy checkout 2 status=started previous=1
+                  2000s serve checkout 2 rps=5
+                  2100s serve checkout 2 errors=20%
+                  2200s deploy checkout 2
+                  2300s end";
+    let told = check_restarts(POLICY, script, [100, 1900, 2000, 2010, 2050, 2110, 2190]);
+    assert!(told.iter().any(|line| line.contains("BREACH checkout 2")), "{told:?}");
+}
+
+#[test]
+fn what_came_late_stands_where_it_went_out_after_the_restart_too() {
+    let script = "0s   serve checkout 1 rps=20
+                  90s  deploy checkout 2 previous=1 occurred=90
+                  95s  deploy checkout 1 occurred=10
+                  100s serve checkout 2 rps=20 errors=20%
+                  150s deploy checkout 1 status=rolled_back occurred=20
+                  200s end";
+    let told = check_restarts(POLICY, script, [90, 94, 95, 100, 130, 149, 151]);
+    assert!(told.iter().any(|line| line.contains("BREACH checkout 2")), "{told:?}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 

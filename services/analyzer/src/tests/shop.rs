@@ -184,8 +184,11 @@ impl Shop {
             "removed" => DeploymentStatus::Removed,
             other => panic!("not a status: {other}"),
         };
-        let kind =
-            if option("kind") == Some("flag") { model::ChangeKind::Flag } else { model::ChangeKind::Code };
+        let kind = match option("kind") {
+            Some("flag") => model::ChangeKind::Flag,
+            Some("config") => model::ChangeKind::Config,
+            _ => model::ChangeKind::Code,
+        };
         let event = DeploymentEvent {
             release_id: release_id(service, version, option("change").unwrap_or("")),
             key: ServiceKey::new(service, ENVIRONMENT),

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use model::{Breach, FindingKind, Reason, Timestamp};
+use model::{Breach, FindingKind, Reason, ReleaseState, Timestamp, is_same_version};
 use policy::{EffectivePolicy, Trigger};
 
 use crate::{
@@ -19,10 +19,6 @@ use crate::{
     store::{VersionSeen, Versions},
 };
 
-/// A version seen so long before its release was announced ran before: only what it did since then counts. Less
-/// is the time a rollout takes, whose tool speaks when it is done.
-pub(crate) const ANNOUNCED_LATE_MAX: Duration = Duration::from_secs(15 * 60);
-
 impl Service {
     /// Settled data of event time `at` is there.
     pub(crate) fn look(&mut self, at: Timestamp, context: Context<'_>, outbox: &mut Outbox) {
@@ -36,8 +32,11 @@ impl Service {
         let policy = self.effective(context.sources.policy);
         let seen = context.sources.store.versions(&self.key);
         for index in 0..self.releases.len() {
-            if self.releases[index].is_under_watch() {
+            if self.releases[index].is_open() {
                 self.freeze(index, context);
+            }
+            self.notice_rollout(index, &seen, context, outbox);
+            if self.releases[index].is_under_watch() {
                 self.note_alive(index, &seen, at, context, outbox);
                 self.judge_release(index, scope, at, &seen, &policy, context, outbox);
             } else if scope == Scope::All {
@@ -45,6 +44,26 @@ impl Service {
             }
         }
         self.judge_own(scope, at, &policy, context, outbox);
+    }
+
+    /// A release that was announced as started is judged as soon as telemetry shows its version: a slow rolling
+    /// update is watched from its first instance on, and the watch time still runs from its being out.
+    fn notice_rollout(
+        &mut self,
+        index: usize,
+        seen: &[VersionSeen],
+        context: Context<'_>,
+        outbox: &mut Outbox,
+    ) {
+        let tracked = &mut self.releases[index];
+        let started_at = tracked.release.started_at;
+        let is_seen = || seen.iter().any(|it| tracked.is_version_of(it) && it.last_at >= started_at);
+        if context.is_replay || tracked.state() != ReleaseState::Pending || !is_seen() {
+            return;
+        }
+        let reason = "announced as started, and its version is seen in the telemetry";
+        tracked.set_state(context.now(), ReleaseState::Progressing, reason);
+        outbox.release(&tracked.release);
     }
 
     #[expect(clippy::too_many_arguments, reason = "one look's facts, each read by one trigger's judgement")]
@@ -131,16 +150,20 @@ impl TriggerState {
 
 impl Tracked {
     /// Whether telemetry tells this release from others by its version: some version was seen lately, or, where
-    /// nothing was, ever.
+    /// nothing was, ever. A change that is not code is told by the version only where its name is one that runs.
     pub(crate) fn is_told_by_version(&self, seen: &[VersionSeen]) -> bool {
         if !self.has_own_version() {
-            return false;
+            return seen.iter().any(|it| self.is_version_of(it) && it.last_at >= self.release.started_at);
         }
         let is_since = |it: &&VersionSeen| it.last_at >= self.release.started_at;
         if seen.iter().filter(is_since).any(|it| it.version.is_some()) {
             return true;
         }
         seen.iter().filter(is_since).count() == 0 && seen.iter().any(|it| it.version.is_some())
+    }
+
+    pub(super) fn is_version_of(&self, seen: &VersionSeen) -> bool {
+        seen.version.as_deref().is_some_and(|version| is_same_version(version, &self.release.version))
     }
 
     /// What the release's triggers look at.
@@ -152,21 +175,18 @@ impl Tracked {
         policy: &EffectivePolicy,
     ) -> Subject<'a> {
         let release = &self.release;
-        let first_at = seen
-            .iter()
-            .find(|it| it.version.as_deref() == Some(release.version.as_str()))
-            .map_or(release.started_at, |it| it.first_at);
-        let ran_before =
-            first_at + ANNOUNCED_LATE_MAX < release.started_at || release.id.as_str() != release.id.bare();
+        let first_at =
+            seen.iter().find(|it| self.is_version_of(it)).map_or(release.started_at, |it| it.first_at);
+        let counts_from = self.counts_from.filter(|from| *from > Timestamp::MIN);
         let beside = Beside {
             version: &release.version,
             previous_version: release.previous_version.as_deref(),
-            since: if ran_before { release.started_at } else { first_at.min(release.started_at) },
+            since: counts_from.unwrap_or(first_at.min(release.started_at)),
         };
         Subject {
             key: &release.key,
             versions: if by_version { Versions::One(&release.version) } else { Versions::All },
-            since: (!by_version || ran_before).then_some(release.started_at),
+            since: if by_version { counts_from } else { Some(release.started_at) },
             at,
             alert_version: Some(&release.version),
             facts: Some(&release.facts),

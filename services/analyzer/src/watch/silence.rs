@@ -36,8 +36,7 @@ impl Service {
         let tracked = &mut self.releases[index];
         let by_version = tracked.is_told_by_version(seen);
         let newest = if by_version {
-            let is_own = |it: &&VersionSeen| it.version.as_deref() == Some(tracked.release.version.as_str());
-            seen.iter().find(is_own).map(|it| it.last_at)
+            seen.iter().filter(|it| tracked.is_version_of(it)).map(|it| it.last_at).max()
         } else {
             store.last_sample_at(&tracked.release.key)
         };
@@ -90,7 +89,8 @@ impl Service {
         let seen = context.sources.store.versions(&self.key);
         // What was seen longer ago hints at nothing, and a restart does not know it.
         let seen = seen.into_iter().filter(|it| context.now().since(it.last_at) < SILENT_AFTER);
-        let others: Vec<String> = seen.filter_map(|it| it.version).filter(|it| it != version).collect();
+        let others: Vec<String> =
+            seen.filter(|it| !tracked.is_version_of(it)).filter_map(|it| it.version).collect();
         let what = if tracked.alive.newest.is_some() { "nothing of" } else { "nothing was ever seen of" };
         let hint = match (others.is_empty(), context.sources.store.last_sample_at(&self.key)) {
             (false, _) => format!("; telemetry names {}", others.join(", ")),
@@ -114,7 +114,8 @@ impl Tracked {
 /// Whether other versions served so many requests lately that this one must have had some, and had none.
 fn is_starved(tracked: &Tracked, store: &Store, at: Timestamp) -> bool {
     let since = at - SILENT_AFTER;
-    if since < tracked.release.started_at {
+    // One that was announced long before is due requests only from when it was seen.
+    if since < tracked.release.started_at.max(tracked.release.state_since) {
         return false;
     }
     let requests = |versions| {
