@@ -1,6 +1,8 @@
 //! Series seen for the first time, and what each is bound to.
 
-use model::{LabelBytes, Labels, Sample, SeriesKind};
+use std::time::Duration;
+
+use model::{LabelBytes, Labels, Sample, SeriesKind, Timestamp};
 use policy::Identity;
 
 use super::{
@@ -27,6 +29,9 @@ const SERIES_MAX: usize = 2_000_000;
 
 const NAME: &str = "__name__";
 
+/// When a target's process began, in seconds since 1970, as the client libraries of Prometheus name it.
+const PROCESS_START: &str = "process_start_time_seconds";
+
 impl Store {
     /// Enters a series; `None` if it cannot be read or a limit forbids it.
     pub(super) fn admit(&mut self, bytes: &[u8], kind: SeriesKind, first: &Sample) -> Option<u32> {
@@ -42,11 +47,15 @@ impl Store {
         let at = if first.at > self.now + FUTURE_TOLERANCE { self.now } else { first.at };
         let replica = first_present(&self.config.identity.replica, &labels);
         let target = self.targets.enter(target_key(&self.config.identity, &labels), replica);
-        let is_born_from_zero =
-            self.targets.all[target].enter_family(labels.get(NAME).unwrap_or_default(), at);
+        let name = labels.get(NAME).unwrap_or_default();
+        let (family, may_be_born) = self.targets.enter_family(target, name, at);
         let is_info = join::is_info(&self.config.identity, &labels);
-        let flags = Flags { is_used: true, is_born_from_zero, is_info, ..Flags::default() };
-        let id = self.table.insert(bytes, SeriesState { target, kind, flags, ..SeriesState::default() });
+        let is_process_start = name == PROCESS_START;
+        let flags = Flags { is_used: true, may_be_born, is_info, is_process_start, ..Flags::default() };
+        let start = first.start.filter(|_| kind != SeriesKind::Delta).unwrap_or(Timestamp::MIN);
+        let state = SeriesState { target, family, start, kind, flags, ..SeriesState::default() };
+        let id = self.table.insert(bytes, state);
+        self.targets.families[family].enter(id);
         self.joins.enter(&self.config.identity, &labels, id);
         self.bind(id, &labels);
         if self.table.series[id].version == NONE && !is_info {
@@ -120,11 +129,33 @@ impl Store {
 
     /// Puts a bucket on its ladder; whether it is on one.
     fn climb(&mut self, id: u32, labels: &Labels) -> bool {
-        if self.table.series[id].ladder == NONE {
-            let ladder = ladder::bound_of(labels).and_then(|bound| self.ladders.join(labels, bound, id));
-            self.table.series[id].ladder = ladder.unwrap_or(NONE);
+        if self.table.series[id].ladder != NONE {
+            return true;
         }
-        self.table.series[id].ladder != NONE
+        let Some(bound) = ladder::bound_of(labels) else { return false };
+        let Some(joined) = self.ladders.join(labels, bound, id) else { return false };
+        self.table.series[id].ladder = joined.ladder;
+        self.table.series[id].flags.is_part = bound.is_finite();
+        if joined.dropped != NONE {
+            self.table.series[joined.dropped].ladder = NONE;
+        }
+        if joined.replaced != NONE {
+            self.take_over(id, joined.replaced);
+        }
+        true
+    }
+
+    /// Another spelling of a bound goes on where the one before it stood.
+    fn take_over(&mut self, id: u32, replaced: u32) {
+        let before = &mut self.table.series[replaced];
+        before.flags.is_replaced = true;
+        // Its stale marker stands in the scrape that its successor begins with.
+        let ended = Duration::from_millis(u64::from(before.flags.is_ended));
+        let (last, last_at, carry) = (before.last, before.last_at - ended, before.carry);
+        let series = &mut self.table.series[id];
+        if series.last.is_nan() && !last.is_nan() {
+            (series.last, series.last_at, series.carry) = (last, last_at, carry);
+        }
     }
 
     pub(super) fn unbind(&mut self, id: u32) {

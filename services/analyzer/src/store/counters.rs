@@ -16,6 +16,10 @@ pub struct Counters {
     pub out_of_order: u64,
     /// Counters that began anew.
     pub resets: u64,
+    /// First values that counted from zero, for their series was born where its target was known already.
+    pub births: u64,
+    /// First values of such series that did not, for they may be older than that.
+    pub refused_births: u64,
     pub stale_markers: u64,
     /// NaN, infinite, or negative where a counter was expected; ignored.
     pub not_a_number: u64,

@@ -69,15 +69,17 @@ impl Store {
     fn forget(&mut self, id: u32) {
         let labels = self.labels_of(id);
         self.unbind(id);
-        let series = &self.table.series[id];
-        if series.ladder != NONE {
-            self.ladders.leave(series.ladder, id);
+        let ladder = self.table.series[id].ladder;
+        let heir = if ladder == NONE { NONE } else { self.ladders.leave(ladder, id) };
+        if heir != NONE {
+            self.table.series[heir].flags.is_replaced = false;
         }
+        let series = &self.table.series[id];
         let (target_id, is_ended) = (series.target, series.flags.is_ended);
         let target = &mut self.targets.all[target_id];
         target.live -= u32::from(series.live_epoch == target.epoch);
-        target.leave_family(labels.get("__name__").unwrap_or_default(), is_ended);
-        let is_last = target.series == 0;
+        self.targets.leave_family(target_id, labels.get("__name__").unwrap_or_default(), id, is_ended);
+        let is_last = self.targets.all[target_id].series == 0;
         self.joins.leave(&self.config.identity, &labels, id);
         self.table.remove(id);
         if is_last {

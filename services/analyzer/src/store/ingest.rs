@@ -75,14 +75,16 @@ impl Store {
             self.touched.push(target_id);
         }
         let zero_from = at - self.config.start_reach;
+        let before_at = series.last_at;
         let (mark, amount) = value::read(series, sample, at, zero_from, &mut self.counters);
         if target.replicas != NONE && !self.targets.replicas[target.replicas].elect(target_id, now) {
             self.counters.standby += 1;
             return;
         }
-        self.stage(target_id, at, Entry { series: id, mark, amount });
-        if matches!(mark, Mark::Increase | Mark::Baseline) && self.table.series[id].flags.has_gauge_role {
-            self.stage(target_id, at, Entry { series: id, mark: Mark::GaugeToo, amount: sample.value });
+        let entry = Entry { series: id, mark, amount, value: sample.value, before_at };
+        self.stage(target_id, at, entry);
+        if mark.is_of_a_counter() && self.table.series[id].flags.has_gauge_role {
+            self.stage(target_id, at, Entry { mark: Mark::GaugeToo, amount: sample.value, ..entry });
         }
     }
 
@@ -94,7 +96,15 @@ impl Store {
             Err(place) => {
                 let due = self.now + self.config.settle;
                 let entries = self.spare.pop().unwrap_or_default();
-                let scrape = Scrape { at, due, live: 0, entries, has_info: false };
+                let scrape = Scrape {
+                    at,
+                    due,
+                    live: 0,
+                    entries,
+                    has_info: false,
+                    has_newcomers: false,
+                    is_whole: false,
+                };
                 target.scrapes.insert(place, scrape);
                 self.dues.insert((due, target_id, at));
                 place
@@ -104,6 +114,7 @@ impl Store {
         let is_live = series.live_epoch == target.epoch && entry.mark != Mark::GaugeToo;
         scrape.live += u32::from(is_live);
         scrape.has_info |= series.flags.is_info;
+        scrape.has_newcomers |= series.live_epoch != target.epoch;
         scrape.entries.push(entry);
         self.staged += 1;
     }

@@ -1,15 +1,20 @@
 //! Which bucket series belong together, and what bounds they have.
 //!
 //! The `_bucket` series that differ in `le` alone are the rungs of one **ladder**: one histogram of one
-//! target. Its bounds, kept as sent, are its **layout**; equal layouts share one number. A ladder that gains a
-//! bound gets another layout, and what was counted before stays under the old one.
+//! target. The bounds that its scrapes are counted with are its **layout**; equal layouts share one number. A
+//! bound that comes or ends gives the ladder another layout, and what was counted before stays under the old one.
+//!
+//! A rung belongs to a bound, not to a series: a series with another spelling of the number takes it over. All
+//! increases that are counted together are of the same time: a rung that comes, or comes back, is counted from its
+//! second scrape on, unless the whole ladder began anew.
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use model::{LabelBytes, Labels};
+use model::{LabelBytes, Labels, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
+    series::NO_RUNG,
     slab::{InUse, NONE, Slab},
     table::SeriesTable,
 };
@@ -62,20 +67,56 @@ fn bits_of(bounds: &[f64]) -> Vec<u64> {
     bounds.iter().map(|bound| bound.to_bits()).collect()
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Ladder {
+/// Whether a rung is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Place {
+    /// Its series ended, is missing for good, or was not settled yet.
+    Out,
+    /// In the scrape at hand it has its baseline: it is counted from the next on.
+    Joining,
+    In,
+}
+
+/// One bound of a histogram.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Rung {
+    bound: f64,
+    pub(super) series: u32,
+    /// The series that had the bound before, in another spelling.
+    pub(super) replaced: u32,
+    pub(super) place: Place,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Ladder {
     /// Not in a snapshot: the labels of any of its series say it.
     #[serde(skip)]
     key: Box<[u8]>,
-    /// Bound and series, ascending by bound.
-    rungs: Vec<(f64, u32)>,
+    /// Ascending by bound.
+    pub(super) rungs: Vec<Rung>,
     /// `None`: bounds came or went since it was looked up.
-    layout: Option<u32>,
+    pub(super) layout: Option<u32>,
+    /// When its counts began anew.
+    pub(super) began_at: Timestamp,
+    /// The newest scrape of it that has settled.
+    pub(super) settled_at: Timestamp,
+}
+
+impl Default for Ladder {
+    fn default() -> Self {
+        Self {
+            key: Box::default(),
+            rungs: Vec::new(),
+            layout: None,
+            began_at: Timestamp::MIN,
+            settled_at: Timestamp::MIN,
+        }
+    }
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Ladders {
-    ladders: Slab<Ladder>,
+    pub(super) ladders: Slab<Ladder>,
     #[serde(skip)]
     by_key: BTreeMap<Box<[u8]>, u32>,
     pub(super) layouts: Layouts,
@@ -87,9 +128,18 @@ pub(super) fn bound_of(labels: &Labels) -> Option<f64> {
     (!bound.is_nan() && bound != f64::NEG_INFINITY).then_some(bound)
 }
 
+/// What came of putting a series on a ladder.
+pub(super) struct Joined {
+    pub(super) ladder: u32,
+    /// The series whose bound it takes over, or [`NONE`].
+    pub(super) replaced: u32,
+    /// The one that had been taken over by that, or [`NONE`]: it is on no ladder any more.
+    pub(super) dropped: u32,
+}
+
 impl Ladders {
-    /// Puts a bucket series on its ladder; `None` if it is full or has that bound already (`1` and `1.0`).
-    pub(super) fn join(&mut self, labels: &Labels, bound: f64, series: u32) -> Option<u32> {
+    /// Puts a bucket series on its ladder; `None` if that is full.
+    pub(super) fn join(&mut self, labels: &Labels, bound: f64, series: u32) -> Option<Joined> {
         let key = key_of(labels);
         let id = match self.by_key.get(&key) {
             Some(&id) => id,
@@ -100,24 +150,40 @@ impl Ladders {
             }
         };
         let ladder = &mut self.ladders[id];
-        let at = ladder.rungs.partition_point(|rung| rung.0 < bound);
-        let is_taken = ladder.rungs.get(at).is_some_and(|rung| rung.0 == bound);
-        if is_taken || ladder.rungs.len() >= RUNGS_MAX {
+        let at = ladder.rungs.partition_point(|rung| rung.bound < bound);
+        if let Some(rung) = ladder.rungs.get_mut(at).filter(|rung| rung.bound == bound) {
+            let replaced = std::mem::replace(&mut rung.series, series);
+            let dropped = std::mem::replace(&mut rung.replaced, replaced);
+            ladder.layout = None;
+            return Some(Joined { ladder: id, replaced, dropped });
+        }
+        if ladder.rungs.len() >= RUNGS_MAX {
             return None;
         }
-        ladder.rungs.insert(at, (bound, series));
-        ladder.layout = None;
-        Some(id)
+        ladder.rungs.insert(at, Rung { bound, series, replaced: NONE, place: Place::Out });
+        Some(Joined { ladder: id, replaced: NONE, dropped: NONE })
     }
 
-    pub(super) fn leave(&mut self, id: u32, series: u32) {
+    /// Takes a series off its ladder; the one that gets its bound back, or [`NONE`].
+    pub(super) fn leave(&mut self, id: u32, series: u32) -> u32 {
         let ladder = &mut self.ladders[id];
-        ladder.rungs.retain(|rung| rung.1 != series);
+        let mut heir = NONE;
+        for rung in &mut ladder.rungs {
+            if rung.series == series {
+                rung.series = std::mem::replace(&mut rung.replaced, NONE);
+                rung.place = Place::Out;
+                heir = rung.series;
+            } else if rung.replaced == series {
+                rung.replaced = NONE;
+            }
+        }
+        ladder.rungs.retain(|rung| rung.series != NONE);
         ladder.layout = None;
         if ladder.rungs.is_empty() {
             let ladder = self.ladders.remove(id);
             self.by_key.remove(&ladder.key);
         }
+        heir
     }
 
     /// The ladder's layout if nothing changed since it was looked up.
@@ -128,10 +194,17 @@ impl Ladders {
     /// Looks the layout up anew; returns it and each series with its place in it.
     pub(super) fn relayout(&mut self, id: u32) -> (u32, impl Iterator<Item = (u32, u16)>) {
         let ladder = &mut self.ladders[id];
-        let bounds: Vec<f64> = ladder.rungs.iter().map(|rung| rung.0).collect();
+        let is_in = |rung: &&Rung| rung.place == Place::In;
+        let bounds: Vec<f64> = ladder.rungs.iter().filter(is_in).map(|rung| rung.bound).collect();
         let layout = self.layouts.intern(&bounds);
         ladder.layout = Some(layout);
-        (layout, ladder.rungs.iter().enumerate().map(|(at, rung)| (rung.1, at as u16)))
+        let mut next = 0;
+        let places = ladder.rungs.iter().flat_map(move |rung| {
+            let place = if rung.place == Place::In { next } else { NO_RUNG };
+            next += u16::from(rung.place == Place::In);
+            [(rung.series, place), (rung.replaced, place)]
+        });
+        (layout, places.filter(|(series, _)| *series != NONE))
     }
 }
 
@@ -141,12 +214,13 @@ impl Ladders {
         self.layouts.reindex()?;
         let layouts = self.layouts.all.len();
         for (id, ladder) in self.ladders.used_mut() {
-            let is_rung = |rung: &(f64, u32)| table.series.get(rung.1).is_some_and(|it| it.ladder == id);
+            let is_own = |series: u32| table.series.get(series).is_some_and(|it| it.ladder == id);
+            let is_rung = |it: &Rung| is_own(it.series) && (it.replaced == NONE || is_own(it.replaced));
             let is_layout = |layout: u32| layout == NONE || (layout as usize) < layouts;
             if !ladder.rungs.iter().all(is_rung) || !ladder.layout.is_none_or(is_layout) {
                 return None;
             }
-            ladder.key = key_of(&table.parsed_labels_of(ladder.rungs.first()?.1));
+            ladder.key = key_of(&table.parsed_labels_of(ladder.rungs.first()?.series));
             if self.by_key.insert(ladder.key.clone(), id).is_some() {
                 return None;
             }

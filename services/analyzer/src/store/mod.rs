@@ -19,6 +19,7 @@ mod counters;
 mod discover;
 mod durations;
 mod expire;
+mod family;
 mod front;
 mod hash;
 mod histogram;
@@ -32,6 +33,7 @@ mod read;
 mod requests;
 mod ring;
 mod role;
+mod rungs;
 mod runs;
 mod series;
 mod settle;
@@ -42,6 +44,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod value;
+mod verdict;
 
 use std::{collections::BTreeSet, time::Duration};
 

@@ -13,6 +13,8 @@ pub(super) struct SeriesState {
     pub(super) last: f64,
     /// When the last sample was, usable or not; [`Timestamp::MIN`] before the first.
     pub(super) last_at: Timestamp,
+    /// When its counter began, as its sender said with its first sample; [`Timestamp::MIN`] if it did not.
+    pub(super) start: Timestamp,
     #[serde(skip)]
     pub(super) hash: u64,
     #[serde(skip)]
@@ -21,6 +23,8 @@ pub(super) struct SeriesState {
     #[serde(skip, default = "none")]
     pub(super) next: u32,
     pub(super) target: u32,
+    /// The series of its name at its target.
+    pub(super) family: u32,
     /// Whose it is; [`NONE`] while service or environment is unknown.
     pub(super) version: u32,
     /// What it counts for.
@@ -31,7 +35,7 @@ pub(super) struct SeriesState {
     pub(super) live_epoch: u32,
     /// What counts in whole numbers left over, 0..1.
     pub(super) carry: f32,
-    /// Which bucket of the histogram.
+    /// Which bucket of the histogram's layout; [`NO_RUNG`] while it is none.
     pub(super) rung: u16,
     pub(super) kind: SeriesKind,
     pub(super) flags: Flags,
@@ -43,14 +47,23 @@ pub(super) struct Flags {
     /// Not in a snapshot, which has only series that are.
     #[serde(skip, default = "yes")]
     pub(super) is_used: bool,
-    /// It was born inside a family already seen at its target: its first value counts from zero.
-    pub(super) is_born_from_zero: bool,
+    /// Its target was seen before it: its first value counts from zero where a birth is plausible.
+    pub(super) may_be_born: bool,
     pub(super) has_counter_role: bool,
     pub(super) has_gauge_role: bool,
     /// Names are taken from it.
     pub(super) is_info: bool,
     pub(super) is_ended: bool,
+    /// Its value is when the target's process began.
+    pub(super) is_process_start: bool,
+    /// A bucket with a finite bound: what it counts is also in the bucket `+Inf`.
+    pub(super) is_part: bool,
+    /// Another spelling of its bound came later and counts in its place.
+    pub(super) is_replaced: bool,
 }
+
+/// [`SeriesState::rung`] of a series whose increase is in no bucket.
+pub(super) const NO_RUNG: u16 = u16::MAX;
 
 fn none() -> u32 {
     NONE
@@ -65,16 +78,18 @@ impl Default for SeriesState {
         Self {
             last: f64::NAN,
             last_at: Timestamp::MIN,
+            start: Timestamp::MIN,
             hash: 0,
             labels: LabelRef::default(),
             next: NONE,
             target: NONE,
+            family: NONE,
             version: NONE,
             roles: NONE,
             ladder: NONE,
             live_epoch: 0,
             carry: 0.0,
-            rung: 0,
+            rung: NO_RUNG,
             kind: SeriesKind::Unknown,
             flags: Flags::default(),
         }
@@ -84,6 +99,11 @@ impl Default for SeriesState {
 impl SeriesState {
     pub(super) fn is_used(&self) -> bool {
         self.flags.is_used
+    }
+
+    /// Whether its increases are a part of how much its family counts: each event once.
+    pub(super) fn is_summed(&self) -> bool {
+        self.flags.has_counter_role && !self.flags.is_part
     }
 
     /// Turns an increase into a whole number and keeps the rest for the next.

@@ -153,16 +153,20 @@ impl Store {
     /// Whether all that series refer to is there.
     fn check_series(&self) -> Option<()> {
         let (targets, versions) = (self.targets.all.in_use(), self.catalog.versions.in_use());
-        let ladders = self.ladders.in_use();
+        let (ladders, families) = (self.ladders.in_use(), self.targets.families.in_use());
         let mut series = self.table.series.used().map(|(_, series)| series);
         let is_sound = series.all(|it| {
-            targets.has(it.target) && versions.has_or_none(it.version) && ladders.has_or_none(it.ladder)
+            targets.has(it.target)
+                && families.has(it.family)
+                && versions.has_or_none(it.version)
+                && ladders.has_or_none(it.ladder)
         });
         is_sound.then_some(())
     }
 
     fn count_series(&mut self) {
-        for (_, series) in self.table.series.used() {
+        for (id, series) in self.table.series.used() {
+            self.targets.families[series.family].enter(id);
             let target = &mut self.targets.all[series.target];
             target.series += 1;
             target.live += u32::from(series.live_epoch == target.epoch);

@@ -4,12 +4,18 @@
 //! the scrape has **settled**: when every series that the last settled scrape had is there, when a later scrape
 //! of the target is complete, when the request says it is whole, or when time is up.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use model::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::slab::{NONE, Slab};
+use super::{
+    family::Family,
+    slab::{NONE, Slab},
+};
 
 /// Scrapes of one target waiting at once: an hour of catching up at a minute a scrape. Beyond, the oldest is
 /// settled as it is.
@@ -20,8 +26,16 @@ pub(super) const SCRAPES_MAX: usize = 64;
 pub(super) enum Mark {
     /// A counter grew by the amount.
     Increase,
+    /// A counter fell, so it began anew; the amount is its value.
+    Fell,
+    /// A counter began after its sample before, as it says itself; the amount is its value.
+    Began,
+    /// A counter's first value, which counts from zero if a birth is plausible: see [`super::verdict`].
+    Birth,
     /// A counter's first value: from here on it is counted.
     Baseline,
+    /// When the target's process began, where that is new.
+    ProcessStart,
     /// A gauge had the amount.
     Gauge,
     /// The same of a series that is a counter for another metric and already in the scrape.
@@ -32,12 +46,33 @@ pub(super) enum Mark {
     Ended,
 }
 
+impl Mark {
+    /// Whether it is a usable value of a counter.
+    pub(super) fn is_of_a_counter(self) -> bool {
+        self.is_increase() || matches!(self, Self::Birth | Self::Baseline)
+    }
+
+    /// Whether the amount is counted.
+    pub(super) fn is_increase(self) -> bool {
+        matches!(self, Self::Increase | Self::Fell | Self::Began)
+    }
+
+    /// Whether the other samples of its scrape decide what it means, or it decides what they mean.
+    pub(super) fn concerns_others(self) -> bool {
+        !matches!(self, Self::Increase | Self::Gauge | Self::GaugeToo | Self::Alive)
+    }
+}
+
 /// One sample of a scrape.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Entry {
     pub(super) series: u32,
     pub(super) mark: Mark,
     pub(super) amount: f64,
+    /// As it was sent.
+    pub(super) value: f64,
+    /// The series' sample before; [`Timestamp::MIN`] if this is its first.
+    pub(super) before_at: Timestamp,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -50,22 +85,20 @@ pub(super) struct Scrape {
     pub(super) entries: Vec<Entry>,
     /// Samples of series that names are taken from.
     pub(super) has_info: bool,
-}
-
-/// The series of one name at a target.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Family {
-    pub(super) first_at: Timestamp,
-    /// False once a series of it was forgotten while the target went on: if that one comes back it must not
-    /// count from zero, and nothing tells it from a new one.
-    pub(super) is_trusted: bool,
-    pub(super) series: u32,
+    /// Samples of series that the last settled scrape did not have.
+    pub(super) has_newcomers: bool,
+    /// The sender said that nothing of it is missing.
+    pub(super) is_whole: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Target {
     key: TargetKey,
-    pub(super) families: BTreeMap<Box<str>, Family>,
+    pub(super) families: BTreeMap<Box<str>, u32>,
+    /// Its first sample.
+    pub(super) first_at: Timestamp,
+    /// When its process began, in seconds, as the newest settled scrape that had it said; NaN if none did.
+    pub(super) process_start_s: f64,
     /// Waiting to settle, ascending by time.
     pub(super) scrapes: Vec<Scrape>,
     /// The newest scrape that has settled.
@@ -94,6 +127,8 @@ impl Default for Target {
         Self {
             key: Vec::new(),
             families: BTreeMap::new(),
+            first_at: Timestamp::MAX,
+            process_start_s: f64::NAN,
             scrapes: Vec::new(),
             settled_at: Timestamp::MIN,
             epoch: 1,
@@ -121,29 +156,6 @@ impl Target {
     pub(super) fn newest_complete(&self) -> Option<usize> {
         let is_complete = |it: &Scrape| it.at > self.settled_at && self.live > 0 && it.live >= self.live;
         self.scrapes.iter().rposition(is_complete)
-    }
-
-    /// Enters a series; whether it is born inside a family that an earlier scrape had.
-    pub(super) fn enter_family(&mut self, name: &str, at: Timestamp) -> bool {
-        self.series += 1;
-        let Some(family) = self.families.get_mut(name) else {
-            self.families.insert(name.into(), Family { first_at: at, is_trusted: true, series: 1 });
-            return false;
-        };
-        family.series += 1;
-        let is_birth = at > family.first_at && family.is_trusted;
-        family.first_at = family.first_at.min(at);
-        is_birth
-    }
-
-    pub(super) fn leave_family(&mut self, name: &str, is_trusted: bool) {
-        self.series = self.series.saturating_sub(1);
-        let Some(family) = self.families.get_mut(name) else { return };
-        family.series = family.series.saturating_sub(1);
-        family.is_trusted &= is_trusted;
-        if family.series == 0 {
-            self.families.remove(name);
-        }
     }
 }
 
@@ -185,6 +197,7 @@ impl Replicas {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Targets {
     pub(super) all: Slab<Target>,
+    pub(super) families: Slab<Family>,
     #[serde(skip)]
     by_key: BTreeMap<TargetKey, u32>,
     pub(super) replicas: Slab<Replicas>,
@@ -204,6 +217,38 @@ impl Targets {
         let id = self.all.insert(Target { key: key.clone(), replicas, ..Target::default() });
         self.by_key.insert(key, id);
         id
+    }
+
+    /// The family of a series that is new at a target, and whether the series may be born: whether an earlier
+    /// scrape had the family or, if that is new too, the target.
+    pub(super) fn enter_family(&mut self, target: u32, name: &str, at: Timestamp) -> (u32, bool) {
+        let target = &mut self.all[target];
+        target.series += 1;
+        let was_seen = at > target.first_at;
+        target.first_at = target.first_at.min(at);
+        let Some(&id) = target.families.get(name) else {
+            let id = self.families.insert(Family::new(at));
+            target.families.insert(name.into(), id);
+            return (id, was_seen);
+        };
+        let family = &mut self.families[id];
+        let may_be_born = was_seen && at >= family.first_at && family.is_trusted;
+        family.first_at = family.first_at.min(at);
+        (id, may_be_born)
+    }
+
+    /// Undoes [`Self::enter_family`] for a series of the family that was one of its members.
+    pub(super) fn leave_family(&mut self, target: u32, name: &str, series: u32, is_trusted: bool) {
+        let target = &mut self.all[target];
+        target.series = target.series.saturating_sub(1);
+        let Some(&id) = target.families.get(name) else { return };
+        let family = &mut self.families[id];
+        family.leave(series);
+        family.is_trusted &= is_trusted;
+        if family.members.is_empty() {
+            self.families.remove(id);
+            target.families.remove(name);
+        }
     }
 
     fn enter_replicas(&mut self, base: TargetKey) -> u32 {
@@ -239,8 +284,12 @@ impl Targets {
     /// After a snapshot: targets and their replicas are counted and found by their keys again; `None` where two
     /// are the same, or one is nobody's.
     pub(super) fn reindex(&mut self) -> Option<()> {
-        let replicas = self.replicas.in_use();
+        let (replicas, families) = (self.replicas.in_use(), self.families.in_use());
+        let mut owned = BTreeSet::new();
         for (id, target) in self.all.used() {
+            if !target.families.values().all(|&family| families.has(family) && owned.insert(family)) {
+                return None;
+            }
             if !replicas.has_or_none(target.replicas) || self.by_key.insert(target.key.clone(), id).is_some()
             {
                 return None;
@@ -248,6 +297,9 @@ impl Targets {
             if target.replicas != NONE {
                 self.replicas[target.replicas].targets += 1;
             }
+        }
+        if owned.len() != self.families.len() {
+            return None;
         }
         for (id, replicas) in self.replicas.used() {
             let is_twice = self.replicas_by_key.insert(replicas.key.clone(), id).is_some();
@@ -284,14 +336,21 @@ mod tests {
     }
 
     #[test]
-    fn series_count_from_zero_only_inside_a_family_of_an_earlier_scrape() {
-        let mut target = Target::default();
-        assert!(!target.enter_family("requests", at(10)), "the target's first scrape");
-        assert!(!target.enter_family("requests", at(10)), "the same scrape");
-        assert!(target.enter_family("requests", at(20)), "a later one");
-        assert!(!target.enter_family("errors", at(20)), "another family");
-        assert!(!target.enter_family("requests", at(5)), "an earlier scrape that came late");
-        target.leave_family("requests", false);
-        assert!(!target.enter_family("requests", at(90)), "it may be the one that was forgotten");
+    fn series_may_be_born_only_after_a_targets_first_scrape() {
+        let mut targets = Targets::default();
+        let target = targets.enter(vec!["a".into()], None);
+        let mut series = 0..;
+        let mut enter = |targets: &mut Targets, name: &str, seconds: i64| {
+            let (family, may_be_born) = targets.enter_family(target, name, at(seconds));
+            targets.families[family].members.extend(series.next());
+            may_be_born
+        };
+        assert!(!enter(&mut targets, "requests", 10), "the target's first scrape");
+        assert!(!enter(&mut targets, "requests", 10), "the same scrape");
+        assert!(enter(&mut targets, "requests", 20), "a later one");
+        assert!(enter(&mut targets, "errors", 20), "another family");
+        assert!(!enter(&mut targets, "requests", 5), "an earlier scrape that came late");
+        targets.leave_family(target, "requests", 0, false);
+        assert!(!enter(&mut targets, "requests", 90), "it may be the one that was forgotten");
     }
 }

@@ -6,10 +6,10 @@ use super::{counters::Counters, series::SeriesState, target::Mark};
 
 /// What a sample adds, and the new state of its series.
 ///
-/// - A counter's first value is a baseline, unless the series was born inside a family already seen or the
-///   counter began at `zero_from` or later.
+/// - A counter's first value is a baseline, unless the counter began at `zero_from` or later; where its target was
+///   seen before, the rest of its scrape decides ([`Mark::Birth`]).
 /// - A counter that fell began anew and so adds its value; so does one that says it began after the sample
-///   before.
+///   before. Whether others of its family began anew with it, the rest of the scrape decides too.
 /// - A series that comes back after its stale marker goes on from its last value.
 pub(super) fn read(
     series: &mut SeriesState,
@@ -23,7 +23,7 @@ pub(super) fn read(
     if series.flags.is_ended {
         counters.stale_markers += 1;
         // A series that is first heard of by its end was there before.
-        series.flags.is_born_from_zero = false;
+        series.flags.may_be_born = false;
         return (Mark::Ended, 0.0);
     }
     let value = sample.value;
@@ -34,18 +34,33 @@ pub(super) fn read(
     }
     let before = std::mem::replace(&mut series.last, value);
     if !is_counter {
-        return (if is_gauge { Mark::Gauge } else { Mark::Alive }, value);
+        let is_new_start = series.flags.is_process_start && (before.is_nan() || value > before);
+        return match (is_new_start, is_gauge) {
+            (true, false) => (Mark::ProcessStart, value),
+            (_, true) => (Mark::Gauge, value),
+            (false, false) => (Mark::Alive, value),
+        };
+    }
+    if series.flags.is_replaced {
+        return (Mark::Alive, 0.0);
     }
     if series.kind == SeriesKind::Delta {
         return (Mark::Increase, value);
     }
     if before.is_nan() {
-        let is_from_zero = series.flags.is_born_from_zero || sample.start.is_some_and(|it| it >= zero_from);
-        return if is_from_zero { (Mark::Increase, value) } else { (Mark::Baseline, 0.0) };
+        return match sample.start {
+            Some(start) if start >= zero_from => (Mark::Began, value),
+            _ if series.flags.may_be_born => (Mark::Birth, value),
+            _ => (Mark::Baseline, 0.0),
+        };
     }
-    if value < before || sample.start.is_some_and(|start| start > before_at) {
+    if sample.start.is_some_and(|start| start > before_at) {
         counters.resets += 1;
-        return (Mark::Increase, value);
+        return (Mark::Began, value);
+    }
+    if value < before {
+        counters.resets += 1;
+        return (Mark::Fell, value);
     }
     (Mark::Increase, value - before)
 }
@@ -80,20 +95,16 @@ mod tests {
 
     #[test]
     fn counters_add_what_they_grew_by() {
-        use Mark::{Alive, Baseline, Ended, Increase};
+        use Mark::{Alive, Baseline, Ended, Fell, Increase};
         for (values, expected, why) in [
             (&[5.0, 7.0, 7.0][..], &[(Baseline, 0.0), (Increase, 2.0), (Increase, 0.0)][..], "growth"),
-            (
-                &[5.0, 2.0, 4.0],
-                &[(Baseline, 0.0), (Increase, 2.0), (Increase, 2.0)],
-                "a reset adds the value",
-            ),
+            (&[5.0, 2.0, 4.0], &[(Baseline, 0.0), (Fell, 2.0), (Increase, 2.0)], "a reset adds the value"),
             (
                 &[5.0, STALE, 8.0],
                 &[(Baseline, 0.0), (Ended, 0.0), (Increase, 3.0)],
                 "back after a stale marker",
             ),
-            (&[5.0, STALE, 3.0], &[(Baseline, 0.0), (Ended, 0.0), (Increase, 3.0)], "restarted meanwhile"),
+            (&[5.0, STALE, 3.0], &[(Baseline, 0.0), (Ended, 0.0), (Fell, 3.0)], "restarted meanwhile"),
             (&[5.0, f64::NAN, 8.0], &[(Baseline, 0.0), (Alive, 0.0), (Increase, 3.0)], "NaN is passed over"),
             (&[f64::INFINITY, 5.0], &[(Alive, 0.0), (Baseline, 0.0)], "an infinite first value is none"),
             (&[5.0, -1.0, 6.0], &[(Baseline, 0.0), (Alive, 0.0), (Increase, 1.0)], "no counter is negative"),
@@ -105,16 +116,11 @@ mod tests {
 
     #[test]
     fn a_start_says_where_counting_began() {
-        use Mark::{Baseline, Increase};
+        use Mark::{Baseline, Began, Increase};
         for (values, expected, resets, why) in [
-            (&[(5.0, Some(95))][..], &[(Increase, 5.0)][..], 0, "began just before"),
+            (&[(5.0, Some(95))][..], &[(Began, 5.0)][..], 0, "began just before"),
             (&[(5.0, Some(10))], &[(Baseline, 0.0)], 0, "began long before"),
-            (
-                &[(5.0, Some(10)), (9.0, Some(105))],
-                &[(Baseline, 0.0), (Increase, 9.0)],
-                1,
-                "began anew, higher",
-            ),
+            (&[(5.0, Some(10)), (9.0, Some(105))], &[(Baseline, 0.0), (Began, 9.0)], 1, "began anew, higher"),
             (
                 &[(5.0, Some(10)), (9.0, Some(10))],
                 &[(Baseline, 0.0), (Increase, 4.0)],
@@ -136,14 +142,14 @@ mod tests {
         };
         let (marks, counters) = born(|series| series.kind = SeriesKind::Delta);
         assert_eq!((marks, counters.resets), (vec![(Mark::Increase, 5.0), (Mark::Increase, 3.0)], 0));
-        let (marks, counters) = born(|series| series.flags.is_born_from_zero = true);
-        assert_eq!((marks, counters.resets), (vec![(Mark::Increase, 5.0), (Mark::Increase, 3.0)], 1));
+        let (marks, counters) = born(|series| series.flags.may_be_born = true);
+        assert_eq!((marks, counters.resets), (vec![(Mark::Birth, 5.0), (Mark::Fell, 3.0)], 1));
     }
 
     #[test]
     fn a_series_first_heard_of_by_its_end_is_not_born_when_it_comes_back() {
         let mut series = counter();
-        series.flags.is_born_from_zero = true;
+        series.flags.may_be_born = true;
         let (marks, _) = increases(series, &[(STALE, None), (10_000.0, None)]);
         assert_eq!(marks, [(Mark::Ended, 0.0), (Mark::Baseline, 0.0)]);
     }

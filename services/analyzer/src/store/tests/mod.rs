@@ -1,9 +1,11 @@
 //! Scenarios: samples in as text, looks and window contents out as text.
 
+mod bounds;
 mod identity;
 mod limits;
 mod promql;
 mod scrapes;
+mod verdicts;
 mod windows;
 
 use std::time::Duration;
@@ -117,7 +119,8 @@ impl Rig {
                 labels.push((label, value.trim_matches('"')));
             }
             let missing = self.labels.iter().filter(|it| !labels.iter().any(|have| have.0 == it.0));
-            let all: Vec<_> = labels.iter().chain(missing).copied().collect();
+            let mut all: Vec<_> = labels.iter().chain(missing).copied().collect();
+            all.sort_unstable();
             batch.push(all, kind, samples.split(' ').map(sample));
         }
         batch

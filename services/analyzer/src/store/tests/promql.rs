@@ -40,6 +40,8 @@ fn series_of(instance: usize, interval_s: i64, steps: &Steps) -> Vec<Raw> {
     }
     let mut counters = [0.0; 6];
     for (scrape, (buckets, errors, is_restart)) in steps.iter().enumerate() {
+        // It is scraped before its first request, so that every series shows the restart to PromQL too.
+        let buckets = if *is_restart { &[0; 4] } else { buckets };
         if *is_restart {
             counters = [0.0; 6];
         }
