@@ -79,6 +79,11 @@ impl Store {
         }
     }
 
+    /// Whether an info series' sample changes names that are in force.
+    pub(super) fn would_rename(&self, sample: InfoSample) -> bool {
+        self.joins.would_rename(&self.config.identity, &self.labels_of(sample.series), sample)
+    }
+
     pub(super) fn names_of(&self, labels: &Labels) -> Names {
         let mut names = Names::of(&self.config.identity, labels);
         self.joins.fill(&self.config.identity, labels, &mut names);

@@ -33,6 +33,8 @@ pub struct Counters {
     pub unplaced: u64,
     /// Samples of a replica that is not the one counted.
     pub standby: u64,
-    /// Scrapes that settled before all of their series had arrived.
+    /// Scrapes of which a part was waited for longer than `settle`.
     pub incomplete_scrapes: u64,
+    /// Series that were waited for in vain and are taken to be gone.
+    pub gone_series: u64,
 }

@@ -77,7 +77,7 @@ impl Store {
         let series = &self.table.series[id];
         let (target_id, is_ended) = (series.target, series.flags.is_ended);
         let target = &mut self.targets.all[target_id];
-        target.live -= u32::from(series.live_epoch == target.epoch);
+        target.live -= u32::from(series.flags.is_live);
         self.targets.leave_family(target_id, labels.get("__name__").unwrap_or_default(), id, is_ended);
         let is_last = self.targets.all[target_id].series == 0;
         self.joins.leave(&self.config.identity, &labels, id);

@@ -14,6 +14,7 @@ impl Store {
     pub fn handle_batch(&mut self, now: Timestamp, batch: &Batch) {
         self.now = self.now.max(now);
         self.last_arrival = Some(self.now);
+        self.batch = self.batch.wrapping_add(1);
         self.settle_due();
         for series in &batch.series {
             self.take_series(batch, series);
@@ -65,9 +66,13 @@ impl Store {
             self.counters.out_of_order += 1;
             return;
         }
-        if at.as_millis() < 0 || at < target.newest_at - self.config.late {
+        let horizon = target.newest_at - self.config.idle;
+        if at.as_millis() < 0 || at < horizon {
             self.counters.late += 1;
             return;
+        }
+        if series.last_at < target.held_to {
+            target.recheck_to = target.recheck_to.max(at);
         }
         target.newest_in_batch_at = target.newest_in_batch_at.max(at);
         if !target.is_touched {
@@ -93,28 +98,27 @@ impl Store {
         let target = &mut self.targets.all[target_id];
         let place = match target.scrape(at) {
             Ok(place) => place,
+            Err(place) if target.is_carried_past(at, place) && entry.mark.is_of_a_counter() => {
+                target.scrapes[place].carried.push(entry.alone());
+                self.staged += 1;
+                return;
+            }
             Err(place) => {
-                let due = self.now + self.config.settle;
-                let entries = self.spare.pop().unwrap_or_default();
-                let scrape = Scrape {
-                    at,
-                    due,
-                    live: 0,
-                    entries,
-                    has_info: false,
-                    has_newcomers: false,
-                    is_whole: false,
-                };
+                let mut scrape = Scrape::new(at, self.now, self.config.settle, self.batch);
+                scrape.entries = self.spare.pop().unwrap_or_default();
+                self.dues.insert((scrape.due, target_id, at));
                 target.scrapes.insert(place, scrape);
-                self.dues.insert((due, target_id, at));
+                if at <= target.settled_at {
+                    target.recheck_to = target.recheck_to.max(at);
+                }
                 place
             }
         };
         let scrape = &mut target.scrapes[place];
-        let is_live = series.live_epoch == target.epoch && entry.mark != Mark::GaugeToo;
-        scrape.live += u32::from(is_live);
+        scrape.live += u32::from(series.flags.is_live && entry.mark != Mark::GaugeToo);
+        scrape.is_single &= scrape.batch == self.batch;
         scrape.has_info |= series.flags.is_info;
-        scrape.has_newcomers |= series.live_epoch != target.epoch;
+        scrape.has_newcomers |= !series.flags.is_live;
         scrape.entries.push(entry);
         self.staged += 1;
     }

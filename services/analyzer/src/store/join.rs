@@ -104,6 +104,18 @@ impl Joins {
         }
     }
 
+    /// Whether [`Self::offer`] would change a name that is in force.
+    pub(super) fn would_rename(&self, identity: &Identity, labels: &Labels, sample: InfoSample) -> bool {
+        let mut keys = feeds(identity, labels).filter(|_| sample.is_on).filter_map(|(at, join)| {
+            let info = self.groups[*self.by_key.get(&key_of(at, join, labels)?)?].info.as_ref()?;
+            Some((info, join))
+        });
+        keys.any(|(info, join)| {
+            let is_open = info.is_ended || info.at < sample.at;
+            is_open && info.series != sample.series && info.taken != taken_by(join, labels)
+        })
+    }
+
     /// Lets an info series name its groups; returns the members whose names may have changed. `only_first`:
     /// where nothing is in force yet.
     pub(super) fn offer(
@@ -161,6 +173,12 @@ impl Joins {
             self.by_key.remove(&group.key);
         }
     }
+}
+
+/// Whether two info series name the same group.
+pub(super) fn name_alike(identity: &Identity, one: &Labels, other: &Labels) -> bool {
+    let mut keys = feeds(identity, one).filter_map(|(at, join)| Some((join, key_of(at, join, one)?)));
+    keys.any(|(join, key)| join.info.matches(other) && key_of(key.0, join, other) == Some(key))
 }
 
 /// Whether names are taken from this series.

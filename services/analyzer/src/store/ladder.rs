@@ -191,6 +191,12 @@ impl Ladders {
         self.ladders[id].layout
     }
 
+    /// The spelling of its bound that a series took the place of; [`NONE`] if there is none.
+    pub(super) fn replaced_by(&self, id: u32, series: u32) -> u32 {
+        let rung = self.ladders[id].rungs.iter().find(|rung| rung.series == series);
+        rung.map_or(NONE, |rung| rung.replaced)
+    }
+
     /// Looks the layout up anew; returns it and each series with its place in it.
     pub(super) fn relayout(&mut self, id: u32) -> (u32, impl Iterator<Item = (u32, u16)>) {
         let ladder = &mut self.ladders[id];

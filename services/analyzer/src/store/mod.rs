@@ -27,6 +27,7 @@ mod identity;
 mod ingest;
 mod join;
 mod ladder;
+mod lag;
 mod lane;
 mod placement;
 mod read;
@@ -35,6 +36,7 @@ mod ring;
 mod role;
 mod rungs;
 mod runs;
+mod scrape;
 mod series;
 mod settle;
 mod slab;
@@ -45,6 +47,7 @@ mod target;
 mod tests;
 mod value;
 mod verdict;
+mod whole;
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -88,6 +91,11 @@ pub struct Store {
     dues: BTreeSet<(Timestamp, u32, Timestamp)>,
     /// Samples in waiting scrapes.
     staged: usize,
+    /// Counts requests: which of them a scrape came in.
+    batch: u32,
+    /// Counts weighings of scrapes.
+    weighing: u32,
+    lag: lag::Lag,
     /// Targets with samples in the batch at hand.
     touched: Vec<u32>,
     /// Emptied lists of settled scrapes, to be used again.

@@ -31,8 +31,9 @@ pub(super) struct SeriesState {
     pub(super) roles: u32,
     /// The histogram whose bucket it is.
     pub(super) ladder: u32,
-    /// It was in the target's last settled scrape if this is the target's epoch.
-    pub(super) live_epoch: u32,
+    /// The weighing of a scrape that found a sample of it there; means something only during one.
+    #[serde(skip)]
+    pub(super) weighed: u32,
     /// What counts in whole numbers left over, 0..1.
     pub(super) carry: f32,
     /// Which bucket of the histogram's layout; [`NO_RUNG`] while it is none.
@@ -60,6 +61,8 @@ pub(super) struct Flags {
     pub(super) is_part: bool,
     /// Another spelling of its bound came later and counts in its place.
     pub(super) is_replaced: bool,
+    /// Its target's next scrapes are expected to have it.
+    pub(super) is_live: bool,
 }
 
 /// [`SeriesState::rung`] of a series whose increase is in no bucket.
@@ -87,7 +90,7 @@ impl Default for SeriesState {
             version: NONE,
             roles: NONE,
             ladder: NONE,
-            live_epoch: 0,
+            weighed: 0,
             carry: 0.0,
             rung: NO_RUNG,
             kind: SeriesKind::Unknown,

@@ -1,4 +1,14 @@
-//! Scrapes that are whole, or whose time is up, go into the windows.
+//! When scrapes go into the windows.
+//!
+//! The series of one scrape may come in several requests and in any order between them. They are staged until the
+//! scrape has **settled**:
+//!
+//! - at once when every live series of its target is there, when the request says that it is whole, or when a later
+//!   scrape has all live series;
+//! - when `settle` has run out since its first sample. Then it may be half a scrape, so only what is whole is
+//!   counted and the rest is **held**: `whole` has the rules.
+//!
+//! A target's first scrape says which series it has. While senders lag, it is waited for as long as they do.
 
 use std::time::Duration;
 
@@ -9,12 +19,13 @@ use super::{
     cell::{Increase, Part},
     family::Family,
     join::InfoSample,
-    series::{NO_RUNG, SeriesState},
+    series::NO_RUNG,
     slab::{NONE, Slab},
     target::{Entry, Mark, SCRAPES_MAX, Scrape},
 };
 
-/// Samples waiting in all scrapes together, 24 bytes each: 100 MB. Beyond, all of them are settled.
+/// Samples waiting in all scrapes together, 32 bytes each: 128 MB. Beyond, what the scrape that is due first added is
+/// counted with the target's next one, whole or not.
 const STAGED_MAX: usize = 4_000_000;
 
 /// Emptied lists kept for the next scrapes.
@@ -41,13 +52,6 @@ impl Growing {
     }
 }
 
-impl Scrape {
-    fn count_live(&mut self, epoch: u32, series: &Slab<SeriesState>) {
-        let is_live = |it: &&Entry| it.mark != Mark::GaugeToo && series[it.series].live_epoch == epoch;
-        self.live = self.entries.iter().filter(is_live).count() as u32;
-    }
-}
-
 impl Store {
     /// After a batch: settles what it has completed.
     pub(super) fn finish_batch(&mut self, is_whole: bool) {
@@ -56,140 +60,185 @@ impl Store {
             let target = &mut self.targets.all[id];
             target.is_touched = false;
             target.newest_at = target.newest_at.max(target.newest_in_batch_at);
-            let waiting = if is_whole { target.scrapes.len() } else { 0 };
-            target.scrapes.iter_mut().for_each(|scrape| scrape.is_whole |= is_whole);
-            self.settle_first(id, waiting);
+            if is_whole {
+                target.scrapes.iter_mut().for_each(|scrape| scrape.is_whole = true);
+                self.settle_whole(id);
+            }
             self.settle_complete(id);
+            self.recheck(id);
         }
         self.touched = touched;
-        while self.staged > STAGED_MAX && self.settle_next() {}
+        while self.staged > STAGED_MAX && self.fold_next() {}
     }
 
     /// Settles the scrapes whose time is up.
     pub(super) fn settle_due(&mut self) {
-        while self.dues.first().is_some_and(|due| due.0 <= self.now) {
-            self.settle_next();
+        while let Some(&(due, id, at)) = self.dues.first()
+            && due <= self.now
+        {
+            match self.targets.all[id].scrape(at) {
+                Ok(place) => self.settle_by_time(id, place),
+                Err(_) => drop(self.dues.pop_first()),
+            }
         }
     }
 
-    /// Settles the scrape that is due first.
-    fn settle_next(&mut self) -> bool {
-        let Some(&(_, id, at)) = self.dues.first() else { return false };
-        match self.targets.all[id].scrape(at) {
-            Ok(place) => self.settle(id, place),
-            Err(_) => drop(self.dues.pop_first()),
+    fn settle_by_time(&mut self, id: u32, place: usize) {
+        if self.is_early(id, place) {
+            return;
         }
+        if self.give_up(id) {
+            let target = &mut self.targets.all[id];
+            target.recheck_to = target.held_to;
+        }
+        self.note_succession(id, place);
+        self.weigh(id, place);
         self.recount(id);
+        self.recheck(id);
         self.settle_complete(id);
+    }
+
+    /// Whether the scrape is one of a target's first and more is to be waited for.
+    fn is_early(&mut self, id: u32, place: usize) -> bool {
+        let patience = self.patience();
+        let target = &mut self.targets.all[id];
+        let scrape = &mut target.scrapes[place];
+        if target.live > 0 || scrape.arrived_at + patience <= self.now {
+            return false;
+        }
+        self.dues.remove(&(scrape.due, id, scrape.at));
+        scrape.due = scrape.arrived_at + patience;
+        self.dues.insert((scrape.due, id, scrape.at));
         true
     }
 
+    /// How long the first scrape of a target is waited for.
+    fn patience(&mut self) -> Duration {
+        let lag = self.lag.recent(self.now).saturating_mul(2);
+        lag.min(self.config.late).max(self.config.settle)
+    }
+
     /// Settles every scrape that is complete, and with it those before it.
-    fn settle_complete(&mut self, id: u32) {
+    pub(super) fn settle_complete(&mut self, id: u32) {
         loop {
             let target = &self.targets.all[id];
-            let waiting = match target.newest_complete() {
-                Some(newest) => newest + 1,
-                None => target.scrapes.len().saturating_sub(SCRAPES_MAX),
-            };
-            if waiting == 0 {
-                return;
+            match target.newest_complete() {
+                Some(newest) => self.settle_until(id, target.scrapes[newest].at),
+                None if target.scrapes.len() > SCRAPES_MAX => self.fold(id, 0),
+                None => return,
             }
-            self.settle_first(id, waiting);
         }
     }
 
-    fn settle_first(&mut self, id: u32, scrapes: usize) {
-        for place in 0..scrapes {
-            if place > 0 {
-                self.recount_first(id);
+    /// Settles the scrapes up to the complete one of `at`.
+    fn settle_until(&mut self, id: u32, at: Timestamp) {
+        while let Some(scrape) = self.targets.all[id].scrapes.first()
+            && scrape.at <= at
+        {
+            if scrape.at == at || self.targets.all[id].is_complete(scrape) {
+                self.settle(id, 0);
+            } else if !self.weigh(id, 0) {
+                // Nothing can be waited for: the complete one has every live series.
+                self.fold(id, 0);
+            }
+        }
+        self.recount(id);
+    }
+
+    /// Settles all scrapes of a target: its sender says that nothing is missing.
+    fn settle_whole(&mut self, id: u32) {
+        while let Some(scrape) = self.targets.all[id].scrapes.first() {
+            let is_complete = self.targets.all[id].is_complete(scrape);
+            let is_last = self.targets.all[id].scrapes.len() == 1;
+            if is_last && !is_complete {
+                self.forget_absent(id);
             }
             self.settle(id, 0);
         }
-        if scrapes > 0 {
-            self.recount(id);
-        }
+        self.recount(id);
     }
 
-    /// How many of the series now live the scrapes still waiting have.
-    fn recount(&mut self, id: u32) {
+    /// How many of the live series the waiting scrapes have.
+    pub(super) fn recount(&mut self, id: u32) {
         let target = &mut self.targets.all[id];
+        target.note_held();
+        let series = &self.table.series;
         for scrape in &mut target.scrapes {
-            scrape.count_live(target.epoch, &self.table.series);
+            let is_live = |it: &&Entry| it.mark != Mark::GaugeToo && series[it.series].flags.is_live;
+            scrape.live = scrape.entries.iter().filter(is_live).count() as u32;
         }
     }
 
-    fn recount_first(&mut self, id: u32) {
+    /// Takes a scrape out of those that wait.
+    pub(super) fn remove_scrape(&mut self, id: u32, place: usize) -> Scrape {
         let target = &mut self.targets.all[id];
-        if let Some(first) = target.scrapes.first_mut() {
-            first.count_live(target.epoch, &self.table.series);
-        }
-    }
-
-    fn settle(&mut self, id: u32, place: usize) {
-        let target = &mut self.targets.all[id];
-        let mut scrape = target.scrapes.remove(place);
+        let scrape = target.scrapes.remove(place);
+        target.settled_at = target.settled_at.max(scrape.at);
         self.dues.remove(&(scrape.due, id, scrape.at));
-        self.staged -= scrape.entries.len();
-        let joining = self.judge(id, &mut scrape);
-        let target = &mut self.targets.all[id];
-        let interval = match target.settled_at {
-            Timestamp::MIN => Duration::ZERO,
-            before => scrape.at.since(before),
-        };
-        if scrape.at > target.settled_at {
-            self.counters.incomplete_scrapes += u64::from(scrape.live < target.live);
-            target.settled_at = scrape.at;
-            target.epoch += 1;
-            target.live = 0;
-        }
-        self.mark_live(id, &scrape);
-        if scrape.has_info {
-            self.take_names(&scrape);
-        }
-        for version in self.count(scrape.at, &scrape.entries) {
-            self.catalog.see(version, scrape.at, interval, self.now);
-        }
-        self.let_join(&joining);
-        scrape.entries.clear();
+        self.staged -= scrape.staged();
+        scrape
+    }
+
+    /// Keeps an emptied list for the next scrape.
+    pub(super) fn recycle(&mut self, mut entries: Vec<Entry>) {
+        entries.clear();
         if self.spare.len() < SPARE_MAX {
-            self.spare.push(scrape.entries);
+            self.spare.push(entries);
         }
     }
 
-    /// Notes which series the newest settled scrape had; one that came after it settled is added.
-    fn mark_live(&mut self, id: u32, scrape: &Scrape) {
+    /// Counts a scrape of which nothing is missing.
+    fn settle(&mut self, id: u32, place: usize) {
+        let mut scrape = self.remove_scrape(id, place);
+        self.note_lag(&scrape);
+        self.targets.all[id].is_single = scrape.is_single;
+        if scrape.is_held {
+            scrape.entries.retain(|entry| entry.mark != Mark::Counted);
+        }
+        let joining = self.judge(id, &mut scrape);
+        self.expect(id, &scrape.entries);
+        if scrape.has_info {
+            self.take_names(scrape.at, &scrape.entries);
+        }
+        self.count(id, scrape.at, &scrape.entries);
+        self.count(id, scrape.at, &scrape.carried);
+        self.let_join(&joining);
+        self.recycle(scrape.entries);
+    }
+
+    /// Notes how long a scrape took.
+    pub(super) fn note_lag(&mut self, scrape: &Scrape) {
+        let waited = self.now.since(scrape.arrived_at);
+        if waited > self.config.settle {
+            self.lag.note(self.now, waited);
+        }
+    }
+
+    /// Notes which series of a scrape are expected in the next ones.
+    pub(super) fn expect(&mut self, id: u32, entries: &[Entry]) {
         let target = &mut self.targets.all[id];
-        if scrape.at != target.settled_at {
-            return;
-        }
-        for entry in &scrape.entries {
-            let series = &mut self.table.series[entry.series];
-            let was_live = series.live_epoch == target.epoch;
-            if entry.mark == Mark::Ended {
-                series.live_epoch = 0;
-                target.live -= u32::from(was_live);
-            } else {
-                series.live_epoch = target.epoch;
-                target.live += u32::from(!was_live);
-            }
+        for entry in entries.iter().filter(|entry| entry.mark != Mark::Counted) {
+            target.expect(&mut self.table.series[entry.series].flags);
         }
     }
 
-    /// Lets the scrape's info series name others, before anything of it is counted.
-    fn take_names(&mut self, scrape: &Scrape) {
+    /// The samples of info series.
+    pub(super) fn infos_of(&self, at: Timestamp, entries: &[Entry]) -> Vec<InfoSample> {
         let mut samples = Vec::new();
-        for entry in scrape.entries.iter().filter(|it| it.mark != Mark::GaugeToo) {
+        for entry in entries.iter().filter(|it| !matches!(it.mark, Mark::GaugeToo | Mark::Counted)) {
             let series = &self.table.series[entry.series];
             if series.flags.is_info {
                 let is_on = entry.mark != Mark::Ended && series.last == 1.0;
-                samples.push(InfoSample { series: entry.series, at: scrape.at, is_on });
+                samples.push(InfoSample { series: entry.series, at, is_on });
             }
         }
-        for sample in &samples {
-            let labels = self.labels_of(sample.series);
-            self.joins.confirm(&self.config.identity, &labels, *sample);
-        }
+        samples
+    }
+
+    /// Lets the scrape's info series name others, before anything of it is counted.
+    pub(super) fn take_names(&mut self, at: Timestamp, entries: &[Entry]) {
+        let samples = self.infos_of(at, entries);
+        self.confirm_names(&samples);
         for sample in &samples {
             let labels = self.labels_of(sample.series);
             let members = self.joins.offer(&self.config.identity, &labels, *sample, false);
@@ -197,11 +246,21 @@ impl Store {
         }
     }
 
-    /// Adds the increases to the windows; returns the versions they are of, a version once a run of its series.
-    fn count(&mut self, at: Timestamp, entries: &[Entry]) -> Vec<u32> {
+    /// Notes that the info series in force are alive or have ended.
+    pub(super) fn confirm_names(&mut self, samples: &[InfoSample]) {
+        for sample in samples {
+            let labels = self.labels_of(sample.series);
+            self.joins.confirm(&self.config.identity, &labels, *sample);
+        }
+    }
+
+    /// Adds the increases to the windows, and notes a look at the services they are of.
+    pub(super) fn count(&mut self, id: u32, at: Timestamp, entries: &[Entry]) {
+        let interval = self.targets.all[id].note_counted(at);
         let mut versions = Vec::new();
         let mut growing = Growing::default();
-        for entry in entries.iter().filter(|entry| entry.mark != Mark::Ended) {
+        let counted = |entry: &&Entry| !matches!(entry.mark, Mark::Ended | Mark::Counted);
+        for entry in entries.iter().filter(counted) {
             let amount = self.amount_of(entry, at, &mut growing);
             let series = &mut self.table.series[entry.series];
             if series.version == NONE {
@@ -229,7 +288,21 @@ impl Store {
         growing.note(&mut self.targets.families, at);
         versions.sort_unstable();
         versions.dedup();
-        versions
+        for version in versions {
+            self.catalog.see(version, at, interval, self.now);
+        }
+    }
+
+    /// The same for a scrape of which a part was not whole, to be counted with a later one; `None` where it is in no
+    /// bucket of its histogram.
+    pub(super) fn settled(&mut self, entry: Entry, at: Timestamp) -> Option<Entry> {
+        let amount = self.amount_of(&entry, at, &mut Growing::default());
+        let ladder = self.table.series[entry.series].ladder;
+        if ladder != NONE {
+            self.layout_of(ladder);
+        }
+        let is_lost = ladder != NONE && self.table.series[entry.series].rung == NO_RUNG;
+        (!is_lost).then(|| Entry { amount, ..entry }.alone())
     }
 
     /// What an entry adds, after the verdict on its family and its histogram.
@@ -259,7 +332,7 @@ impl Store {
         amount
     }
 
-    fn layout_of(&mut self, ladder: u32) -> u32 {
+    pub(super) fn layout_of(&mut self, ladder: u32) -> u32 {
         if let Some(layout) = self.ladders.layout_of(ladder) {
             return layout;
         }

@@ -11,8 +11,8 @@ use policy::Policy;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Counters, Store, catalog::Catalog, config::Config, expire::Sweep, join::Joins, ladder::Ladders,
-    role::RoleSets, slab::NONE, table::SeriesTable, target::Targets,
+    Counters, Store, catalog::Catalog, config::Config, expire::Sweep, join::Joins, ladder::Ladders, lag::Lag,
+    role::RoleSets, scrape::Scrape, slab::NONE, table::SeriesTable, target::Targets,
 };
 
 /// What a snapshot holds of a store.
@@ -28,6 +28,8 @@ pub(crate) struct StoreImage<'a> {
     counters: Counters,
     now: Timestamp,
     last_arrival: Option<Timestamp>,
+    batch: u32,
+    lag: Lag,
     sweep: &'a Sweep,
 }
 
@@ -44,6 +46,8 @@ pub(crate) struct StoreParts {
     counters: Counters,
     now: Timestamp,
     last_arrival: Option<Timestamp>,
+    batch: u32,
+    lag: Lag,
     sweep: Sweep,
 }
 
@@ -72,6 +76,9 @@ impl Store {
             last_arrival,
             dues: _,
             staged: _,
+            batch,
+            weighing: _,
+            lag,
             touched,
             spare: _,
             unplaced: _,
@@ -89,6 +96,8 @@ impl Store {
             counters: *counters,
             now: *now,
             last_arrival: *last_arrival,
+            batch: *batch,
+            lag: *lag,
             sweep,
         }
     }
@@ -110,6 +119,8 @@ impl Store {
             counters,
             now,
             last_arrival,
+            batch,
+            lag,
             sweep,
         } = parts;
         let mut store = Self {
@@ -125,6 +136,9 @@ impl Store {
             last_arrival,
             dues: BTreeSet::new(),
             staged: 0,
+            batch,
+            weighing: 0,
+            lag,
             touched: Vec::new(),
             spare: Vec::new(),
             unplaced: 0,
@@ -169,7 +183,7 @@ impl Store {
             self.targets.families[series.family].enter(id);
             let target = &mut self.targets.all[series.target];
             target.series += 1;
-            target.live += u32::from(series.live_epoch == target.epoch);
+            target.live += u32::from(series.flags.is_live);
             if series.version == NONE {
                 self.unplaced += 1;
                 continue;
@@ -185,14 +199,14 @@ impl Store {
     fn count_scrapes(&mut self) -> Option<()> {
         for (id, target) in self.targets.all.used() {
             let is_in_order = target.scrapes.is_sorted_by(|a, b| a.at < b.at);
-            let mut entries = target.scrapes.iter().flat_map(|scrape| &scrape.entries);
+            let mut entries = target.scrapes.iter().flat_map(|it| it.entries.iter().chain(&it.carried));
             let is_own =
                 |series: u32| self.table.series.get(series).is_some_and(|it| it.is_used() && it.target == id);
             if !is_in_order || !entries.all(|entry| is_own(entry.series)) {
                 return None;
             }
             self.dues.extend(target.scrapes.iter().map(|scrape| (scrape.due, id, scrape.at)));
-            self.staged += target.scrapes.iter().map(|scrape| scrape.entries.len()).sum::<usize>();
+            self.staged += target.scrapes.iter().map(Scrape::staged).sum::<usize>();
         }
         Some(())
     }
@@ -215,7 +229,8 @@ impl Store {
         let own =
             (&self.config, &self.dues, self.staged, self.unplaced, self.now, self.last_arrival, &self.sweep);
         let series = self.table.series.used().map(|(id, series)| {
-            let series = SeriesState { next: NONE, labels: LabelRef::default(), ..series.clone() };
+            let series =
+                SeriesState { next: NONE, labels: LabelRef::default(), weighed: 0, ..series.clone() };
             format!("{id} {series:?} {}", self.labels_of(id))
         });
         format!("{parts:?}\n{own:?}\n{}", series.collect::<Vec<_>>().join("\n"))

@@ -1,8 +1,4 @@
-//! Targets and their scrapes.
-//!
-//! The series of one scrape may come in several requests and in any order between them. They are staged until
-//! the scrape has **settled**: when every series that the last settled scrape had is there, when a later scrape
-//! of the target is complete, when the request says it is whole, or when time is up.
+//! Targets: what is scraped together. When their scrapes settle: `settle`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,82 +10,15 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     family::Family,
+    series::Flags,
     slab::{NONE, Slab},
 };
 
-/// Scrapes of one target waiting at once: an hour of catching up at a minute a scrape. Beyond, the oldest is
-/// settled as it is.
+pub(super) use super::scrape::{Entry, Mark, Scrape};
+
+/// Scrapes of one target waiting at once: an hour of catching up at a minute a scrape. Beyond, what the oldest
+/// added is counted with the next one.
 pub(super) const SCRAPES_MAX: usize = 64;
-
-/// What a sample does once its scrape settles.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Mark {
-    /// A counter grew by the amount.
-    Increase,
-    /// A counter fell, so it began anew; the amount is its value.
-    Fell,
-    /// A counter began after its sample before, as it says itself; the amount is its value.
-    Began,
-    /// A counter's first value, which counts from zero if a birth is plausible: see [`super::verdict`].
-    Birth,
-    /// A counter's first value: from here on it is counted.
-    Baseline,
-    /// When the target's process began, where that is new.
-    ProcessStart,
-    /// A gauge had the amount.
-    Gauge,
-    /// The same of a series that is a counter for another metric and already in the scrape.
-    GaugeToo,
-    /// Alive, but with a value that nothing can be counted from.
-    Alive,
-    /// The series has ended.
-    Ended,
-}
-
-impl Mark {
-    /// Whether it is a usable value of a counter.
-    pub(super) fn is_of_a_counter(self) -> bool {
-        self.is_increase() || matches!(self, Self::Birth | Self::Baseline)
-    }
-
-    /// Whether the amount is counted.
-    pub(super) fn is_increase(self) -> bool {
-        matches!(self, Self::Increase | Self::Fell | Self::Began)
-    }
-
-    /// Whether the other samples of its scrape decide what it means, or it decides what they mean.
-    pub(super) fn concerns_others(self) -> bool {
-        !matches!(self, Self::Increase | Self::Gauge | Self::GaugeToo | Self::Alive)
-    }
-}
-
-/// One sample of a scrape.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(super) struct Entry {
-    pub(super) series: u32,
-    pub(super) mark: Mark,
-    pub(super) amount: f64,
-    /// As it was sent.
-    pub(super) value: f64,
-    /// The series' sample before; [`Timestamp::MIN`] if this is its first.
-    pub(super) before_at: Timestamp,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Scrape {
-    pub(super) at: Timestamp,
-    /// When it is settled whatever is missing.
-    pub(super) due: Timestamp,
-    /// How many series of the last settled scrape are here.
-    pub(super) live: u32,
-    pub(super) entries: Vec<Entry>,
-    /// Samples of series that names are taken from.
-    pub(super) has_info: bool,
-    /// Samples of series that the last settled scrape did not have.
-    pub(super) has_newcomers: bool,
-    /// The sender said that nothing of it is missing.
-    pub(super) is_whole: bool,
-}
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Target {
@@ -103,13 +32,22 @@ pub(super) struct Target {
     pub(super) scrapes: Vec<Scrape>,
     /// The newest scrape that has settled.
     pub(super) settled_at: Timestamp,
-    /// Counts settled scrapes; marks the series of the last one.
-    pub(super) epoch: u32,
-    /// How many series the last settled scrape had.
+    /// The newest scrape of which something was counted.
+    counted_at: Timestamp,
+    /// The newest scrape that showed another process.
+    pub(super) restarted_at: Timestamp,
+    /// Whether the last scrape that was complete came in one request.
+    pub(super) is_single: bool,
+    /// How many of its series the next scrape is expected to have.
     #[serde(skip)]
     pub(super) live: u32,
     #[serde(skip)]
     pub(super) series: u32,
+    /// The newest scrape that is held; [`Timestamp::MIN`] if none is.
+    pub(super) held_to: Timestamp,
+    /// Held scrapes up to this one may have become whole by the batch at hand.
+    #[serde(skip, default = "never")]
+    pub(super) recheck_to: Timestamp,
     /// Newest sample of earlier batches: what "late" is measured from. A sender's order is kept within a
     /// series only, so samples of one batch are not late relative to each other.
     pub(super) newest_at: Timestamp,
@@ -122,6 +60,10 @@ pub(super) struct Target {
     pub(super) is_touched: bool,
 }
 
+fn never() -> Timestamp {
+    Timestamp::MIN
+}
+
 impl Default for Target {
     fn default() -> Self {
         Self {
@@ -131,9 +73,13 @@ impl Default for Target {
             process_start_s: f64::NAN,
             scrapes: Vec::new(),
             settled_at: Timestamp::MIN,
-            epoch: 1,
+            counted_at: never(),
+            restarted_at: never(),
+            is_single: false,
             live: 0,
             series: 0,
+            held_to: never(),
+            recheck_to: never(),
             newest_at: Timestamp::MIN,
             newest_in_batch_at: Timestamp::MIN,
             arrived_at: Timestamp::MIN,
@@ -152,10 +98,41 @@ impl Target {
         }
     }
 
-    /// The newest scrape that has all series of the last settled one.
+    /// Whether what other series had at `at` waits in the scrape of `place`, a later one.
+    pub(super) fn is_carried_past(&self, at: Timestamp, place: usize) -> bool {
+        self.scrapes.get(place).is_some_and(|scrape| scrape.carried_from <= at)
+    }
+
+    /// The newest scrape that has all live series.
     pub(super) fn newest_complete(&self) -> Option<usize> {
-        let is_complete = |it: &Scrape| it.at > self.settled_at && self.live > 0 && it.live >= self.live;
-        self.scrapes.iter().rposition(is_complete)
+        let is_newer = |it: &Scrape| it.at > self.settled_at || it.is_held;
+        self.scrapes.iter().rposition(|scrape| is_newer(scrape) && self.is_complete(scrape))
+    }
+
+    pub(super) fn is_complete(&self, scrape: &Scrape) -> bool {
+        self.live > 0 && scrape.live >= self.live
+    }
+
+    /// Notes whether a series is expected in the next scrapes.
+    pub(super) fn expect(&mut self, flags: &mut Flags) {
+        let is_live = !flags.is_ended;
+        if is_live != flags.is_live {
+            self.live = if is_live { self.live + 1 } else { self.live - 1 };
+            flags.is_live = is_live;
+        }
+    }
+
+    /// Something of the scrape of `at` is counted: how long that is after the one before.
+    pub(super) fn note_counted(&mut self, at: Timestamp) -> Duration {
+        let before = self.counted_at;
+        self.counted_at = before.max(at);
+        if before == Timestamp::MIN { Duration::ZERO } else { at.since(before) }
+    }
+
+    /// Finds [`Self::held_to`] after scrapes were settled.
+    pub(super) fn note_held(&mut self) {
+        let held = self.scrapes.iter().rfind(|scrape| scrape.is_held);
+        self.held_to = held.map_or(Timestamp::MIN, |scrape| scrape.at);
     }
 }
 

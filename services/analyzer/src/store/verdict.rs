@@ -128,7 +128,15 @@ impl Store {
         let is_alive = |it: &&Entry| it.mark != Mark::Ended && it.value.is_finite();
         let mut starts = scrape.entries.iter().filter(is_start).filter(is_alive);
         let (Some(start), None) = (starts.next(), starts.next()) else { return Process::Unknown };
-        let before = std::mem::replace(&mut self.targets.all[id].process_start_s, start.value);
+        let target = &mut self.targets.all[id];
+        if target.restarted_at == scrape.at {
+            // What of the scrape was counted before said so.
+            return Process::Restarted;
+        }
+        let before = std::mem::replace(&mut target.process_start_s, start.value);
+        if start.value - before > START_TOLERANCE_S {
+            target.restarted_at = scrape.at;
+        }
         match start.value - before {
             later if later > START_TOLERANCE_S => Process::Restarted,
             later if later >= -START_TOLERANCE_S => Process::GoesOn,
@@ -236,7 +244,7 @@ impl Store {
         let alive: BTreeSet<u32> = alive.collect();
         let members = self.targets.families[family].members.iter();
         let gone = members.filter(|&member| !alive.contains(member)).map(|&it| &self.table.series[it]);
-        let gone = gone.filter(|it| it.live_epoch == target.epoch && it.is_summed());
+        let gone = gone.filter(|it| it.flags.is_live && it.is_summed());
         let gone = gone.filter(|it| it.last_at < scrape.at || it.flags.is_ended);
         let ended = gone.map(|it| it.last).filter(|last| *last > 0.0).collect();
         let (born, ended) = (descending(born.to_vec()), descending(ended));

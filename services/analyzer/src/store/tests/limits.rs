@@ -61,15 +61,16 @@ fn what_is_silent_for_two_windows_is_forgotten() {
 }
 
 #[test]
-fn a_target_with_too_many_waiting_scrapes_settles_the_oldest() {
-    for (scrapes, look, incomplete) in [(64, "", 0), (65, "cart@65", 1)] {
+fn a_target_with_too_many_waiting_scrapes_counts_the_oldest_with_the_next() {
+    for scrapes in [64, 65, 200] {
         let mut rig = Rig::new();
         rig.send_whole(0, "requests{code=500} 0@0\nrequests{code=200} 0@0");
         rig.looks();
         let samples: Vec<String> = (1..=scrapes).map(|step| format!("{step}@{step}")).collect();
-        rig.send(100, &format!("requests{{code=500}} {}", samples.join(" ")));
-        assert_eq!(rig.looks(), look, "{scrapes} scrapes without the other series");
-        assert_eq!(rig.store.counters().incomplete_scrapes, incomplete, "the rest has what the first had");
+        rig.send(300, &format!("requests{{code=500}} {}", samples.join(" ")));
+        assert_eq!(rig.looks(), "", "{scrapes} scrapes without the other series");
+        rig.send(301, &format!("requests{{code=200}} {}", samples.join(" ")));
+        assert_eq!(rig.ratio(All, scrapes), format!("{scrapes}/{}", 2 * scrapes));
     }
 }
 

@@ -6,6 +6,7 @@ mod limits;
 mod promql;
 mod scrapes;
 mod verdicts;
+mod whole;
 mod windows;
 
 use std::time::Duration;
