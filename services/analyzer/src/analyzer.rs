@@ -188,7 +188,13 @@ impl Analyzer {
             is_taken = if context.is_replay {
                 service.replay_deployment(deployment, context)
             } else {
-                service.handle_deployment(deployment, context, outbox)
+                let before = service.standing_of(deployment);
+                let is_taken = service.handle_deployment(deployment, context, outbox);
+                if !outbox.has_release() {
+                    let (release, why) = service.why_ignored(deployment, before);
+                    outbox.ignored(release, why);
+                }
+                is_taken
             };
         });
         self.counters.deployments_ignored += u64::from(!is_taken);

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use model::{Breach, Finding, LimitState, Proposal, Release, ReleaseRef, ServiceKey};
+use model::{Breach, Finding, LimitState, Proposal, Release, ReleaseId, ReleaseRef, ServiceKey};
 
 /// What comes before what among the proposals of one event: the arbiter must know which releases there are, and
 /// which other services exceed a limit, before it sees a breach.
@@ -35,6 +35,15 @@ impl Outbox {
             return;
         }
         self.of_event.push((Rank::PassedThrough, ServiceKey::default(), proposal));
+    }
+
+    /// Whether the event at hand opened or moved a release so far.
+    pub(crate) fn has_release(&self) -> bool {
+        self.of_event.iter().any(|(rank, ..)| *rank == Rank::Release)
+    }
+
+    pub(crate) fn ignored(&mut self, release: Option<ReleaseId>, why: String) {
+        self.pass(Proposal::Ignored { release, why });
     }
 
     pub(crate) fn release(&mut self, release: &Release) {

@@ -44,11 +44,12 @@ impl Arbiter {
         });
     }
 
-    /// Nothing executes a promotion or a hold yet: whoever does it by hand is told.
+    /// Nothing executes a promotion or a hold yet: those who do it by hand are told, and the person who asked hears
+    /// that it is not done.
     fn wish(&mut self, at: Moment<'_>, id: &ReleaseId, wish: &str) -> Answer {
         let release = self.live_release(id)?;
         self.progress(at, &release.id, format!("{}: {wish}", text::name_of(&release)));
-        Ok("told; there is no actuator for it yet, so it has to be done by hand".to_owned())
+        Err("there is no actuator for it, so it has to be done by hand; those who follow the release were told".to_owned())
     }
 
     fn live_release(&self, id: &ReleaseId) -> Result<Release, String> {

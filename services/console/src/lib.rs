@@ -11,4 +11,4 @@ pub mod json;
 pub mod projection;
 
 pub use api::{Authorize, Console, Readiness, Values, openapi, operations, router};
-pub use projection::{Projection, ReleaseView, SharedProjection, TimelineEntry, Verdict};
+pub use projection::{Answer, Projection, ReleaseView, SharedProjection, TimelineEntry, Verdict};

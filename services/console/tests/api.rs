@@ -297,3 +297,47 @@ async fn what_is_asked_wrongly_is_a_problem_that_names_it() {
         assert!(json["detail"].as_str().unwrap().contains(named), "{path}: {json}");
     }
 }
+
+#[tokio::test]
+async fn commands_are_listed_by_service_and_by_what_they_wait_for() {
+    let projection = SharedProjection::default();
+    let (first, second) =
+        (release("2.4.1", ReleaseState::Watching), release("2.4.2", ReleaseState::Watching));
+    for (at, (release, state)) in
+        (0..).zip([(&first, CommandState::Failed), (&second, CommandState::Prepared)])
+    {
+        apply(&projection, at, vec![opened(release), Decision::Command(Box::new(command(release, state)))]);
+    }
+    for (query, versions) in [
+        ("", vec!["2.4.2", "2.4.1"]),
+        ("?state=open", vec!["2.4.2"]),
+        ("?state=failed", vec!["2.4.1"]),
+        ("?service=search", vec![]),
+        ("?limit=1&after=1", vec!["2.4.1"]),
+    ] {
+        let (status, json) = get(&projection, &format!("/api/v1/commands{query}")).await;
+        assert_eq!(status, StatusCode::OK);
+        let listed: Vec<_> =
+            json["items"].as_array().unwrap().iter().map(|it| it["version"].as_str().unwrap()).collect();
+        assert_eq!(listed, versions, "{query}");
+    }
+    let (status, json) = get(&projection, "/api/v1/commands?state=nowhere").await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(json["detail"].as_str().unwrap().contains("prepared, ready"), "{json}");
+}
+
+#[tokio::test]
+async fn a_release_whose_rollback_failed_or_waits_is_never_shown_as_merely_watched() {
+    for (state, shown) in [
+        (CommandState::Prepared, "rollback_prepared"),
+        (CommandState::Ready, "rolling_back"),
+        (CommandState::Failed, "rollback_failed"),
+        (CommandState::Rejected, "watching"),
+    ] {
+        let projection = SharedProjection::default();
+        let bad = release("2.4.1", ReleaseState::Watching);
+        apply(&projection, 0, vec![opened(&bad), Decision::Command(Box::new(command(&bad, state)))]);
+        let (_, json) = get(&projection, &format!("/api/v1/releases/{}", bad.id)).await;
+        assert_eq!(json["state"], shown);
+    }
+}

@@ -27,7 +27,7 @@ mod tests;
 pub use auth::{Auth, AuthError, Caller, Reach, Role, Token, TokenError};
 pub use limits::Limits;
 pub use openapi::openapi;
-pub use ports::{BoxFuture, EventSink, KnownCommand, KnownRelease, Lookup, Unavailable};
+pub use ports::{Answered, BoxFuture, EventSink, KnownCommand, KnownRelease, Lookup, Unavailable};
 pub use state::{Ingest, Parts};
 
 /// The routes of this crate, ready to be merged with `console`'s.

@@ -101,6 +101,10 @@ pub(crate) struct ReleaseAnswer {
     environment: String,
     version: String,
     accepted_at: String,
+    /// Why the event changed nothing.
+    ignored: Option<String>,
+    /// What is dangerous about the versions named: one of them is marked bad.
+    warnings: Option<Vec<String>>,
 }
 
 /// What a person adds to a verb; may be left out.
@@ -109,6 +113,8 @@ pub(crate) struct VerbBody {
     comment: Option<String>,
     /// For `rollback` and `approve` only.
     to_version: Option<String>,
+    /// For `rollback` and `approve` only: also to a version that was never seen out. Never to a bad one.
+    force: Option<bool>,
 }
 
 /// What came of a command.
@@ -134,7 +140,10 @@ pub(crate) struct HaltBody {
 /// The halt that was made.
 #[derive(ToSchema)]
 pub(crate) struct HaltAnswer {
-    accepted: bool,
+    /// `true`: in force; `null`: on the log and not answered yet.
+    accepted: Option<bool>,
+    result: Option<String>,
+    detail: Option<String>,
     id: String,
     until: String,
     event_id: String,
@@ -150,10 +159,15 @@ pub(crate) struct ClearBody {
     comment: Option<String>,
 }
 
-/// A verb is on the log; the audit says what came of it.
+/// What became of a verb.
 #[derive(ToSchema)]
 pub(crate) struct Accepted {
-    accepted: bool,
+    /// `true`: done; `null`: on the log and not answered yet, the audit will say.
+    accepted: Option<bool>,
+    /// What was done.
+    result: Option<String>,
+    /// Where to look, while there is no answer.
+    detail: Option<String>,
     event_id: String,
     accepted_at: String,
 }

@@ -2,7 +2,10 @@
 
 use std::{future::Future, pin::Pin};
 
-use model::{Batch, CommandId, CommandState, HaltId, HaltScope, ReleaseId, ReleaseRef, ReleaseState};
+use model::{
+    Batch, CommandId, CommandState, EventId, HaltId, HaltScope, ReleaseId, ReleaseRef, ReleaseState,
+    ServiceKey,
+};
 use proto::EventEnvelope;
 
 /// A future that can be sent to another thread and named in a trait that is used as an object.
@@ -47,6 +50,17 @@ pub struct KnownCommand {
     pub state: CommandState,
 }
 
+/// What became of an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answered {
+    /// A person's verb was done, or refused; the sentence says what or why.
+    Verb { is_accepted: bool, text: String },
+    /// A deployment event opened or moved these releases.
+    Moved(Vec<(ReleaseId, ReleaseState)>),
+    /// A deployment event changed nothing; the release that it names, where one exists.
+    Ignored { release: Option<ReleaseId>, why: String },
+}
+
 /// What is known of things named by id. A projection: it may be some milliseconds behind the log.
 pub trait Lookup: Send + Sync {
     /// The release of this id; a bare id means the newest of that name.
@@ -54,4 +68,8 @@ pub trait Lookup: Send + Sync {
     fn command(&self, id: &CommandId) -> Option<KnownCommand>;
     /// What an active halt stops.
     fn halt(&self, id: &HaltId) -> Option<HaltScope>;
+    /// Why no rollback may lead to a version of a service; `None`: one may.
+    fn bad_version(&self, key: &ServiceKey, version: &str) -> Option<String>;
+    /// Resolves when it is known what became of an event that is on the log. Takes as long as that takes.
+    fn answered<'a>(&'a self, event: &'a EventId) -> BoxFuture<'a, Answered>;
 }

@@ -58,6 +58,18 @@ pub enum CommandState {
 }
 
 impl CommandState {
+    /// In the order of a life.
+    pub const ALL: [Self; 8] = [
+        Self::Prepared,
+        Self::Ready,
+        Self::Accepted,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Rejected,
+        Self::Expired,
+        Self::Cancelled,
+    ];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Prepared => "prepared",

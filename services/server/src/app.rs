@@ -30,7 +30,7 @@ use crate::{
     access::{self, OperatorToken},
     config::{self, Config, Fixed},
     handover::Handover,
-    http,
+    http, parameters,
     placing::Placing,
     ports::{BusSink, KafkaPublisher, ProjectionLookup, Secrets},
     readiness::Readiness,
@@ -52,6 +52,7 @@ use crate::{
         tick,
         writer::EventWriter,
     },
+    state_metrics::StateMetrics,
     statistics::{LogGauges, watch_brokers},
     text::chain,
 };
@@ -143,6 +144,7 @@ struct Shared {
     /// Somebody asked for a reload; a storm of signals is one.
     reload_wanted: Notify,
     readiness: Readiness,
+    state_metrics: StateMetrics,
     stop: CancellationToken,
 }
 
@@ -153,9 +155,9 @@ impl App {
         let data_dir = config.server.data_dir.clone();
         let seen_files = fingerprint(&config.files);
         let bus = open_log(&config.bus).await?;
-        let listener = TcpListener::bind(config.server.listen).await.map_err(|error| {
-            StartError::Config(format!("server.listen {}: {error}", config.server.listen))
-        })?;
+        let listener = TcpListener::bind(config.server.listen)
+            .await
+            .map_err(|error| not_listening(config.server.listen, &error))?;
         let address = listener.local_addr().context("the listener has no address")?;
         let operator = OperatorToken::create(&data_dir).map_err(|error| {
             let text = "the operator's token cannot be kept in server.data_dir";
@@ -166,6 +168,7 @@ impl App {
 
         let registry = Registry::new();
         let gauges = LogGauges::register(&registry)?;
+        let state_metrics = StateMetrics::register(&registry)?;
         let (stop_ingest, stop_roles) = (CancellationToken::new(), CancellationToken::new());
         let mut running = Running::default();
         let readiness = Readiness::default();
@@ -213,6 +216,7 @@ impl App {
             files: Mutex::new(config.files.clone()),
             reload_wanted: Notify::new(),
             readiness: readiness.clone(),
+            state_metrics: state_metrics.clone(),
             stop: stop_roles.clone(),
         });
 
@@ -308,14 +312,21 @@ impl App {
             let (bus, stop) = (bus.clone(), stop_roles.clone());
             Shadows::new(Parts { bus, followed, poison, stop })
         });
+        let document: Arc<str> = openapi().into();
         let console = console::Console {
             projection: projection.clone(),
             values: Arc::new(Asker::new(judges, bus.events.partitions(), shadows)),
             authorize: access::view_guard(Arc::clone(&auth)),
             readiness: Arc::new(move || readiness.check()),
             registry: registry.clone(),
-            before_scrape: gauges.refresher(&bus),
-            openapi_json: openapi().into(),
+            before_scrape: {
+                let (log, shown) = (gauges.refresher(&bus), projection.clone());
+                Arc::new(move || {
+                    log();
+                    state_metrics.refresh(&shown);
+                })
+            },
+            openapi_json: Arc::clone(&document),
         };
         let mut api = console::operations(console.clone())
             .merge(access::reload_route(Arc::clone(&auth), reloader(&shared)));
@@ -333,6 +344,7 @@ impl App {
             };
             api = api.merge(ingest::router(Ingest::try_new(parts, &registry).context("ingest")?));
         }
+        let api = parameters::expect_known(api, &document);
         let http = tokio::spawn(http::serve(listener, http::with_problems(api, roles), stop_ingest.clone()));
         shared.readiness.set("process", Ok(()));
         tracing::info!(%address, data_dir = %data_dir.display(), %roles, version = env!("CARGO_PKG_VERSION"), "ready");
@@ -381,8 +393,15 @@ impl App {
 }
 
 impl Shared {
-    /// Puts into force what the files say by now; what it cannot, and what should be looked at, is the answer.
+    /// As [`Self::try_reload`]; how it went is on `/metrics`.
     async fn reload(&self, origin: &str) -> Result<Vec<String>, ReloadError> {
+        let reloaded = self.try_reload(origin).await;
+        self.state_metrics.note_reload(reloaded.is_ok());
+        reloaded
+    }
+
+    /// Puts into force what the files say by now; what it cannot, and what should be looked at, is the answer.
+    async fn try_reload(&self, origin: &str) -> Result<Vec<String>, ReloadError> {
         let mut in_force = self.policy.lock().await;
         if !self.roles.ingest {
             // Others put it there.
@@ -524,6 +543,18 @@ async fn open_log(config: &BusConfig) -> Result<Bus, StartError> {
             }
             Err(error) => return Err(not_opened(error)),
         }
+    }
+}
+
+/// A port in use may be free a moment later, as when the process before has not ended yet: whatever starts Ripcord
+/// tries again. An address that this machine does not have, or a port that it may not take, needs an edit.
+fn not_listening(listen: SocketAddr, error: &std::io::Error) -> StartError {
+    let text = format!("server.listen {listen}: {error}");
+    if error.kind() == std::io::ErrorKind::AddrInUse {
+        let hint = "another program has this port, perhaps another Ripcord that has not ended yet";
+        StartError::Other(anyhow::anyhow!("{text}: {hint}"))
+    } else {
+        StartError::Config(text)
     }
 }
 

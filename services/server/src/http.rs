@@ -109,7 +109,7 @@ fn elsewhere(roles: Roles) -> &'static str {
     }
 }
 
-fn problem(status: StatusCode, detail: &str) -> impl IntoResponse + use<> {
+pub(crate) fn problem(status: StatusCode, detail: &str) -> impl IntoResponse + use<> {
     let body = serde_json::json!({
         "type": "about:blank",
         "title": status.canonical_reason().unwrap_or("Problem"),

@@ -9,8 +9,8 @@ use std::{
 use actuators::kafka::{Message, Published, Publisher};
 use bus::{AppendError, KafkaConfig, OpenError};
 use console::SharedProjection;
-use ingest::{BoxFuture, EventSink, KnownCommand, KnownRelease, Lookup, Unavailable};
-use model::{Batch, CommandId, HaltId, HaltScope, ReleaseId, target::KAFKA_TIMEOUT};
+use ingest::{Answered, BoxFuture, EventSink, KnownCommand, KnownRelease, Lookup, Unavailable};
+use model::{Batch, CommandId, EventId, HaltId, HaltScope, ReleaseId, ServiceKey, target::KAFKA_TIMEOUT};
 use proto::EventEnvelope;
 use secrecy::SecretString;
 
@@ -82,6 +82,34 @@ impl Lookup for ProjectionLookup {
 
     fn halt(&self, id: &HaltId) -> Option<HaltScope> {
         self.0.read().halt(id).map(|halt| halt.scope.clone())
+    }
+
+    fn bad_version(&self, key: &ServiceKey, version: &str) -> Option<String> {
+        self.0.read().bad_version(key, version).map(|line| line.why.clone())
+    }
+
+    fn answered<'a>(&'a self, event: &'a EventId) -> BoxFuture<'a, Answered> {
+        Box::pin(async move {
+            let mut changes = self.0.changes();
+            loop {
+                changes.borrow_and_update();
+                if let Some(answer) = self.0.read().answer(event) {
+                    return answered(answer);
+                }
+                if changes.changed().await.is_err() {
+                    // The process stops; whoever waits has a limit.
+                    std::future::pending::<()>().await;
+                }
+            }
+        })
+    }
+}
+
+fn answered(answer: &console::Answer) -> Answered {
+    match answer.clone() {
+        console::Answer::Verb { is_accepted, text } => Answered::Verb { is_accepted, text },
+        console::Answer::Moved(moved) => Answered::Moved(moved),
+        console::Answer::Ignored { release, why } => Answered::Ignored { release, why },
     }
 }
 

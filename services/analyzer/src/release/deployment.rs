@@ -364,7 +364,7 @@ fn can_advance(state: ReleaseState) -> bool {
 }
 
 /// The id ingest gave it; computed here where a sender in process did not.
-fn bare_id(event: &DeploymentEvent) -> ReleaseId {
+pub(super) fn bare_id(event: &DeploymentEvent) -> ReleaseId {
     if !event.release_id.as_str().is_empty() {
         return event.release_id.clone();
     }

@@ -12,16 +12,20 @@ impl Service {
     pub(crate) fn standing_of(&self, event: &DeploymentEvent) -> Standing {
         let of_id = self.newest_of(bare_id(event).bare());
         let of_version = || {
-            self.releases.iter().rposition(|it| {
-                it.release.version == event.version && it.release.cluster == event.cluster
-            })
+            self.releases
+                .iter()
+                .rposition(|it| it.release.version == event.version && it.release.cluster == event.cluster)
         };
         let release = &self.releases[of_id.or_else(of_version)?].release;
         Some((release.id.clone(), release.state))
     }
 
     /// The release that exists, where one does, and one sentence for the sender.
-    pub(crate) fn why_ignored(&self, event: &DeploymentEvent, before: Standing) -> (Option<ReleaseId>, String) {
+    pub(crate) fn why_ignored(
+        &self,
+        event: &DeploymentEvent,
+        before: Standing,
+    ) -> (Option<ReleaseId>, String) {
         use DeploymentStatus::{Deployed, Failed, Promoted, Removed, RolledBack, Started};
         let Some((release, state)) = before else {
             let why = match event.status {

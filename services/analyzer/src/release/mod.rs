@@ -14,6 +14,7 @@
 
 pub(crate) mod deployment;
 pub(crate) mod ending;
+mod ignored;
 pub(crate) mod order;
 pub(crate) mod outcome;
 pub(crate) mod tracked;

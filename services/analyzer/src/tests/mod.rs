@@ -2,6 +2,7 @@
 
 mod attribution;
 mod conditions;
+mod continues;
 mod faults;
 mod healthy;
 mod lifecycle;

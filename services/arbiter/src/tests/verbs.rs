@@ -384,9 +384,9 @@ fn promote_and_hold_are_told_for_nothing_executes_them_yet() {
         expect![[r#"
             0s notice firing release_progress info: checkout 2.4.1 in production is out and watched
             1s notice firing release_progress info: checkout 2.4.1 in production: ann asks to promote it
-            1s audit ann promote rel: accepted: told; there is no actuator for it yet, so it has to be done by hand
+            1s audit ann promote rel: refused: there is no actuator for it, so it has to be done by hand; those who follow the release were told
             2s notice firing release_progress info: checkout 2.4.1 in production: ann asks not to promote it
-            2s audit ann hold rel: accepted: told; there is no actuator for it yet, so it has to be done by hand
+            2s audit ann hold rel: refused: there is no actuator for it, so it has to be done by hand; those who follow the release were told
             3s notice resolved release_progress info: checkout 2.4.1 in production succeeded
             4s audit ann promote rel: refused: the release is succeeded already
             5s audit ann hold rel: refused: the release rel is not known

@@ -1,5 +1,6 @@
 //! The read API on axum.
 
+mod commands;
 mod lists;
 mod operations;
 mod problem;
@@ -65,7 +66,8 @@ pub fn router(console: Console) -> Router {
         .route("/api/v1/releases", get(releases::list))
         .route("/api/v1/releases/{id}", get(releases::one))
         .route("/api/v1/releases/{id}/verdict", get(releases::verdict))
-        .route("/api/v1/commands/{id}", get(releases::command))
+        .route("/api/v1/commands", get(commands::list))
+        .route("/api/v1/commands/{id}", get(commands::one))
         .route("/api/v1/services", get(values::services))
         .route("/api/v1/services/{service}/metrics", get(values::metrics))
         .route("/api/v1/discovery", get(values::discovery))
@@ -82,7 +84,8 @@ pub fn router(console: Console) -> Router {
     releases::list,
     releases::one,
     releases::verdict,
-    releases::command,
+    commands::list,
+    commands::one,
     values::services,
     values::metrics,
     values::discovery,

@@ -6,13 +6,13 @@ use axum::{
     Json,
     extract::{Path, State},
 };
-use model::{CommandId, ReleaseId, ReleaseState};
+use model::{ReleaseId, ReleaseState};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{Console, Parameters, Problem};
 use crate::{
-    json::{CommandJson, Page, ReasonJson, ReleaseDetailJson, ReleaseJson, VerdictJson},
+    json::{Page, ReasonJson, ReleaseDetailJson, ReleaseJson, VerdictJson},
     projection::Verdict,
 };
 
@@ -135,19 +135,6 @@ fn parse_wait(text: Option<&str>) -> Result<Duration, Problem> {
         _ => return Err(bad()),
     };
     Ok(wait.min(MAX_WAIT))
-}
-
-/// One command.
-#[utoipa::path(get, path = "/api/v1/commands/{id}", params(("id" = String, Path, description = "cmd_…")), operation_id = "getCommand", responses((status = 200, description = "What was asked for", body = CommandJson), (status = 404, description = "Nothing is known by that name", body = Problem)))]
-pub(super) async fn command(
-    State(console): State<Console>,
-    Path(id): Path<String>,
-) -> Result<Json<CommandJson>, Problem> {
-    let projection = console.projection.read();
-    let command = projection.command(&CommandId::from_text(&id));
-    let missing =
-        || Problem::not_found(format!("there is no command {id}; GET /api/v1/releases/ID lists a release's"));
-    command.map(CommandJson::of).map(Json).ok_or_else(missing)
 }
 
 fn unknown(id: &str) -> Problem {

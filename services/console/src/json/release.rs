@@ -110,6 +110,11 @@ pub struct CommandJson {
     pub id: String,
     pub verb: &'static str,
     pub release: String,
+    pub service: String,
+    pub environment: String,
+    pub cluster: Option<String>,
+    /// The version to be rolled back.
+    pub version: String,
     pub to_version: Option<String>,
     pub to_digest: Option<String>,
     /// `immediate` or `approved`.
@@ -132,6 +137,10 @@ impl CommandJson {
             id: command.id.to_string(),
             verb: command.verb.as_str(),
             release: command.release.id.to_string(),
+            service: command.release.key.service.clone(),
+            environment: command.release.key.environment.clone(),
+            cluster: command.release.cluster.clone(),
+            version: command.release.version.clone(),
             to_version: command.to_version.clone(),
             to_digest: command.to_digest.clone(),
             mode: command.mode.as_str(),

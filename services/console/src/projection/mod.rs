@@ -1,16 +1,18 @@
 //! The projection: decision records in, views out.
 
+mod answers;
 mod release_view;
 mod shared;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use model::{
-    Actor, Command, CommandId, CommandState, Decision, DecisionRecord, Delivery, Finding, Halt, HaltId,
-    Position, Proposal, Release, ReleaseId, ReleaseState, ServiceKey, Standing, Timestamp,
+    Actor, Command, CommandId, CommandState, Decision, DecisionRecord, Delivery, EventId, Finding, Halt,
+    HaltId, Position, Proposal, Release, ReleaseId, ReleaseState, ServiceKey, Standing, Timestamp,
     proposal::FindingKind,
 };
 
+pub use answers::{Answer, MAX_ANSWERS};
 pub use release_view::{ReleaseView, TimelineEntry, Verdict};
 pub use shared::SharedProjection;
 
@@ -67,6 +69,7 @@ pub struct Projection {
     audit: VecDeque<AuditLine>,
     halts: BTreeMap<HaltId, Halt>,
     bad_versions: BTreeMap<BadVersionKey, BadVersionLine>,
+    answers: answers::Answers,
     findings: BTreeMap<(ServiceKey, FindingKind, Option<ReleaseId>), Finding>,
 }
 
@@ -76,9 +79,20 @@ impl Projection {
         self.next = Position(at.0 + 1);
         let counts = self.standing.admit(at, record);
         if counts {
+            self.answers.note(record);
             record.decisions.iter().for_each(|decision| self.apply_decision(record.at, decision));
         }
         counts
+    }
+
+    /// What became of an event, where that is known and not long ago.
+    pub fn answer(&self, event: &EventId) -> Option<&Answer> {
+        self.answers.get(event)
+    }
+
+    /// Why no rollback may lead to a version of a service.
+    pub fn bad_version(&self, key: &ServiceKey, version: &str) -> Option<&BadVersionLine> {
+        self.bad_versions.values().find(|line| line.key == *key && line.version == version)
     }
 
     /// Which records counted so far.
@@ -235,6 +249,11 @@ impl Projection {
     /// Releases, newest first.
     pub fn releases(&self) -> impl Iterator<Item = &ReleaseView> {
         self.order.iter().rev().filter_map(|id| self.releases.get(id))
+    }
+
+    /// Commands of all releases, those of the newest release first, the newest of one release first.
+    pub fn commands(&self) -> impl Iterator<Item = &Command> {
+        self.releases().flat_map(|view| view.commands.iter().rev().filter_map(|id| self.commands.get(id)))
     }
 
     pub fn command(&self, id: &CommandId) -> Option<&Command> {

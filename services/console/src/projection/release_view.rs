@@ -109,7 +109,9 @@ impl ReleaseView {
     pub(super) fn delivered(&mut self, at: Timestamp, delivery: &Delivery) {
         if delivery.result != DeliveryResult::Suppressed {
             let to = format!("{} by {}", delivery.receiver, delivery.integration);
-            self.note(at, "delivery", format!("{} {}", to, delivery.result.as_str()));
+            let is_failed = delivery.result == DeliveryResult::Failed && !delivery.detail.is_empty();
+            let why = if is_failed { format!(": {}", delivery.detail) } else { String::new() };
+            self.note(at, "delivery", format!("{to} {}{why}", delivery.result.as_str()));
         }
         if self.deliveries.len() < MAX_TIMELINE {
             self.deliveries.push((at, delivery.clone()));

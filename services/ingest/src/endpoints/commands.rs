@@ -9,7 +9,7 @@ use proto::wire::verb::{OutcomeBody, VerbBody};
 
 use crate::{
     auth::{Caller, Reach, Role},
-    endpoints::accepted,
+    endpoints::answers,
     ports::KnownCommand,
     problem::Problem,
     state::{Core, Head, Shared},
@@ -21,10 +21,10 @@ use crate::{
     params(("id" = String, Path, description = "cmd_…")),
     request_body = crate::openapi::VerbBody,
     responses(
-        (status = 202, description = "On the log", body = crate::openapi::Accepted),
+        (status = 202, description = "Done, or with `accepted: null` on the log and not answered yet", body = crate::openapi::Accepted),
         (status = 400, description = "The field that is wrong is named"),
         (status = 401, description = "No valid token"), (status = 403, description = "The token may not do this"),
-        (status = 404, description = "No such command"), (status = 409, description = "The command has ended"),
+        (status = 404, description = "No such command"), (status = 409, description = "Refused; the detail says why"),
         (status = 503, description = "Come back after Retry-After"),
     ),
     security(("bearer" = [])),
@@ -43,10 +43,10 @@ pub(crate) async fn approve(
     params(("id" = String, Path, description = "cmd_…")),
     request_body = crate::openapi::VerbBody,
     responses(
-        (status = 202, description = "On the log", body = crate::openapi::Accepted),
+        (status = 202, description = "Done, or with `accepted: null` on the log and not answered yet", body = crate::openapi::Accepted),
         (status = 400, description = "The field that is wrong is named"),
         (status = 401, description = "No valid token"), (status = 403, description = "The token may not do this"),
-        (status = 404, description = "No such command"), (status = 409, description = "The command has ended"),
+        (status = 404, description = "No such command"), (status = 409, description = "Refused; the detail says why"),
         (status = 503, description = "Come back after Retry-After"),
     ),
     security(("bearer" = [])),
@@ -86,7 +86,7 @@ async fn decide(
     let verb = Verb { kind, actor: caller.actor.clone(), comment: said.comment };
     ingest.append_event(&stamp, &caller.actor.name, EventBody::Verb(Box::new(verb))).await?;
     ingest.metrics.accept("verbs", 1);
-    Ok(accepted(&stamp))
+    answers::to_plain_verb(ingest, &stamp).await
 }
 
 /// A target says what came of a command.
@@ -95,7 +95,7 @@ async fn decide(
     params(("id" = String, Path, description = "cmd_…, the webhook-id of the rollback webhook")),
     request_body = crate::openapi::OutcomeBody,
     responses(
-        (status = 202, description = "On the log", body = crate::openapi::Accepted),
+        (status = 202, description = "Done, or with `accepted: null` on the log and not answered yet", body = crate::openapi::Accepted),
         (status = 400, description = "The field that is wrong is named"),
         (status = 401, description = "No valid token"), (status = 403, description = "The token may not do this"),
         (status = 404, description = "No such command"), (status = 409, description = "It was never sent"),
@@ -133,7 +133,7 @@ pub(crate) async fn outcome(
     let stamp = ingest.stamp();
     ingest.append_event(&stamp, &caller.actor.name, EventBody::Outcome(Box::new(outcome))).await?;
     ingest.metrics.accept("outcomes", 1);
-    Ok(accepted(&stamp))
+    answers::to_plain_verb(&ingest, &stamp).await
 }
 
 fn known(ingest: &Shared, caller: &Caller, command: &CommandId) -> Result<KnownCommand, Problem> {

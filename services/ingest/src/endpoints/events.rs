@@ -6,13 +6,16 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderName, HeaderValue, StatusCode};
-use model::EventBody;
+use model::{EventBody, ReleaseId};
 use proto::wire::cloudevents::{self, Occurrence};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     auth::{Caller, Reach, Role},
-    endpoints::releases,
+    endpoints::{
+        answers,
+        releases::{self, Became},
+    },
     problem::Problem,
     state::{Core, Head},
 };
@@ -28,7 +31,7 @@ use crate::{
         (serde_json::Value = "application/json")
     )),
     responses(
-        (status = 202, description = "{accepted, ignored, releases}: durable"),
+        (status = 202, description = "{accepted, ignored, releases, warnings?}: durable; `ignored` has a reason for each event that changed nothing"),
         (status = 200, description = "{accepted: 0, ignored}: nothing in it means anything here"),
         (status = 400, description = "No CloudEvent, or one that contradicts itself; nothing of a batch is kept"),
         (status = 401, description = "No valid token"), (status = 403, description = "The token may not do this"),
@@ -48,24 +51,65 @@ pub(crate) async fn events(State(ingest): State<Core>, request: Request) -> Resu
         .map(|(name, value): (&HeaderName, &HeaderValue)| (name.as_str(), value.as_bytes()));
     let occurrences = cloudevents::decode(head.header("content-type").unwrap_or(""), headers, &taken.bytes)?;
     expect_within(&caller, &occurrences)?;
-    let (mut ids, mut ignored) = (Vec::new(), Vec::new());
+    let (mut said, mut appended) = (Said::default(), Vec::new());
     for occurrence in occurrences {
         match occurrence {
-            Occurrence::Ignored { kind, why } => ignored.push(json!({"type": kind, "why": why})),
+            Occurrence::Ignored { kind, why } => said.ignored.push(json!({"type": kind, "why": why})),
             Occurrence::Deployment(event) => {
                 let answer = releases::answer(&ingest, &event, false);
-                ids.push(answer.release.id.as_str().to_owned());
-                let body = EventBody::Deployment(event);
-                ingest.append_event(&ingest.stamp(), &caller.actor.name, body).await?;
-                releases::remember(&ingest, answer);
+                said.warnings.extend(releases::warnings(&ingest, &event));
+                let (stamp, body) = (ingest.stamp(), EventBody::Deployment(event));
+                ingest.append_event(&stamp, &caller.actor.name, body).await?;
+                releases::remember(&ingest, &answer);
+                appended.push((stamp.id, answer));
             }
         }
     }
-    ingest.metrics.accept("deployments", ids.len());
-    ingest.metrics.ignored.with_label_values(&["cloudevents"]).inc_by(ignored.len() as u64);
-    let status = if ids.is_empty() { StatusCode::OK } else { StatusCode::ACCEPTED };
-    let body = json!({"accepted": ids.len(), "releases": ids, "ignored": ignored});
-    Ok((status, Json(body)).into_response())
+    ingest.metrics.accept("deployments", appended.len());
+    // All of a batch together, so that a judge that is busy keeps its sender waiting once.
+    let until = tokio::time::Instant::now() + answers::DEPLOYMENT_WAIT;
+    for (event, answer) in appended {
+        let left = until.saturating_duration_since(tokio::time::Instant::now());
+        let answered = answers::wait(&ingest, &event, left).await;
+        said.take(&answer, releases::became(&answer, answered));
+    }
+    ingest.metrics.ignored.with_label_values(&["cloudevents"]).inc_by(said.ignored.len() as u64);
+    Ok(said.into_response())
+}
+
+/// What is said of a request's events.
+#[derive(Default)]
+struct Said {
+    accepted: usize,
+    releases: Vec<String>,
+    ignored: Vec<Value>,
+    warnings: Vec<String>,
+}
+
+impl Said {
+    fn take(&mut self, answer: &releases::Answer, became: Became) {
+        let id = match became {
+            Became::Moved(id) => id,
+            Became::Unknown => answer.release.id.clone(),
+            Became::Ignored { release, why } => {
+                let shown = release.as_ref().map(ReleaseId::as_str);
+                self.ignored.push(json!({"type": "deployment", "why": why, "release": shown}));
+                self.releases.extend(release.map(|id| id.as_str().to_owned()));
+                return;
+            }
+        };
+        self.accepted += 1;
+        self.releases.push(id.as_str().to_owned());
+    }
+
+    fn into_response(self) -> Response {
+        let status = if self.releases.is_empty() { StatusCode::OK } else { StatusCode::ACCEPTED };
+        let mut body = json!({"accepted": self.accepted, "releases": self.releases, "ignored": self.ignored});
+        if !self.warnings.is_empty() {
+            body["warnings"] = self.warnings.into();
+        }
+        (status, Json(body)).into_response()
+    }
 }
 
 fn expect_within(caller: &Caller, occurrences: &[Occurrence]) -> Result<(), Problem> {

@@ -1,18 +1,16 @@
 //! Stopping all automatic action for a while, and letting it go on.
 
 use axum::{
-    Json,
     extract::{Path, Request, State},
-    response::{IntoResponse, Response},
+    response::Response,
 };
-use http::StatusCode;
 use model::{EventBody, Halt, HaltId, HaltScope, Verb, VerbKind};
 use proto::wire::verb::{HaltBody, VerbBody};
 use serde_json::json;
 
 use crate::{
     auth::{Reach, Role},
-    endpoints::accepted,
+    endpoints::answers,
     problem::Problem,
     state::{Core, Head},
 };
@@ -22,9 +20,10 @@ use crate::{
     post, path = "/api/v1/halt", tag = "verbs", operation_id = "halt",
     request_body = crate::openapi::HaltBody,
     responses(
-        (status = 202, description = "On the log", body = crate::openapi::HaltAnswer),
+        (status = 202, description = "In force, or with `accepted: null` on the log and not answered yet", body = crate::openapi::HaltAnswer),
         (status = 400, description = "The field that is wrong is named"),
         (status = 401, description = "No valid token"), (status = 403, description = "The token may not do this"),
+        (status = 409, description = "Refused; the detail says why"),
         (status = 503, description = "Come back after Retry-After"),
     ),
     security(("bearer" = [])),
@@ -45,15 +44,12 @@ pub(crate) async fn halt(State(ingest): State<Core>, request: Request) -> Result
         by: caller.actor.name.clone(),
     };
     let (id, scope) = (halt.id.clone(), halt.scope.clone());
-    let answer = json!({
-        "accepted": true, "id": id.as_str(), "until": halt.until.to_string(),
-        "event_id": stamp.id.as_str(), "accepted_at": stamp.at.to_string(),
-    });
+    let more = json!({"id": id.as_str(), "until": halt.until.to_string()});
     let verb = Verb { kind: VerbKind::Halt(halt), actor: caller.actor.clone(), comment: said.reason };
     ingest.append_event(&stamp, &caller.actor.name, EventBody::Verb(Box::new(verb))).await?;
     ingest.halts.insert(id.as_str(), scope);
     ingest.metrics.accept("verbs", 1);
-    Ok((StatusCode::ACCEPTED, Json(answer)).into_response())
+    answers::to_verb(&ingest, &stamp, more).await
 }
 
 /// Ends a halt before its time.
@@ -61,9 +57,10 @@ pub(crate) async fn halt(State(ingest): State<Core>, request: Request) -> Result
     delete, path = "/api/v1/halt/{id}", tag = "verbs", operation_id = "unhalt",
     params(("id" = String, Path, description = "hlt_…")),
     responses(
-        (status = 202, description = "On the log", body = crate::openapi::Accepted),
+        (status = 202, description = "Done, or with `accepted: null` on the log and not answered yet", body = crate::openapi::Accepted),
         (status = 401, description = "No valid token"), (status = 403, description = "The token may not do this"),
-        (status = 404, description = "No such halt"), (status = 503, description = "Come back after Retry-After"),
+        (status = 404, description = "No such halt"),
+        (status = 409, description = "Refused; the detail says why"), (status = 503, description = "Come back after Retry-After"),
     ),
     security(("bearer" = [])),
 )]
@@ -85,7 +82,7 @@ pub(crate) async fn unhalt(
     let verb = Verb { kind: VerbKind::Unhalt { id }, actor: caller.actor.clone(), comment: said.comment };
     ingest.append_event(&stamp, &caller.actor.name, EventBody::Verb(Box::new(verb))).await?;
     ingest.metrics.accept("verbs", 1);
-    Ok(accepted(&stamp))
+    answers::to_plain_verb(&ingest, &stamp).await
 }
 
 fn reach_of(scope: &HaltScope) -> Reach<'_> {

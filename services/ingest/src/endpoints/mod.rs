@@ -1,6 +1,7 @@
 //! One file an endpoint, or a family of them.
 
 pub(crate) mod alertmanager;
+mod answers;
 pub(crate) mod commands;
 pub(crate) mod events;
 pub(crate) mod halts;
@@ -11,16 +12,14 @@ pub(crate) mod requests;
 pub(crate) mod versions;
 
 use axum::{
-    Json, Router,
+    Router,
     extract::{MatchedPath, Request, State},
     middleware::{self, Next},
-    response::{IntoResponse, Response},
+    response::Response,
     routing::{delete, post},
 };
-use http::StatusCode;
-use serde_json::json;
 
-use crate::{stamp::Stamp, state::Core};
+use crate::state::Core;
 
 pub(crate) fn router(ingest: Core) -> Router {
     Router::new()
@@ -54,10 +53,4 @@ async fn measured(State(ingest): State<Core>, path: MatchedPath, request: Reques
     ingest.metrics.seconds.with_label_values(&[endpoint]).observe(stopwatch.elapsed().as_secs_f64());
     ingest.metrics.in_flight.set(i64::try_from(ingest.budget.taken()).unwrap_or(i64::MAX));
     response
-}
-
-/// The answer to a verb: it is on the log, what comes of it is decided there.
-fn accepted(stamp: &Stamp) -> Response {
-    let body = json!({"accepted": true, "event_id": stamp.id.as_str(), "accepted_at": stamp.at.to_string()});
-    (StatusCode::ACCEPTED, Json(body)).into_response()
 }

@@ -14,8 +14,8 @@ use serde_json::json;
 
 use crate::{
     auth::{Reach, Role},
-    endpoints::accepted,
-    ports::KnownRelease,
+    endpoints::answers,
+    ports::{Answered, KnownRelease},
     problem::Problem,
     state::{Core, Head, Shared},
 };
@@ -31,7 +31,9 @@ const KEY_BYTES_MAX: usize = 255;
         description = "Names this release where the body has no change_id; repeats are then harmless for ever")),
     responses(
         (status = 201, description = "A release is opened", body = crate::openapi::ReleaseAnswer),
-        (status = 200, description = "Known: what is new in it is noted", body = crate::openapi::ReleaseAnswer),
+        (status = 200, description = "Known: what is new in it is noted; `ignored` says why nothing was", body = crate::openapi::ReleaseAnswer),
+        (status = 202, description = "A report that is on the log and not answered yet", body = crate::openapi::ReleaseAnswer),
+        (status = 404, description = "A report about a release that is not known: ignored, and why"),
         (status = 400, description = "The field that is wrong is named"),
         (status = 401, description = "No valid token"), (status = 403, description = "The token may not do this"),
         (status = 413, description = "Over a limit"), (status = 503, description = "Come back after Retry-After"),
@@ -48,7 +50,7 @@ pub(crate) async fn create(State(ingest): State<Core>, request: Request) -> Resu
     caller.expect_within(Reach::ServiceIn(&event.key.service, &event.key.environment))?;
     let answer = answer(&ingest, &event, key.is_some());
     let stamp = ingest.stamp();
-    let body = json!({
+    let mut body = json!({
         "id": answer.release.id.as_str(), "service": event.key.service, "environment": event.key.environment,
         "version": event.version, "accepted_at": stamp.at.to_string(),
     });
@@ -58,10 +60,85 @@ pub(crate) async fn create(State(ingest): State<Core>, request: Request) -> Resu
         // The analyzer knows no keys: on the log it would go out again.
         Meaning::Repeats => return Ok((StatusCode::OK, Json(body)).into_response()),
     };
+    let warnings = warnings(&ingest, &event);
+    let is_report = !begins(event.status);
     ingest.append_event(&stamp, &caller.actor.name, EventBody::Deployment(Box::new(event))).await?;
     ingest.metrics.accept("deployments", 1);
-    remember(&ingest, answer);
+    remember(&ingest, &answer);
+    let became = became(&answer, answers::wait(&ingest, &stamp.id, answers::DEPLOYMENT_WAIT).await);
+    if is_report && let Became::Ignored { release: None, why } = &became {
+        return Err(Problem::not_found(format!("ignored: {why}")).with("event_id", stamp.id.as_str()));
+    }
+    let (id, status) = match &became {
+        Became::Moved(id) => (id.as_str(), status),
+        Became::Ignored { release, .. } => {
+            (release.as_ref().map_or(answer.release.id.as_str(), ReleaseId::as_str), StatusCode::OK)
+        }
+        // Whether there is a release that the report is about is not known yet.
+        Became::Unknown if is_report && known(&ingest, &answer.bare).is_none() => {
+            (answer.release.id.as_str(), StatusCode::ACCEPTED)
+        }
+        Became::Unknown => (answer.release.id.as_str(), status),
+    };
+    body["id"] = id.into();
+    if let Became::Ignored { why, .. } = &became {
+        body["ignored"] = why.as_str().into();
+    }
+    if !warnings.is_empty() {
+        body["warnings"] = warnings.into();
+    }
     Ok((status, Json(body)).into_response())
+}
+
+/// What became of a deployment event.
+pub(super) enum Became {
+    /// It opened or moved this release.
+    Moved(ReleaseId),
+    /// It changed nothing.
+    Ignored { release: Option<ReleaseId>, why: String },
+    /// Nothing answered in time: what it most likely is about is what was expected beforehand.
+    Unknown,
+}
+
+/// An event moves the release that it names and those that it replaces; a report may name the version that came back.
+pub(super) fn became(expected: &Answer, answered: Option<Answered>) -> Became {
+    match answered {
+        Some(Answered::Moved(moved)) => {
+            let named = moved.iter().find(|(id, _)| id.bare() == expected.bare.bare());
+            let rolled_back = || moved.iter().find(|(_, state)| *state == ReleaseState::RolledBack);
+            let meant = named.or_else(rolled_back).or(moved.first());
+            meant.map_or(Became::Unknown, |(id, _)| Became::Moved(id.clone()))
+        }
+        Some(Answered::Ignored { release, why }) => Became::Ignored { release, why },
+        Some(Answered::Verb { .. }) | None => Became::Unknown,
+    }
+}
+
+/// What whoever announces a release should know of the versions that it names.
+pub(super) fn warnings(ingest: &Shared, event: &DeploymentEvent) -> Vec<String> {
+    if !begins(event.status) {
+        return Vec::new();
+    }
+    let bad = |version: &str| ingest.lookup.bad_version(&event.key, version);
+    let own = bad(&event.version).map(|why| {
+        format!(
+            "version {} is marked bad ({why}): no rollback leads to it until it is cleared with \
+             POST /api/v1/versions/clear",
+            event.version
+        )
+    });
+    let previous = event.previous_version.as_deref().and_then(|version| {
+        let why = bad(version)?;
+        Some(format!(
+            "previous_version {version} is marked bad ({why}): a rollback of this release does not go there"
+        ))
+    });
+    own.into_iter().chain(previous).collect()
+}
+
+/// Whether an event of this status announces a release; the others report on one.
+fn begins(status: DeploymentStatus) -> bool {
+    matches!(status, DeploymentStatus::Started | DeploymentStatus::Deployed | DeploymentStatus::Promoted)
 }
 
 fn idempotency_key(head: &Head) -> Result<Option<&str>, Problem> {
@@ -94,7 +171,7 @@ pub(super) enum Meaning {
 /// Which release `event` is about: the one that is under way, or a new one where the last of that name has ended
 /// and goes out once more. Who names each release with a key of its own (`is_keyed`) does not mean that.
 pub(super) fn answer(ingest: &Shared, event: &DeploymentEvent, is_keyed: bool) -> Answer {
-    use DeploymentStatus::{Deployed, Promoted, Started};
+    use DeploymentStatus::{Deployed, Started};
     let bare = event.release_id.clone();
     let reference = |id: ReleaseId| ReleaseRef {
         id,
@@ -103,8 +180,7 @@ pub(super) fn answer(ingest: &Shared, event: &DeploymentEvent, is_keyed: bool) -
         version: event.version.clone(),
     };
     let Some(known) = known(ingest, &bare) else {
-        let begins = matches!(event.status, Started | Deployed | Promoted);
-        let meaning = if begins { Meaning::Opens } else { Meaning::Continues };
+        let meaning = if begins(event.status) { Meaning::Opens } else { Meaning::Continues };
         return Answer { release: reference(bare.clone()), bare, meaning };
     };
     let is_open = known.state == ReleaseState::Pending || known.state.is_under_watch();
@@ -125,7 +201,7 @@ fn repeat_of(id: &ReleaseId) -> u32 {
 }
 
 /// Keeps a new release known until the projection shows it.
-pub(super) fn remember(ingest: &Shared, answer: Answer) {
+pub(super) fn remember(ingest: &Shared, answer: &Answer) {
     if answer.meaning == Meaning::Opens {
         let known = KnownRelease { release: answer.release.clone(), state: ReleaseState::Pending };
         ingest.releases.insert(answer.bare.as_str(), known.clone());
@@ -153,12 +229,12 @@ macro_rules! verbs {
             params(("id" = String, Path, description = "rel_…; a bare id means the newest of that name")),
             request_body = crate::openapi::VerbBody,
             responses(
-                (status = 202, description = "On the log", body = crate::openapi::Accepted),
+                (status = 202, description = "Done, or with `accepted: null` on the log and not answered yet", body = crate::openapi::Accepted),
                 (status = 400, description = "The field that is wrong is named"),
                 (status = 401, description = "No valid token"),
                 (status = 403, description = "The token may not do this"),
                 (status = 404, description = "No such release"),
-                (status = 409, description = "The release has ended"),
+                (status = 409, description = "Refused; the detail says why"),
                 (status = 503, description = "Come back after Retry-After"),
             ),
             security(("bearer" = [])),
@@ -224,7 +300,7 @@ async fn take(ingest: &Shared, id: &str, request: Request, verb: ReleaseVerb) ->
     let verb = Verb { kind, actor: caller.actor.clone(), comment: said.comment };
     ingest.append_event(&stamp, &caller.actor.name, EventBody::Verb(Box::new(verb))).await?;
     ingest.metrics.accept("verbs", 1);
-    Ok(accepted(&stamp))
+    answers::to_plain_verb(ingest, &stamp).await
 }
 
 /// A person may still roll back what ended well; whatever else has ended cannot be moved.

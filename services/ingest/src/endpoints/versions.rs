@@ -9,7 +9,7 @@ use proto::wire::verb::ClearBody;
 
 use crate::{
     auth::{Reach, Role},
-    endpoints::accepted,
+    endpoints::answers,
     problem::Problem,
     state::{Core, Head},
 };
@@ -19,9 +19,10 @@ use crate::{
     post, path = "/api/v1/versions/clear", tag = "verbs", operation_id = "clearBadVersion",
     request_body = crate::openapi::ClearBody,
     responses(
-        (status = 202, description = "On the log", body = crate::openapi::Accepted),
+        (status = 202, description = "Done, or with `accepted: null` on the log and not answered yet", body = crate::openapi::Accepted),
         (status = 400, description = "The field that is wrong is named"),
         (status = 401, description = "No valid token"), (status = 403, description = "The token may not do this"),
+        (status = 409, description = "Refused; the detail says why"),
         (status = 503, description = "Come back after Retry-After"),
     ),
     security(("bearer" = [])),
@@ -38,5 +39,5 @@ pub(crate) async fn clear(State(ingest): State<Core>, request: Request) -> Resul
     let verb = Verb { kind, actor: caller.actor.clone(), comment };
     ingest.append_event(&stamp, &caller.actor.name, EventBody::Verb(Box::new(verb))).await?;
     ingest.metrics.accept("verbs", 1);
-    Ok(accepted(&stamp))
+    answers::to_plain_verb(&ingest, &stamp).await
 }

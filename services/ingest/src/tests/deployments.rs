@@ -193,8 +193,77 @@ async fn of_a_batch_with_one_bad_event_nothing_is_kept() {
 async fn a_word_about_a_release_that_never_began_opens_none() {
     let bench = Bench::new();
     let body = RELEASE.replace('}', r#","status":"failed"}"#);
-    assert_eq!(bench.post("/api/v1/releases", "person", body).await.status, 200);
+    assert_eq!(bench.post("/api/v1/releases", "person", body).await.status, 202, "nothing answered");
     assert_eq!(deployment(bench.event()).status, DeploymentStatus::Failed);
     let answer = bench.post(&format!("/api/v1/releases/{}/hold", id()), "person", "").await;
     assert_eq!(answer.problem().0, 404);
+}
+
+#[tokio::test]
+async fn what_became_of_a_deployment_event_is_its_answer() {
+    let reported = RELEASE.replace('}', r#","status":"rolled_back"}"#);
+    let moved = |id: &str| Answered::Moved(vec![(ReleaseId::from_text(id), ReleaseState::RolledBack)]);
+    let ignored = |release: Option<&str>| Answered::Ignored {
+        release: release.map(ReleaseId::from_text),
+        why: "it is so already".into(),
+    };
+    for (body, answered, status, expected, story) in [
+        (&reported, ignored(None), 404, json!({"detail": "ignored: it is so already"}), "no such release"),
+        (
+            &reported,
+            ignored(Some("rel_1")),
+            200,
+            json!({"id": "rel_1", "ignored": "it is so already"}),
+            "the release that exists, and why nothing changed",
+        ),
+        (&reported, moved("rel_2"), 200, json!({"id": "rel_2"}), "the release that came after it was meant"),
+        (
+            &RELEASE.to_owned(),
+            ignored(Some("rel_1")),
+            200,
+            json!({"id": "rel_1", "ignored": "it is so already"}),
+            "a repeat after later releases opens none",
+        ),
+    ] {
+        let bench = Bench::new();
+        *bench.known.answered.lock().unwrap() = Some(answered);
+        let answer = bench.post("/api/v1/releases", "person", body.clone()).await;
+        assert_eq!(answer.status, status, "{story}");
+        for (member, value) in expected.as_object().unwrap() {
+            assert_eq!(answer.json()[member], *value, "{story}");
+        }
+        assert_eq!(bench.taken().len(), 1, "it is on the log all the same: {story}");
+    }
+}
+
+#[tokio::test]
+async fn ignored_cloudevents_are_named_with_the_reason() {
+    let bench = Bench::new();
+    let event = json!({
+        "specversion": "1.0", "id": "1", "source": "ci", "type": "ripcord.release.v1",
+        "data": {"service": "checkout", "environment": "production", "version": "2.4.1", "status": "rolled_back"},
+    });
+    let why = "no release of checkout/production 2.4.1 is known".to_owned();
+    *bench.known.answered.lock().unwrap() = Some(Answered::Ignored { release: None, why: why.clone() });
+    let headers = [("content-type", "application/cloudevents+json")];
+    let answer = bench.send("POST", "/api/v1/events", "person", &headers, event.to_string()).await;
+    let said = answer.json();
+    assert_eq!((answer.status, &said["accepted"], &said["releases"]), (200, &json!(0), &json!([])));
+    assert_eq!(said["ignored"][0]["why"], why);
+}
+
+#[tokio::test]
+async fn a_version_that_is_marked_bad_is_warned_about_when_it_is_announced_or_named_as_the_previous_one() {
+    let bench = Bench::new();
+    for version in ["2.4.1", "2.4.0"] {
+        bench.known.bad.lock().unwrap().insert(version.to_owned(), "it was rolled back".to_owned());
+    }
+    let body = RELEASE.replace('}', r#","previous_version":"2.4.0"}"#);
+    let answer = bench.post("/api/v1/releases", "person", body.clone()).await;
+    assert_eq!(answer.status, 201, "it is opened all the same");
+    let warnings: Vec<String> = serde_json::from_value(answer.json()["warnings"].clone()).unwrap();
+    assert!(warnings[0].starts_with("version 2.4.1 is marked bad (it was rolled back)"), "{warnings:?}");
+    assert!(warnings[1].starts_with("previous_version 2.4.0 is marked bad"), "{warnings:?}");
+    let fine = body.replace("2.4.1", "2.5.0").replace("2.4.0", "2.3.0");
+    assert_eq!(bench.post("/api/v1/releases", "person", fine).await.json()["warnings"], Value::Null);
 }

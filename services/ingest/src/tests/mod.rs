@@ -56,6 +56,10 @@ impl EventSink for Recorder {
 struct Known {
     releases: Mutex<BTreeMap<String, KnownRelease>>,
     commands: Mutex<BTreeMap<String, KnownCommand>>,
+    bad: Mutex<BTreeMap<String, String>>,
+    /// What becomes of every event; `None`: verbs are done.
+    answered: Mutex<Option<Answered>>,
+    is_silent: Mutex<bool>,
 }
 
 impl Lookup for Known {
@@ -69,6 +73,20 @@ impl Lookup for Known {
 
     fn halt(&self, id: &HaltId) -> Option<HaltScope> {
         (id.as_str() == "hlt_known").then_some(HaltScope::All)
+    }
+
+    fn bad_version(&self, _: &ServiceKey, version: &str) -> Option<String> {
+        self.bad.lock().unwrap().get(version).cloned()
+    }
+
+    fn answered<'a>(&'a self, _: &'a model::EventId) -> BoxFuture<'a, Answered> {
+        Box::pin(async {
+            if *self.is_silent.lock().unwrap() {
+                std::future::pending::<()>().await;
+            }
+            let done = Answered::Verb { is_accepted: true, text: "done".to_owned() };
+            self.answered.lock().unwrap().clone().unwrap_or(done)
+        })
     }
 }
 

@@ -210,3 +210,57 @@ async fn a_bad_version_is_cleared_by_name() {
 fn verb_actor(name: &str) -> model::Actor {
     model::Actor { name: name.into(), via: "api".into(), address: "10.0.0.7".into() }
 }
+
+#[tokio::test]
+async fn a_verb_is_answered_with_what_the_arbiter_made_of_it() {
+    let bench = Bench::new();
+    bench.know_release("rel_1", ReleaseState::Watching);
+    bench.know_command("cmd_1", CommandState::Prepared);
+    let verbs = [
+        ("POST", "/api/v1/commands/cmd_1/approve", ""),
+        ("POST", "/api/v1/commands/cmd_1/reject", ""),
+        ("POST", "/api/v1/releases/rel_1/rollback", ""),
+        ("POST", "/api/v1/releases/rel_1/hold", ""),
+        ("POST", "/api/v1/halt", r#"{"all":true,"for":"1h","reason":"r"}"#),
+        ("DELETE", "/api/v1/halt/hlt_known", ""),
+        (
+            "POST",
+            "/api/v1/versions/clear",
+            r#"{"service":"checkout","environment":"production","version":"1"}"#,
+        ),
+    ];
+    for (method, path, body) in verbs {
+        let answer = bench.send(method, path, "person", &[], body.to_owned()).await;
+        let said = answer.json();
+        assert_eq!((answer.status, &said["accepted"], &said["result"]), (202, &json!(true), &json!("done")));
+    }
+    let refused = Answered::Verb { is_accepted: false, text: "halted by ada".to_owned() };
+    *bench.known.answered.lock().unwrap() = Some(refused);
+    for (method, path, body) in verbs {
+        let answer = bench.send(method, path, "person", &[], body.to_owned()).await;
+        assert_eq!(answer.problem(), (409, "halted by ada".to_owned()), "{path}");
+        assert!(answer.json()["event_id"].as_str().unwrap().starts_with("evt_"), "{path}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_verb_that_nothing_answers_in_time_is_not_called_accepted() {
+    let bench = Bench::new();
+    bench.know_command("cmd_1", CommandState::Prepared);
+    *bench.known.is_silent.lock().unwrap() = true;
+    let answer = bench.post("/api/v1/commands/cmd_1/approve", "person", "").await;
+    let said = answer.json();
+    assert_eq!((answer.status, &said["accepted"]), (202, &Value::Null));
+    assert!(said["detail"].as_str().unwrap().contains("GET /api/v1/audit"), "{said}");
+}
+
+#[tokio::test]
+async fn a_forced_rollback_says_so_on_the_log() {
+    let bench = Bench::new();
+    bench.know_release("rel_1", ReleaseState::Watching);
+    let body = r#"{"to_version":"0.9","force":true}"#;
+    assert_eq!(bench.post("/api/v1/releases/rel_1/rollback", "person", body).await.status, 202);
+    assert!(matches!(verb(bench.event()).kind, VerbKind::Rollback { force: true, .. }));
+    let answer = bench.post("/api/v1/releases/rel_1/hold", "person", r#"{"force":true}"#).await;
+    assert_eq!(answer.problem().0, 400, "only where a version is named");
+}

@@ -41,6 +41,8 @@ impl std::fmt::Display for ClientError {
             Self::Unreachable { url, why } => {
                 write!(f, "{url} cannot be reached: {why}; is `ripcord serve` running there? (--url)")
             }
+            // The arbiter, or ingest before it: the reason is the message.
+            Self::Refused { status: 409, detail } => write!(f, "refused: {detail}"),
             Self::Refused { status, detail } => write!(f, "the server answered {status}: {detail}"),
         }
     }

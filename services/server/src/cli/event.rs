@@ -4,8 +4,12 @@ use std::{io::Read as _, path::PathBuf, process::ExitCode};
 
 use anyhow::Context as _;
 use clap::Args;
+use serde_json::Value;
 
-use super::{Client, ServerArgs, output};
+use super::{
+    Client, ServerArgs,
+    output::{self, text},
+};
 
 /// Larger than any event that ingest accepts.
 const MAX_FILE_BYTES: u64 = 8 * 1024 * 1024;
@@ -14,6 +18,9 @@ const MAX_FILE_BYTES: u64 = 8 * 1024 * 1024;
 pub(super) struct EventArgs {
     /// A file with one CloudEvent as JSON, or an array of them; `-` for standard input.
     file: PathBuf,
+    /// Exit 1 when an event was ignored; what can be read is taken all the same.
+    #[arg(long)]
+    strict: bool,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -30,8 +37,21 @@ pub(super) async fn run(args: EventArgs) -> anyhow::Result<ExitCode> {
     let content_type =
         if is_batch { "application/cloudevents-batch+json" } else { "application/cloudevents+json" };
     let answer = Client::new(&args.server)?.post_raw("/api/v1/events", content_type, body).await?;
+    let ignored = lines(&answer, "ignored");
     if !args.server.output.print_whole(&answer) {
-        output::line("accepted");
+        for release in lines(&answer, "releases") {
+            output::line(&format!("release {}", release.as_str().unwrap_or_default()));
+        }
+        for event in ignored {
+            output::line(&format!("ignored {}: {}", text(event, "type"), text(event, "why")));
+        }
     }
-    Ok(ExitCode::SUCCESS)
+    for warning in lines(&answer, "warnings") {
+        output::error(&format!("warning: {}", warning.as_str().unwrap_or_default()));
+    }
+    Ok(if args.strict && !ignored.is_empty() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn lines<'a>(answer: &'a Value, list: &str) -> &'a [Value] {
+    answer[list].as_array().map_or(&[], Vec::as_slice)
 }

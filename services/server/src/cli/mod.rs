@@ -5,6 +5,7 @@ mod check;
 mod client;
 mod discover;
 mod event;
+mod list;
 pub(crate) mod output;
 mod people;
 mod release;
@@ -50,22 +51,25 @@ enum Verb {
     Routes(routes::RoutesVerb),
     /// List services, environments and versions seen, and series that could not be placed.
     Discover(ServerArgs),
+    /// List what is in force and what waits: halts, bad versions, commands, releases.
+    #[command(subcommand)]
+    List(list::ListVerb),
     /// Stop all automatic action for a while.
     Halt(people::HaltArgs),
     /// End a halt.
-    Unhalt(people::IdArgs),
+    Unhalt(people::UnhaltArgs),
     /// Approve a prepared command.
     Approve(people::ApproveArgs),
     /// Reject a prepared command.
-    Reject(people::IdArgs),
+    Reject(people::CommandArgs),
     /// Roll a release back now.
     Rollback(people::RollbackArgs),
-    /// Mark a release as promoted by hand.
-    Promote(people::IdArgs),
-    /// Hold a release at its stage.
-    Hold(people::IdArgs),
+    /// Ask for a release's promotion. Nothing executes it yet: exit 1 says so, and people are told.
+    Promote(people::ReleaseArgs),
+    /// Ask to hold a release at its stage. Nothing executes it yet: exit 1 says so, and people are told.
+    Hold(people::ReleaseArgs),
     /// Stop watching a release.
-    Cancel(people::IdArgs),
+    Cancel(people::ReleaseArgs),
     /// Make or check the topics of a log on Kafka.
     #[command(subcommand)]
     Topics(topics::TopicsVerb),
@@ -105,10 +109,11 @@ pub(crate) fn run() -> ExitCode {
         Verb::Event(args) => block_on(event::run(args)),
         Verb::Routes(verb) => routes::run(&verb),
         Verb::Discover(args) => block_on(discover::run(args)),
+        Verb::List(verb) => block_on(list::run(verb)),
         Verb::Halt(args) => block_on(people::halt(args)),
         Verb::Unhalt(args) => block_on(people::unhalt(args)),
         Verb::Approve(args) => block_on(people::approve(args)),
-        Verb::Reject(args) => block_on(people::command(args, "reject")),
+        Verb::Reject(args) => block_on(people::reject(args)),
         Verb::Rollback(args) => block_on(people::rollback(args)),
         Verb::Promote(args) => block_on(people::release(args, "promote")),
         Verb::Hold(args) => block_on(people::release(args, "hold")),

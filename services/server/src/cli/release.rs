@@ -27,35 +27,48 @@ pub(super) enum ReleaseVerb {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 #[value(rename_all = "snake_case")]
 enum Status {
+    /// It begins to go out.
     Started,
+    /// It is out.
     Deployed,
+    /// It gets all the traffic.
     Promoted,
+    /// Its deployment failed.
     Failed,
+    /// It was rolled back.
     RolledBack,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct StartArgs {
+    /// What is released, by the name that its telemetry carries (`service`, `service.name`).
     #[arg(long)]
     service: String,
+    /// Where: `production`. Releases of different environments have nothing to do with each other.
     #[arg(long)]
     environment: String,
+    /// The version that goes out, spelt as its telemetry spells it.
     #[arg(long)]
     version: String,
+    /// The cluster, where a service goes out in several of them one after the other.
     #[arg(long)]
     cluster: Option<String>,
     /// Where a rollback would go; otherwise the newest version that succeeded.
     #[arg(long)]
     previous_version: Option<String>,
+    /// How far the deployment is.
     #[arg(long, value_enum, default_value_t = Status::Deployed)]
     status: Status,
     /// What is deployed: `pkg:oci/shop@sha256%3A…`.
     #[arg(long)]
     artifact: Option<String>,
+    /// The commit that was built; shown on the release.
     #[arg(long)]
     commit: Option<String>,
+    /// Tells this release from another one of the same version: a pipeline's run, a ticket.
     #[arg(long)]
     change_id: Option<String>,
+    /// The stage that it is at, by the name that the policy gives it.
     #[arg(long)]
     stage: Option<String>,
     /// Share of traffic, 0 to 100.
@@ -78,6 +91,7 @@ fn key_value(text: &str) -> Result<(String, String), String> {
 
 #[derive(Debug, Args)]
 pub(super) struct StatusArgs {
+    /// The release: `rel_…`.
     id: Option<String>,
     #[command(flatten)]
     server: ServerArgs,
@@ -85,6 +99,7 @@ pub(super) struct StatusArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct WaitArgs {
+    /// The release: `rel_…`, as `release start` prints it.
     id: String,
     /// Give up after this long (exit 3).
     #[arg(long, default_value = "70m", value_parser = parse_duration)]
@@ -127,6 +142,13 @@ async fn start(args: StartArgs) -> anyhow::Result<ExitCode> {
     let answer = Client::new(&args.server)?.post("/api/v1/releases", &body).await?;
     if !args.server.output.print_whole(&answer) {
         output::line(&text(&answer, "id"));
+    }
+    // On stderr: a pipeline reads the id from stdout.
+    if let Some(why) = answer["ignored"].as_str() {
+        output::error(&format!("ignored: {why}"));
+    }
+    for warning in answer["warnings"].as_array().into_iter().flatten() {
+        output::error(&format!("warning: {}", warning.as_str().unwrap_or_default()));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -172,16 +194,22 @@ fn print_one(release: &Value) {
     }
     for command in release["commands"].as_array().into_iter().flatten() {
         let (id, state) = (text(command, "id"), text(command, "state"));
-        let hint = if state == "prepared" {
-            format!(": `ripcord approve {id}` or `ripcord reject {id}` before {}", text(command, "deadline"))
+        let to = text(command, "to_version");
+        let (to, named) = if to.is_empty() {
+            ("a version that you name", " --to-version VERSION")
         } else {
-            String::new()
+            (to.as_str(), "")
         };
-        output::line(&format!(
-            "  {id} {} to {} {state}{hint}",
-            text(command, "verb"),
-            text(command, "to_version")
-        ));
+        let why = text(command, "state_reason");
+        let hint = if state == "prepared" {
+            let deadline = text(command, "deadline");
+            format!(": `ripcord approve {id}{named}` or `ripcord reject {id}` before {deadline} ({why})")
+        } else if why.is_empty() {
+            String::new()
+        } else {
+            format!(": {why}")
+        };
+        output::line(&format!("  {id} {} to {to} {state}{hint}", text(command, "verb")));
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use arbiter::Chair;
 use bus::{Change, NewRecord, Topic};
-use model::{Decision, DecisionRecord, Partition, Position};
+use model::{Decision, DecisionRecord, Origin, Partition, Position};
 use prometheus::{IntCounterVec, IntGauge, Registry};
 use tokio_util::sync::CancellationToken;
 
@@ -13,6 +13,7 @@ use super::{
     clock::ClockSent,
     member::Member,
     records::{Poison, read_decision},
+    story,
 };
 
 /// Pause before a log that cannot be written or read is tried again.
@@ -135,7 +136,13 @@ impl ArbitrateRole {
 
     fn take(&mut self, record: &bus::Record) {
         match read_decision(record) {
-            Ok(decision) => self.chair.take(record.position, &decision),
+            Ok(decision) => {
+                // Not what is only read again after a start: that was told then.
+                if self.chair.is_deciding() && decision.origin == Origin::Analyzer {
+                    story::tell(&decision);
+                }
+                self.chair.take(record.position, &decision);
+            }
             Err(why) => self.poison.note("decisions", Partition::HOME, record, &why),
         }
     }
@@ -147,6 +154,7 @@ impl ArbitrateRole {
             for decision in &answer.decisions {
                 self.metrics.decisions.with_label_values(&[decision_kind(decision)]).inc();
             }
+            story::tell(&answer);
             self.append(answer).await;
         }
     }

@@ -14,5 +14,6 @@ pub(crate) mod notify;
 pub(crate) mod records;
 pub(crate) mod restore;
 pub(crate) mod shadow;
+pub(crate) mod story;
 pub(crate) mod tick;
 pub(crate) mod writer;

@@ -23,6 +23,7 @@ mod modes;
 mod notices;
 mod opentelemetry;
 mod peers;
+mod people;
 mod pipeline;
 mod prometheus;
 mod random;
