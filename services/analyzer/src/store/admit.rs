@@ -69,7 +69,7 @@ impl Store {
         Some(id)
     }
 
-    fn has_room(&self, names: &Names) -> bool {
+    pub(super) fn has_room(&self, names: &Names) -> bool {
         if self.table.series.len() >= SERIES_MAX {
             return false;
         }
@@ -96,7 +96,7 @@ impl Store {
     }
 
     /// Finds out whose a series is and what it counts for.
-    fn bind(&mut self, id: u32, labels: &Labels) {
+    pub(super) fn bind(&mut self, id: u32, labels: &Labels) {
         let mut parts = self.parts_of(id, labels);
         if parts.iter().any(|(_, part)| *part == Part::Bucket) && !self.climb(id, labels) {
             parts.retain(|(_, part)| *part != Part::Bucket);
@@ -138,7 +138,8 @@ impl Store {
             return true;
         }
         let Some(bound) = ladder::bound_of(labels) else { return false };
-        let Some(joined) = self.ladders.join(labels, bound, id) else { return false };
+        let start = self.table.series[id].start;
+        let Some(joined) = self.ladders.join(labels, start, bound, id) else { return false };
         self.table.series[id].ladder = joined.ladder;
         self.table.series[id].flags.is_part = bound.is_finite();
         if joined.dropped != NONE {

@@ -20,6 +20,8 @@ pub struct Counters {
     pub births: u64,
     /// First values of such series that did not, for they may be older than that.
     pub refused_births: u64,
+    /// Streams of one label set that gave their place to another: more of them than are told apart.
+    pub evicted_streams: u64,
     pub stale_markers: u64,
     /// NaN, infinite, or negative where a counter was expected; ignored.
     pub not_a_number: u64,

@@ -74,11 +74,14 @@ impl Store {
         if heir != NONE {
             self.table.series[heir].flags.is_replaced = false;
         }
+        self.leave_beside(id);
         let series = &self.table.series[id];
-        let (target_id, is_ended) = (series.target, series.flags.is_ended);
+        // A sender that says when its counters began sends all of them as long as it lives.
+        let is_over = series.flags.is_ended || series.start != Timestamp::MIN;
+        let target_id = series.target;
         let target = &mut self.targets.all[target_id];
         target.live -= u32::from(series.flags.is_live);
-        self.targets.leave_family(target_id, labels.get("__name__").unwrap_or_default(), id, is_ended);
+        self.targets.leave_family(target_id, labels.get("__name__").unwrap_or_default(), id, is_over);
         let is_last = self.targets.all[target_id].series == 0;
         self.joins.leave(&self.config.identity, &labels, id);
         self.table.remove(id);

@@ -52,6 +52,10 @@ impl Store {
     }
 
     fn take_sample(&mut self, id: u32, sample: &Sample) {
+        let id = match sample.start {
+            Some(start) if self.table.series[id].kind != SeriesKind::Delta => self.stream_of(id, start),
+            _ => id,
+        };
         let now = self.now;
         let series = &mut self.table.series[id];
         let target_id = series.target;
@@ -62,7 +66,8 @@ impl Store {
             at = now;
         }
         target.arrived_at = now;
-        if at <= series.last_at {
+        let is_delta = series.kind == SeriesKind::Delta;
+        if at <= series.last_at && !is_delta {
             self.counters.out_of_order += 1;
             return;
         }
@@ -71,6 +76,11 @@ impl Store {
             self.counters.late += 1;
             return;
         }
+        if is_delta && !self.is_new_point(id, sample.at, sample.start, horizon) {
+            self.counters.out_of_order += 1;
+            return;
+        }
+        let (series, target) = (&mut self.table.series[id], &mut self.targets.all[target_id]);
         if series.last_at < target.held_to {
             target.recheck_to = target.recheck_to.max(at);
         }

@@ -92,6 +92,8 @@ pub(super) struct Ladder {
     /// Not in a snapshot: the labels of any of its series say it.
     #[serde(skip)]
     key: Box<[u8]>,
+    /// When its first series began; [`Timestamp::MIN`] where that is not known.
+    start: Timestamp,
     /// Ascending by bound.
     pub(super) rungs: Vec<Rung>,
     /// `None`: bounds came or went since it was looked up.
@@ -106,6 +108,7 @@ impl Default for Ladder {
     fn default() -> Self {
         Self {
             key: Box::default(),
+            start: Timestamp::MIN,
             rungs: Vec::new(),
             layout: None,
             began_at: Timestamp::MIN,
@@ -139,12 +142,20 @@ pub(super) struct Joined {
 
 impl Ladders {
     /// Puts a bucket series on its ladder; `None` if that is full.
-    pub(super) fn join(&mut self, labels: &Labels, bound: f64, series: u32) -> Option<Joined> {
-        let key = key_of(labels);
+    ///
+    /// Streams that share their labels have ladders of their own, by when they began.
+    pub(super) fn join(
+        &mut self,
+        labels: &Labels,
+        start: Timestamp,
+        bound: f64,
+        series: u32,
+    ) -> Option<Joined> {
+        let key = key_of(labels, start);
         let id = match self.by_key.get(&key) {
             Some(&id) => id,
             None => {
-                let id = self.ladders.insert(Ladder { key: key.clone(), ..Ladder::default() });
+                let id = self.ladders.insert(Ladder { key: key.clone(), start, ..Ladder::default() });
                 self.by_key.insert(key, id);
                 id
             }
@@ -226,7 +237,7 @@ impl Ladders {
             if !ladder.rungs.iter().all(is_rung) || !ladder.layout.is_none_or(is_layout) {
                 return None;
             }
-            ladder.key = key_of(&table.parsed_labels_of(ladder.rungs.first()?.series));
+            ladder.key = key_of(&table.parsed_labels_of(ladder.rungs.first()?.series), ladder.start);
             if self.by_key.insert(ladder.key.clone(), id).is_some() {
                 return None;
             }
@@ -239,9 +250,9 @@ impl Ladders {
     }
 }
 
-/// All labels but the bound.
-fn key_of(labels: &Labels) -> Box<[u8]> {
-    let mut key = Vec::new();
+/// The start, and all labels but the bound.
+fn key_of(labels: &Labels, start: Timestamp) -> Box<[u8]> {
+    let mut key = start.as_millis().to_le_bytes().to_vec();
     LabelBytes::encode(labels.iter().filter(|(name, _)| *name != BOUND), &mut key);
     key.into()
 }

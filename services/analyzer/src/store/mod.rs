@@ -12,6 +12,7 @@
 mod admit;
 mod arena;
 mod ask;
+mod beside;
 mod catalog;
 mod cell;
 mod config;
@@ -61,11 +62,13 @@ pub use placement::Placement;
 
 pub(crate) use snapshot::{StoreFault, StoreImage, StoreParts};
 
+use beside::Beside;
 use catalog::Catalog;
 use config::Config;
 use join::Joins;
 use ladder::Ladders;
 use role::RoleSets;
+use slab::Slab;
 use table::SeriesTable;
 use target::{Entry, Targets};
 
@@ -80,6 +83,7 @@ pub struct Store {
     table: SeriesTable,
     targets: Targets,
     ladders: Ladders,
+    beside: Slab<Beside>,
     joins: Joins,
     role_sets: RoleSets,
     catalog: Catalog,

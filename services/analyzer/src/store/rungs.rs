@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use model::Timestamp;
+use model::{SeriesKind, Timestamp};
 
 use super::{
     Store,
@@ -66,6 +66,8 @@ impl Store {
         }
         // The total is there whenever anything is: what is counted with it is of the same time as it.
         let in_time = ladder.rungs.iter().rev().find_map(|rung| found(rung.series)).map(|it| it.1);
+        // Delta points stand for themselves.
+        let is_delta = own.keys().next().is_some_and(|&it| self.table.series[it].kind == SeriesKind::Delta);
         let is_new = |mark: Mark, before_at: Timestamp| mark.is_of_a_counter() && before_at == Timestamp::MIN;
         let has_new = own.values().any(|(mark, before_at)| is_new(*mark, *before_at));
         let (mut has_changed, mut has_joining) = (false, false);
@@ -92,7 +94,7 @@ impl Store {
                 (Place::In, _) => Place::In,
                 (_, Some((mark, before_at))) if mark.is_increase() => {
                     let is_in_time = is_anew || (is_fresh && Some(before_at) == in_time);
-                    if is_newest && is_in_time { Place::In } else { Place::Joining }
+                    if is_delta || (is_newest && is_in_time) { Place::In } else { Place::Joining }
                 }
                 (_, Some((Mark::Baseline, _))) => Place::Joining,
                 (place, _) => place,

@@ -29,6 +29,8 @@ pub(super) struct SeriesState {
     pub(super) version: u32,
     /// What it counts for.
     pub(super) roles: u32,
+    /// What stands beside it: see [`super::beside`].
+    pub(super) beside: u32,
     /// The histogram whose bucket it is.
     pub(super) ladder: u32,
     /// The weighing of a scrape that found a sample of it there; means something only during one.
@@ -61,6 +63,10 @@ pub(super) struct Flags {
     pub(super) is_part: bool,
     /// Another spelling of its bound came later and counts in its place.
     pub(super) is_replaced: bool,
+    /// Another stream of labels by which a first one is found.
+    pub(super) is_beside: bool,
+    /// It began after all that was heard of its labels.
+    pub(super) is_from_zero: bool,
     /// Its target's next scrapes are expected to have it.
     pub(super) is_live: bool,
 }
@@ -89,6 +95,7 @@ impl Default for SeriesState {
             family: NONE,
             version: NONE,
             roles: NONE,
+            beside: NONE,
             ladder: NONE,
             weighed: 0,
             carry: 0.0,

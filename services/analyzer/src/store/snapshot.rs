@@ -11,8 +11,19 @@ use policy::Policy;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Counters, Store, catalog::Catalog, config::Config, expire::Sweep, join::Joins, ladder::Ladders, lag::Lag,
-    role::RoleSets, scrape::Scrape, slab::NONE, table::SeriesTable, target::Targets,
+    Counters, Store,
+    beside::{self, Beside},
+    catalog::Catalog,
+    config::Config,
+    expire::Sweep,
+    join::Joins,
+    ladder::Ladders,
+    lag::Lag,
+    role::RoleSets,
+    scrape::Scrape,
+    slab::{NONE, Slab},
+    table::SeriesTable,
+    target::Targets,
 };
 
 /// What a snapshot holds of a store.
@@ -22,6 +33,7 @@ pub(crate) struct StoreImage<'a> {
     table: &'a SeriesTable,
     targets: &'a Targets,
     ladders: &'a Ladders,
+    beside: &'a Slab<Beside>,
     joins: &'a Joins,
     role_sets: &'a RoleSets,
     catalog: &'a Catalog,
@@ -40,6 +52,7 @@ pub(crate) struct StoreParts {
     table: SeriesTable,
     targets: Targets,
     ladders: Ladders,
+    beside: Slab<Beside>,
     joins: Joins,
     role_sets: RoleSets,
     catalog: Catalog,
@@ -68,6 +81,7 @@ impl Store {
             table,
             targets,
             ladders,
+            beside,
             joins,
             role_sets,
             catalog,
@@ -90,6 +104,7 @@ impl Store {
             table,
             targets,
             ladders,
+            beside,
             joins,
             role_sets,
             catalog,
@@ -113,6 +128,7 @@ impl Store {
             table,
             targets,
             ladders,
+            beside,
             joins,
             role_sets,
             catalog,
@@ -128,6 +144,7 @@ impl Store {
             table,
             targets,
             ladders,
+            beside,
             joins,
             role_sets,
             catalog,
@@ -154,6 +171,7 @@ impl Store {
         self.catalog.reindex(self.config.sources.len())?;
         self.check_series()?;
         self.ladders.reindex(&self.table)?;
+        beside::is_sound(&self.beside, &self.table).then_some(())?;
         self.joins.reindex(&self.table.series.in_use())?;
         let users = self.table.series.used().map(|(_, series)| series.roles);
         self.role_sets.reindex(users, &self.catalog.cells.in_use())?;
@@ -225,7 +243,8 @@ impl Store {
     /// Everything that has to come out of a snapshot as it was, what follows from something else included.
     pub(crate) fn shown(&self) -> String {
         use super::{arena::LabelRef, series::SeriesState};
-        let parts = (&self.targets, &self.ladders, &self.joins, &self.role_sets, &self.catalog);
+        let parts =
+            (&self.targets, (&self.ladders, &self.beside), &self.joins, &self.role_sets, &self.catalog);
         let own =
             (&self.config, &self.dues, self.staged, self.unplaced, self.now, self.last_arrival, &self.sweep);
         let series = self.table.series.used().map(|(id, series)| {

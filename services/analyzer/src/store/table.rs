@@ -80,6 +80,24 @@ impl SeriesTable {
         id
     }
 
+    /// Adds another series of labels that are there: [`Self::find`] finds the first one only.
+    pub(super) fn insert_beside(&mut self, labels: &[u8], mut state: SeriesState) -> u32 {
+        state.labels = self.arena.add(labels);
+        state.hash = hash_bytes(labels);
+        self.series.insert(state)
+    }
+
+    /// Lets `heir` be found by the labels that it shares with `id`, which is about to be removed.
+    pub(super) fn put_in_place_of(&mut self, id: u32, heir: u32) {
+        let hash = self.series[id].hash;
+        if let Ok(entry) = self.index.find_entry(hash, |&other| other == id) {
+            entry.remove();
+        }
+        self.series[heir].flags.is_beside = false;
+        let series = &self.series;
+        self.index.insert_unique(hash, heir, |&other| series[other].hash);
+    }
+
     pub(super) fn remove(&mut self, id: u32) {
         if let Ok(entry) = self.index.find_entry(self.series[id].hash, |&other| other == id) {
             entry.remove();

@@ -52,7 +52,7 @@ fn with_labels(mut series: Slab<SeriesState>, labels: &[u8]) -> Option<SeriesTab
         state.hash = hash_bytes(labels);
     }
     let mut index = hashbrown::HashTable::with_capacity(series.len());
-    for (id, state) in series.used() {
+    for (id, state) in series.used().filter(|(_, state)| !state.flags.is_beside) {
         index.insert_unique(state.hash, id, |&other| series[other].hash);
     }
     unpacker.is_at_end().then_some(SeriesTable { series, index, arena, cursor: NONE })

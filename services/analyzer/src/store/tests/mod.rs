@@ -5,6 +5,7 @@ mod identity;
 mod limits;
 mod promql;
 mod scrapes;
+mod streams;
 mod verdicts;
 mod whole;
 mod windows;
