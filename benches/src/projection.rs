@@ -147,5 +147,6 @@ fn delivered(release: &Release, receiver: &str) -> Decision {
         thread: None,
         firing: Vec::new(),
         resolved: Vec::new(),
+        recipients: Vec::new(),
     })))
 }

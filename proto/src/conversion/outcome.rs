@@ -1,6 +1,8 @@
 //! Outcomes of commands and deliveries of messages.
 
-use model::{CommandId, Delivery, DeliveryResult, NoticeId, Outcome, OutcomeStatus, SendId};
+use model::{
+    CommandId, Delivery, DeliveryResult, NoticeId, Outcome, OutcomeStatus, Recipient, RecipientState, SendId,
+};
 
 use super::{Noun, WireEnum as _, read, read_optional, wire_enum};
 use crate::{DecodeError, v1};
@@ -8,6 +10,8 @@ use crate::{DecodeError, v1};
 wire_enum!(OutcomeStatus, v1::OutcomeStatus { Accepted, Succeeded, Failed, Refused });
 
 wire_enum!(DeliveryResult, v1::DeliveryResult { Delivered, Failed, Suppressed });
+
+wire_enum!(RecipientState, v1::RecipientState { Reached, Refused, Waiting });
 
 impl Noun for Outcome {
     type Wire = v1::Outcome;
@@ -59,6 +63,7 @@ impl Noun for Delivery {
             thread: self.thread.clone(),
             firing: self.firing.clone(),
             resolved: self.resolved.clone(),
+            recipients: self.recipients.iter().map(Noun::to_wire).collect(),
         }
     }
 
@@ -77,6 +82,23 @@ impl Noun for Delivery {
             thread: wire.thread,
             firing: wire.firing,
             resolved: wire.resolved,
+            recipients: wire.recipients.into_iter().map(Noun::from_wire).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl Noun for Recipient {
+    type Wire = v1::Recipient;
+
+    fn to_wire(&self) -> v1::Recipient {
+        v1::Recipient { to: self.to.clone(), state: self.state.to_wire(), detail: self.detail.clone() }
+    }
+
+    fn from_wire(wire: v1::Recipient) -> Result<Self, DecodeError> {
+        Ok(Self {
+            to: wire.to,
+            state: RecipientState::from_wire(wire.state, "Recipient.state")?,
+            detail: wire.detail,
         })
     }
 }

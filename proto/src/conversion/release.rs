@@ -49,11 +49,16 @@ impl Noun for Owner {
     type Wire = v1::Owner;
 
     fn to_wire(&self) -> v1::Owner {
-        v1::Owner { team: self.team.clone(), slack: self.slack.clone(), email: self.email.clone() }
+        v1::Owner {
+            team: self.team.clone(),
+            slack: self.slack.clone(),
+            email: self.email.clone(),
+            mention: self.mention.clone(),
+        }
     }
 
     fn from_wire(wire: v1::Owner) -> Result<Self, DecodeError> {
-        Ok(Self { team: wire.team, slack: wire.slack, email: wire.email })
+        Ok(Self { team: wire.team, slack: wire.slack, email: wire.email, mention: wire.mention })
     }
 }
 

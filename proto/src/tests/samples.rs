@@ -202,6 +202,7 @@ fn deployment() -> DeploymentEvent {
             team: Some("pay".into()),
             slack: Some("#pay".into()),
             email: Some("p@x".into()),
+            mention: None,
         }),
         links: map(),
         facts: map(),
@@ -277,6 +278,7 @@ fn delivery() -> Delivery {
         thread: Some("C1 1.2".into()),
         firing: vec![1, u64::MAX],
         resolved: vec![2],
+        recipients: Vec::new(),
     }
 }
 

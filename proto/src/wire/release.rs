@@ -139,7 +139,9 @@ fn owner(fields: &Fields<'_>) -> Result<Option<Owner>, DecodeError> {
     let Some(object) = fields.object("owner")? else { return Ok(None) };
     let inner = Fields::new(object, "owner.");
     inner.expect_only(&["team", "slack", "email"])?;
-    Ok(Some(Owner { team: inner.name("team")?, slack: inner.name("slack")?, email: inner.name("email")? }))
+    let (team, slack, email) = (inner.name("team")?, inner.name("slack")?, inner.name("email")?);
+    // Whom a message mentions is the policy's to say: a deploy token may not call a whole workspace.
+    Ok(Some(Owner { team, slack, email, mention: None }))
 }
 
 /// Only what a browser may safely follow.

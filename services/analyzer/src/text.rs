@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use model::Evidence;
+
 /// `90s`, `5m`, `1h30m`; below a second in milliseconds.
 pub(crate) fn short(duration: Duration) -> String {
     let seconds = duration.as_secs();
@@ -20,9 +22,49 @@ pub(crate) fn short(duration: Duration) -> String {
     }
 }
 
+/// `error_rate 0.1 % of 4312 requests`, `response_time_p95 180 ms of 4312 requests`.
+pub(crate) fn measured(evidence: &Evidence) -> String {
+    let is_quantile = evidence
+        .metric
+        .rsplit_once("_p")
+        .is_some_and(|(_, digits)| !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit()));
+    let value = match evidence.value {
+        value if is_quantile && value < 1.0 => format!("{} ms", trimmed(value * 1000.0)),
+        value if is_quantile => format!("{} s", trimmed(value)),
+        // Ratios are the only metrics that count what was wrong; the limit of any other may be below 1 as well.
+        value if evidence.metric.ends_with("_rate") && value <= 1.0 => {
+            format!("{} %", trimmed(value * 100.0))
+        }
+        value => trimmed(value),
+    };
+    let of =
+        if evidence.requests > 0 { format!(" of {} requests", evidence.requests) } else { String::new() };
+    format!("{} {value}{of}", evidence.metric)
+}
+
+/// Two decimals at most, without zeros that say nothing.
+fn trimmed(value: f64) -> String {
+    let text = format!("{value:.2}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_measured_has_its_unit_and_says_of_how_much() {
+        for (metric, value, requests, text) in [
+            ("error_rate", 0.001_2, 4312, "error_rate 0.12 % of 4312 requests"),
+            ("error_rate", 0.0, 300, "error_rate 0 % of 300 requests"),
+            ("response_time_p95", 0.18, 4312, "response_time_p95 180 ms of 4312 requests"),
+            ("response_time_p95", 1.5, 9, "response_time_p95 1.5 s of 9 requests"),
+            ("cpu_usage", 0.5, 0, "cpu_usage 0.5"),
+        ] {
+            let evidence = Evidence { metric: metric.into(), value, requests, ..Evidence::default() };
+            assert_eq!(measured(&evidence), text);
+        }
+    }
 
     #[test]
     fn durations_read_as_in_the_policy() {

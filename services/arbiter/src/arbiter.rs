@@ -6,9 +6,10 @@ use std::{
 };
 
 use model::{Command, CommandId, Decision, EventId, Halt, PolicyLoad, Proposal, ServiceKey, Timestamp};
-use policy::{EffectivePolicy, Policy};
+use policy::{EffectivePolicy, Identity, Policy};
 
 use crate::{
+    alerts::Alerts,
     bad::{BadVersion, BadVersions},
     bounds::MAX_EFFECTIVE,
     commands::Commands,
@@ -44,6 +45,9 @@ pub struct Arbiter {
     pub(crate) findings: Findings,
     pub(crate) storms: Storms,
     pub(crate) firing: Firing,
+    pub(crate) alerts: Alerts,
+    /// That of the policy in force.
+    identity: Identity,
     pub(crate) timers: Timers,
     decisions: VecDeque<Decision>,
     fencing: u64,
@@ -139,8 +143,14 @@ impl Arbiter {
 
     /// Puts a policy into force.
     pub(crate) fn set_policy(&mut self, policy: Policy) {
+        self.identity = policy.identity.clone();
         self.policy = Some(policy);
         self.effective.clear();
+    }
+
+    /// Which labels name a service; the usual ones before the first load.
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     /// A policy that does not compile leaves the old one in force.

@@ -46,3 +46,7 @@ pub(crate) const MAX_EFFECTIVE: usize = 10_000;
 
 /// Environments whose storms are watched at once; those where no rollback was wanted of late are dropped first.
 pub(crate) const MAX_ENVIRONMENTS: usize = 1024;
+
+/// Most firing alerts from elsewhere whose labels are remembered: ten for each of two thousand services. The one heard
+/// of longest ago makes room; its end is then passed on under its own labels.
+pub(crate) const MAX_ALERTS: usize = 20_000;

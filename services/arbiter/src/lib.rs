@@ -12,6 +12,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod again;
+mod alerts;
 mod arbiter;
 mod bad;
 mod bounds;

@@ -138,8 +138,14 @@ impl Arbiter {
         }
         let to = self.went_back_to(release).map(|to| format!(" on {to}")).unwrap_or_default();
         let (service, environment) = (&release.key.service, &release.key.environment);
+        // What was measured since, as the analyzer found it.
+        let now = release
+            .state_reason
+            .split_once(": ")
+            .map(|(_, values)| format!(": {values}"))
+            .unwrap_or_default();
         let summary = format!(
-            "{service} in {environment} is within its limits again{to}, after {} was rolled back",
+            "{service} in {environment} is within its limits again{to}, after {} was rolled back{now}",
             release.version
         );
         self.end(at, release, &summary);

@@ -8,8 +8,10 @@ use model::{
 
 use crate::{
     Arbiter,
+    alerts::first_of,
     arbiter::Moment,
     firing::{Scope, Subject},
+    releases::Record,
 };
 
 /// A notice before labels, owner and id are added.
@@ -132,33 +134,79 @@ impl Arbiter {
         }
     }
 
-    /// Passes an alert on under its own labels; who sent it also ends it.
+    /// Passes an alert on under its own labels and those of the release that it is about; who sent it also ends it.
     pub(crate) fn on_alert(&mut self, at: Moment<'_>, id: &EventId, alert: &Alert) {
+        if self.alerts.is_late_end(at.now, alert) {
+            return;
+        }
         let is_resolved = alert.is_resolved_at(at.now);
         let status = if is_resolved { NoticeStatus::Resolved } else { NoticeStatus::Firing };
         let state = if is_resolved { "resolved" } else { "firing" };
+        let known = self.alerts.known(at.now, alert);
+        let known = known.map(|passed| (passed.labels.clone(), passed.release.clone()));
+        let (labels, release) = known.unwrap_or_else(|| self.labels_of_alert(alert));
+        match is_resolved {
+            true => self.alerts.forget(alert),
+            false => self.alerts.note(alert, labels.clone(), release.clone()),
+        }
+        let release = release.and_then(|id| self.release_of(&Scope::Release(id)));
         let fingerprint = format!("{:016x}", alert.labels.fingerprint());
         let starts_at = alert.starts_at.to_string();
-        let service = alert.labels.get("service").zip(alert.labels.get("environment"));
-        let owner = service.and_then(|(service, environment)| {
-            self.owner_of(&Scope::Service(ServiceKey::new(service, environment)), None, None)
-        });
+        let owner = self.owner_of_alert(alert, release.as_ref());
         self.emit(Decision::Notice(Box::new(Notice {
             id: NoticeId::of(&[NoticeKind::Alert.as_str(), &fingerprint, &starts_at, state]),
             kind: NoticeKind::Alert,
             severity: severity_of(alert.labels.get("severity")),
             status,
-            labels: alert.labels.clone(),
+            labels,
             annotations: alert.annotations.clone(),
             starts_at: alert.starts_at,
             ends_at: alert.ends_at,
             generator_url: alert.generator_url.clone(),
-            release: None,
+            release: release.map(Box::new),
             command: None,
             reasons: Vec::new(),
             owner,
             cause: id.clone(),
         })));
+    }
+
+    /// The labels under which an alert is passed on while it fires, and the release under watch that it is about, if
+    /// it names the service of exactly one.
+    fn labels_of_alert(&self, alert: &Alert) -> (Labels, Option<ReleaseId>) {
+        let mut labels = alert.labels.clone();
+        let Some(release) = self.release_of_alert(&labels) else { return (labels, None) };
+        labels.set("release", release.id.as_str());
+        if first_of(&alert.labels, &self.identity().version).is_none() {
+            labels.set("version", release.version.as_str());
+        }
+        (labels, Some(release.id))
+    }
+
+    fn release_of_alert(&self, labels: &Labels) -> Option<ReleaseRef> {
+        let identity = self.identity();
+        let service = first_of(labels, &identity.service)?;
+        let environment = first_of(labels, &identity.environment);
+        let (version, cluster) = (first_of(labels, &identity.version), first_of(labels, &identity.cluster));
+        let is_it = |record: &&Record| {
+            version.is_none_or(|version| version == record.release.version)
+                && cluster
+                    .is_none_or(|cluster| record.release.cluster.as_deref().is_none_or(|of| of == cluster))
+        };
+        let mut found = self.releases.newest_under_watch(service, environment).filter(is_it);
+        let only = found.next().filter(|_| found.next().is_none());
+        only.map(|record| record.release.reference())
+    }
+
+    fn owner_of_alert(&mut self, alert: &Alert, release: Option<&Release>) -> Option<Owner> {
+        let identity = self.identity();
+        let service = first_of(&alert.labels, &identity.service);
+        let named = service.zip(first_of(&alert.labels, &identity.environment));
+        let key = match (release, named) {
+            (Some(release), _) => release.key.clone(),
+            (None, named) => named.map(|(service, environment)| ServiceKey::new(service, environment))?,
+        };
+        self.owner_of(&Scope::Service(key), None, release)
     }
 
     fn labels(&self, draft: &Draft, release: Option<&ReleaseRef>, owner: Option<&Owner>) -> Labels {
@@ -244,6 +292,7 @@ impl Arbiter {
             team: by_release.team.or(by_policy.team),
             slack: by_release.slack.or(by_policy.slack),
             email: by_release.email.or(by_policy.email),
+            mention: by_policy.mention,
         };
         (owner != Owner::default()).then_some(owner)
     }

@@ -197,6 +197,19 @@ impl Releases {
         same.find_map(|record| record.release.artifact.as_ref()?.digest.as_deref())
     }
 
+    /// The newest release of each place of a service, where that is under watch; in one environment or in all.
+    pub(crate) fn newest_under_watch<'a>(
+        &'a self,
+        service: &'a str,
+        environment: Option<&'a str>,
+    ) -> impl Iterator<Item = &'a Record> {
+        let of_service = self.places.iter().filter(move |(place, _)| {
+            place.service == service && environment.is_none_or(|only| only == place.environment)
+        });
+        let newest = of_service.filter_map(|(_, history)| self.records.get(history.order.last()?));
+        newest.filter(|record| record.is_under_watch())
+    }
+
     /// How many releases of an environment are under watch.
     pub(crate) fn under_watch(&self, environment: &str) -> usize {
         let first = Place { environment: environment.to_owned(), service: String::new(), cluster: None };

@@ -1,6 +1,7 @@
 //! Scenarios: what is proposed goes in as text, what is decided comes out as text.
 
 mod again;
+mod alerts;
 mod attribution;
 mod commands;
 mod content;

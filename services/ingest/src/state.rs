@@ -1,6 +1,6 @@
 //! What all endpoints share.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use axum::{body::Body, extract::ConnectInfo};
@@ -97,6 +97,11 @@ impl Shared {
     /// Who notifies, `None` if the hook is off.
     pub(crate) fn alertmanager(&self, head: &Head) -> Result<Option<model::Actor>, Problem> {
         Ok(self.auth.load().identify_alertmanager(&head.headers, head.peer)?)
+    }
+
+    /// How long after its last notification an alert counts as over.
+    pub(crate) fn resolve_timeout(&self) -> Duration {
+        self.auth.load().resolve_timeout()
     }
 
     pub(crate) fn stamp(&self) -> Stamp {

@@ -32,7 +32,7 @@ pub use event::{Event, EventBody, PolicyLoad};
 pub use id::{CommandId, EventId, HaltId, NoticeId, Partition, Position, ReleaseId, SendId};
 pub use label::{LabelBytes, Labels};
 pub use notice::{Notice, NoticeKind, NoticeStatus, Severity};
-pub use outcome::{Delivery, DeliveryResult, Outcome, OutcomeStatus};
+pub use outcome::{Delivery, DeliveryResult, Outcome, OutcomeStatus, Recipient, RecipientState};
 pub use proposal::{Action, Breach, Finding, FindingKind, LimitState, Proposal, SharedBlame};
 pub use reason::{BaselineKind, BaselineValue, ErrorBound, Evidence, Reason, Test};
 pub use release::{

@@ -87,4 +87,56 @@ pub struct Delivery {
     /// Fingerprints of the alerts it showed as firing, and as resolved.
     pub firing: Vec<u64>,
     pub resolved: Vec<u64>,
+    /// What came of each recipient, where the channel has several (a mail's addresses, Slack channels); empty:
+    /// `result` holds for the only one.
+    pub recipients: Vec<Recipient>,
+}
+
+/// One recipient of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recipient {
+    /// The address or channel.
+    pub to: String,
+    pub state: RecipientState,
+    /// How the endpoint put it; without secrets.
+    pub detail: String,
+}
+
+/// How far a message got with one recipient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RecipientState {
+    /// Has the message.
+    Reached,
+    /// Will not take this message, however often it is tried.
+    Refused,
+    /// Does not have it yet; another try may work.
+    Waiting,
+}
+
+impl RecipientState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Reached => "reached",
+            Self::Refused => "refused",
+            Self::Waiting => "waiting",
+        }
+    }
+}
+
+impl Delivery {
+    /// The recipients that another try has to leave out: they have the message, or refused it for good.
+    pub fn settled(&self) -> impl Iterator<Item = &Recipient> {
+        self.recipients.iter().filter(|recipient| recipient.state != RecipientState::Waiting)
+    }
+
+    /// Whether a recipient is left for another try.
+    pub fn has_waiting(&self) -> bool {
+        self.recipients.iter().any(|recipient| recipient.state == RecipientState::Waiting)
+    }
+
+    /// Whether each recipient refused the message for good.
+    pub fn is_refused_by_all(&self) -> bool {
+        !self.recipients.is_empty()
+            && self.recipients.iter().all(|recipient| recipient.state == RecipientState::Refused)
+    }
 }

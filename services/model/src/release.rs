@@ -46,6 +46,8 @@ pub struct Owner {
     pub team: Option<String>,
     pub slack: Option<String>,
     pub email: Option<String>,
+    /// Whom Slack mentions in the owner's channel; from the policy only, never from a release event.
+    pub mention: Option<String>,
 }
 
 /// A deployment tool says that a version went out (`POST /api/v1/releases`, CDEvents `service.*`).

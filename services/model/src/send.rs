@@ -52,4 +52,15 @@ pub struct Send {
     /// What the last delivered message of this thread left behind; see [`crate::Delivery::thread`].
     pub thread: Option<String>,
     pub release: Option<ReleaseRef>,
+    /// The message of which this is another try; the channel shows it under that one's id.
+    pub retry_of: Option<SendId>,
+    /// Recipients to leave out: they have the message already, or refused it for good.
+    pub settled: Vec<String>,
+}
+
+impl Send {
+    /// The id under which recipients know the message: the same on every try.
+    pub fn public_id(&self) -> &SendId {
+        self.retry_of.as_ref().unwrap_or(&self.id)
+    }
 }

@@ -106,6 +106,7 @@ pub(crate) fn notice(kind: NoticeKind, seconds: u64, summary: &str) -> Notice {
             team: Some("payments".into()),
             slack: Some("#payments".into()),
             email: Some("payments@example.org".into()),
+            mention: None,
         }),
         cause: EventId::from_text("evt_1"),
     }
@@ -144,6 +145,8 @@ pub(crate) fn send_of(integration: &str, notices: Vec<Notice>) -> Send {
         truncated: 0,
         thread: None,
         release: Some(release().reference()),
+        retry_of: None,
+        settled: Vec::new(),
     }
 }
 
@@ -159,6 +162,16 @@ pub(crate) fn resolved(mut send: Send, thread: &str) -> Send {
     send.reason = SendReason::AllAlertsResolved;
     send.fresh = vec![send.notices.len() - 1];
     send.thread = Some(thread.to_owned());
+    send
+}
+
+/// How the story goes on without news that call anybody: the end of the watch, in the thread of the message before.
+pub(crate) fn progress(send: Send, thread: &str) -> Send {
+    let mut send = resolved(send, thread);
+    send.notices.pop();
+    let mut over = notice(NoticeKind::ReleaseProgress, 20, "the watch of checkout 2.4.1 ended");
+    (over.status, over.ends_at) = (NoticeStatus::Resolved, Some(T0 + Duration::from_secs(25)));
+    send.notices.push(over);
     send
 }
 

@@ -10,6 +10,7 @@
 mod config;
 mod digest;
 pub mod email;
+mod links;
 mod metrics;
 mod receivers;
 mod retry;
@@ -21,9 +22,10 @@ pub mod webhook;
 mod fixture;
 
 pub use config::{Config, Receiver};
-pub use email::{EmailConfig, Tls};
-pub use slack::SlackConfig;
-pub use webhook::WebhookConfig;
+pub use email::{EmailConfig, Tls, unreadable_addresses};
+pub use links::is_external_url;
+pub use slack::{DEFAULT_MENTION, SlackConfig, parse_mention};
+pub use webhook::{Authorization, WebhookConfig};
 
 pub use crate::receivers::Receivers;
 

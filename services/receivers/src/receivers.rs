@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{Delivery, DeliveryResult, NoticeStatus, Send, Timestamp};
+use model::{Delivery, DeliveryResult, NoticeStatus, Recipient, RecipientState, Send, Timestamp};
 use outbound::Outbound;
 use prometheus::Registry;
 use telemetry::clock::Stopwatch;
@@ -42,6 +42,8 @@ struct Ended {
     attempts: u32,
     outcome: Result<String, String>,
     thread: Option<String>,
+    /// What came of each recipient, where the channel has several.
+    recipients: Vec<Recipient>,
 }
 
 impl Receivers {
@@ -105,7 +107,9 @@ impl Receivers {
     pub async fn deliver(&self, send: &Send) -> Delivery {
         let watch = Stopwatch::start();
         let result = self.through_channel(send).await;
-        let is_delivered = result.outcome.is_ok();
+        // A message that one recipient has was delivered: what is left is tried again for the others alone.
+        let is_reached = result.recipients.iter().any(|it| it.state == RecipientState::Reached);
+        let is_delivered = result.outcome.is_ok() || is_reached;
         let detail = result.outcome.unwrap_or_else(|detail| detail);
         let delivery = Delivery {
             send: send.id.clone(),
@@ -121,6 +125,7 @@ impl Receivers {
             thread: result.thread.or_else(|| send.thread.clone()),
             firing: fingerprints(send, NoticeStatus::Firing),
             resolved: fingerprints(send, NoticeStatus::Resolved),
+            recipients: result.recipients,
         };
         self.account(&delivery, watch);
         delivery
@@ -138,13 +143,20 @@ impl Receivers {
             Some(Integration::Slack(sender)) => {
                 let mut posting = sender.posting(send, &self.external_url);
                 let (attempts, outcome) = self.attempts(send, kind, &mut posting).await;
-                Ended { attempts, outcome, thread: posting.thread() }
+                Ended { attempts, outcome, thread: posting.thread(), recipients: posting.recipients() }
             }
             Some(Integration::Email(sender)) => {
                 match sender.mailing(send, &self.external_url, (self.clock)()) {
                     Ok(mut mailing) => {
                         let (attempts, outcome) = self.attempts(send, kind, &mut mailing).await;
-                        Ended { attempts, outcome, thread: Some(mailing.thread()) }
+                        let summary = mailing.summary();
+                        let in_full = |reason: String| match reason == summary {
+                            true => reason,
+                            false => format!("{reason}; {summary}"),
+                        };
+                        let outcome = outcome.map_err(in_full);
+                        let (thread, recipients) = (Some(mailing.thread()), mailing.recipients());
+                        Ended { attempts, outcome, thread, recipients }
                     }
                     Err(reason) => undeliverable(reason),
                 }
@@ -152,7 +164,7 @@ impl Receivers {
             Some(Integration::Webhook(sender)) => {
                 let mut request = sender.request(send, &self.external_url, self.clock);
                 let (attempts, outcome) = self.attempts(send, kind, &mut request).await;
-                Ended { attempts, outcome, thread: None }
+                Ended { attempts, outcome, thread: None, recipients: Vec::new() }
             }
             None => {
                 let Send { receiver, index, .. } = send;
@@ -184,10 +196,13 @@ impl Receivers {
         };
         self.metrics.deliveries.with_label_values(&[kind, delivery.result.as_str()]).inc();
         self.metrics.seconds.with_label_values(&[kind]).observe(watch.elapsed().as_secs_f64());
-        let Delivery { receiver, integration, index, attempts, detail, .. } = delivery;
+        let Delivery { receiver, integration, index, attempts, detail, recipients, .. } = delivery;
         match delivery.result {
             DeliveryResult::Failed => {
                 tracing::warn!(receiver, integration, index, attempts, detail, "a message was given up");
+            }
+            _ if recipients.iter().any(|it| it.state != RecipientState::Reached) => {
+                tracing::warn!(receiver, integration, index, attempts, detail, "a message reached some only");
             }
             _ => tracing::debug!(receiver, integration, index, attempts, detail, "a message was delivered"),
         }
@@ -195,7 +210,7 @@ impl Receivers {
 }
 
 fn undeliverable(detail: String) -> Ended {
-    Ended { attempts: 0, outcome: Err(detail), thread: None }
+    Ended { attempts: 0, outcome: Err(detail), thread: None, recipients: Vec::new() }
 }
 
 fn fingerprints(send: &Send, status: NoticeStatus) -> Vec<u64> {

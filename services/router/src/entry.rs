@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use model::{Notice, NoticeId, NoticeStatus, SendId, SendReason, Timestamp, id::stable_hash};
+use model::{Delivery, Notice, NoticeId, NoticeStatus, Send, SendId, SendReason, Timestamp, id::stable_hash};
 
 use crate::{limits::MAX_TRIES_PER_TICK, news};
 
@@ -31,6 +31,34 @@ struct Failing {
     content: String,
     tries: u32,
     at: Timestamp,
+    retry: Retry,
+}
+
+/// What another try of a message has to know of the earlier ones.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Retry {
+    /// The first try's id, under which recipients know the message.
+    pub(crate) of: Option<SendId>,
+    /// Recipients to leave out.
+    pub(crate) settled: Vec<String>,
+}
+
+impl Retry {
+    /// What is to be known after `send` ended as `delivery` says.
+    fn after(send: &Send, delivery: &Delivery) -> Self {
+        let mut settled = send.settled.clone();
+        settled.extend(delivery.settled().map(|recipient| recipient.to.clone()));
+        Self { of: Some(send.public_id().clone()), settled }
+    }
+}
+
+/// A message that some of its recipients have, and that is tried again for the others.
+#[derive(Clone, Debug)]
+pub(crate) struct Partial {
+    /// The last try.
+    send: Send,
+    retry: Retry,
+    tries: u32,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -43,6 +71,7 @@ pub(crate) struct Entry {
     /// A tick passed while a message was in flight.
     pub(crate) is_due_after_flight: bool,
     failing: Option<Failing>,
+    partial: Option<Partial>,
 }
 
 /// A notice of the group as it stands at a tick.
@@ -76,6 +105,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) told: BTreeMap<u64, Told>,
     /// Hash by which a failed message is known again.
     pub(crate) content: String,
+    /// Where this content failed before: what its next try has to know.
+    pub(crate) retry: Retry,
 }
 
 /// What became of the group since the integration was last told.
@@ -105,8 +136,12 @@ impl Entry {
         let status =
             if changes.fires || changes.still_owed { NoticeStatus::Firing } else { NoticeStatus::Resolved };
         let told = shown.iter().map(|view| (view.fingerprint, view.told())).collect();
-        let draft = Draft { reason, status, content: content(&shown), shown, told };
-        if self.is_given_up(&draft.content, terms, tick) { None } else { Some(draft) }
+        let content = content(&shown);
+        if self.is_given_up(&content, terms, tick) {
+            return None;
+        }
+        let retry = self.retry_of(&content);
+        Some(Draft { reason, status, content, shown, told, retry })
     }
 
     /// Without `send_resolved` the receiver is taken to know that a notice is resolved, so that the same
@@ -187,19 +222,73 @@ impl Entry {
         })
     }
 
+    /// A message of this content that failed is tried again under its first id, without those who refused it. After
+    /// a long pause it is a new one, for all: an address may have been mended.
+    fn retry_of(&self, content: &str) -> Retry {
+        let failing = self.failing.as_ref().filter(|failing| failing.content == content);
+        failing
+            .filter(|failing| failing.tries < MAX_TRIES_PER_TICK)
+            .map_or_else(Retry::default, |it| it.retry.clone())
+    }
+
     pub(crate) fn note_delivery(&mut self, told: &BTreeMap<u64, Told>, tick: Timestamp) {
         self.in_flight = None;
         self.failing = None;
+        self.partial = None;
         self.last = Some(tick);
         self.told.extend(told.iter().map(|(&fingerprint, told)| (fingerprint, told.clone())));
     }
 
-    pub(crate) fn note_failure(&mut self, content: &str, now: Timestamp) {
+    /// The message was delivered, but not to all of its recipients.
+    pub(crate) fn note_partial(&mut self, send: &Send, delivery: &Delivery) {
+        if delivery.has_waiting() {
+            self.partial =
+                Some(Partial { send: send.clone(), retry: Retry::after(send, delivery), tries: 1 });
+        }
+    }
+
+    /// The try for those who are left over failed again.
+    pub(crate) fn note_partial_failure(&mut self, send: &Send, delivery: &Delivery) {
+        self.in_flight = None;
+        self.is_due_after_flight = false;
+        let Some(partial) = &mut self.partial else { return };
+        partial.retry = Retry::after(send, delivery);
+        partial.tries += 1;
+        if partial.tries >= MAX_TRIES_PER_TICK || delivery.is_refused_by_all() {
+            self.partial = None;
+        }
+    }
+
+    /// The message that is left to deliver to some of its recipients, as another try.
+    pub(crate) fn rest(&self) -> Option<Send> {
+        let Partial { send, retry, tries } = self.partial.as_ref()?;
+        let id = SendId::of(&[send.public_id().as_str(), "rest", &tries.to_string()]);
+        Some(Send { id, retry_of: retry.of.clone(), settled: retry.settled.clone(), ..send.clone() })
+    }
+
+    pub(crate) fn has_rest(&self) -> bool {
+        self.partial.is_some()
+    }
+
+    pub(crate) fn note_failure(
+        &mut self,
+        (send, content): (&Send, &str),
+        delivery: &Delivery,
+        now: Timestamp,
+    ) {
         self.in_flight = None;
         self.is_due_after_flight = false;
         let before = self.failing.take().filter(|failing| failing.content == content);
         let tries = before.map_or(0, |failing| failing.tries).saturating_add(1);
-        self.failing = Some(Failing { content: content.to_owned(), tries, at: now });
+        // What everyone refuses for good is not asked for again at each tick.
+        let tries = if delivery.is_refused_by_all() { tries.max(MAX_TRIES_PER_TICK) } else { tries };
+        let retry = Retry::after(send, delivery);
+        self.failing = Some(Failing { content: content.to_owned(), tries, at: now, retry });
+    }
+
+    /// A new configuration may have mended what failed.
+    pub(crate) fn forget_failures(&mut self) {
+        self.failing = None;
     }
 
     /// Whether the receiver heard of the notice firing and not of its end.

@@ -43,8 +43,10 @@ pub(crate) struct Group {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Arrival {
     New,
-    /// Known, with another status or other content.
+    /// Known, with another status.
     Changed,
+    /// Known, with other content.
+    Updated,
     Unchanged,
     /// Resolved, and nobody heard of it.
     Ignored,
@@ -162,6 +164,11 @@ impl Group {
         self.entries.values().any(|entry| entry.in_flight.is_some())
     }
 
+    /// Whether a message is still owed to some of its recipients.
+    pub(crate) fn has_rest(&self) -> bool {
+        self.entries.values().any(Entry::has_rest)
+    }
+
     /// Whether the group may be dropped to make room.
     pub(crate) fn is_over(&self, now: Timestamp) -> bool {
         !self.is_in_flight() && self.members.values().all(|member| member.is_over(now))
@@ -187,7 +194,8 @@ fn is_untold_news(
 impl Member {
     pub(crate) fn update(&mut self, notice: &Notice, now: Timestamp) -> Arrival {
         let before = (news::status_at(&self.notice, now), &self.notice.id);
-        let is_same = before == (news::status_at(notice, now), &notice.id);
+        let is_same_status = before.0 == news::status_at(notice, now);
+        let is_same_content = *before.1 == notice.id;
         let starts_at = match (notice.kind, before.0) {
             // Two descriptions of one stretch: it began when the earlier of them says.
             (NoticeKind::Alert, NoticeStatus::Firing) => notice.starts_at.min(self.notice.starts_at),
@@ -196,7 +204,11 @@ impl Member {
         self.notice = Notice { starts_at, ..notice.clone() };
         close(&mut self.notice, now);
         self.is_settled = false;
-        if is_same { Arrival::Unchanged } else { Arrival::Changed }
+        match (is_same_status, is_same_content) {
+            (true, true) => Arrival::Unchanged,
+            (true, false) => Arrival::Updated,
+            (false, _) => Arrival::Changed,
+        }
     }
 
     fn is_over(&self, now: Timestamp) -> bool {

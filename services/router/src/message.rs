@@ -40,6 +40,8 @@ pub(crate) fn compose(
         truncated: cut + group.refused,
         thread: thread(threads, channel, group_key, release.as_ref(), draft.reason),
         release,
+        retry_of: draft.retry.of.clone(),
+        settled: draft.retry.settled.clone(),
     }
 }
 
@@ -112,6 +114,16 @@ pub(crate) fn thread(
         return None;
     }
     threads.get(channel, &subject(group_key, release)).map(str::to_owned)
+}
+
+/// What the earlier tries of a message left behind.
+pub(crate) fn standing_thread(
+    threads: &Threads,
+    channel: &Channel,
+    group_key: &str,
+    send: &Send,
+) -> Option<String> {
+    threads.get(channel, &subject(group_key, send.release.as_ref())).map(str::to_owned)
 }
 
 pub(crate) fn subject(group_key: &str, release: Option<&ReleaseRef>) -> Subject {

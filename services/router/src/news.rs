@@ -23,8 +23,9 @@ pub(crate) enum Haste {
 /// often come within a second, and are one message then.
 pub(crate) const FOLLOW_UP_PAUSE: Duration = Duration::from_secs(2);
 
-/// Alerts keep the group's tick. About a release, what is critical or begins a rollback waits for nothing; how a
-/// rollback went, what is over, and what Ripcord may do comes soon.
+/// Alerts keep the group's tick. A limit that breaks, whatever its severity, what is critical and what begins a
+/// rollback waits for nothing, least of all for the interval that a message about progress has just begun; how a
+/// rollback went, what is over, what was found, and what Ripcord may do comes soon.
 pub(crate) fn haste(notice: &Notice) -> Haste {
     use NoticeKind as K;
     let is_over = notice.status == NoticeStatus::Resolved;
@@ -33,13 +34,21 @@ pub(crate) fn haste(notice: &Notice) -> Haste {
         K::RolledBack | K::Recovered => Haste::Soon,
         K::RollbackPrepared | K::RollbackStarted | K::RollbackFailed if is_over => Haste::Soon,
         K::RollbackPrepared | K::RollbackStarted | K::RollbackFailed => Haste::Now,
-        K::Safety if is_over || notice.severity != Severity::Critical => Haste::Soon,
-        K::ReleaseProgress | K::Breach | K::Finding | K::Safety => match notice.severity {
+        K::Breach if is_over => Haste::Soon,
+        K::Breach => Haste::Now,
+        K::Safety | K::Finding | K::ReleaseProgress => match notice.severity {
             Severity::Critical if is_over => Haste::Soon,
             Severity::Critical => Haste::Now,
-            Severity::Warning | Severity::Info => Haste::None,
+            _ if notice.kind == K::Safety => Haste::Soon,
+            Severity::Warning => Haste::Soon,
+            Severity::Info => Haste::None,
         },
     }
+}
+
+/// More about what people have heard of: only what is critical is worth a message before the tick.
+pub(crate) fn haste_of_update(notice: &Notice) -> Haste {
+    if notice.severity == Severity::Critical { haste(notice) } else { Haste::None }
 }
 
 /// Whether it is told even if it came resolved and nobody heard of it firing.

@@ -32,7 +32,9 @@ struct Pending {
     /// What the receiver knows once it is delivered, left-out notices included.
     told: BTreeMap<u64, Told>,
     content: String,
-    /// Order in which messages were made.
+    /// Another try of a message that some of its recipients have: tells nothing new.
+    is_rest: bool,
+    /// Order in which messages were made; given when it is handed out.
     sequence: u64,
 }
 
@@ -242,12 +244,20 @@ impl Router {
             if entry.is_due_after_flight {
                 continue;
             }
-            let Some(draft) = entry.decide(&views, &terms, tick) else { continue };
+            let Some(draft) = entry.decide(&views, &terms, tick) else {
+                if let Some(mut rest) = entry.rest() {
+                    rest.thread = message::standing_thread(&self.threads, &channel, key, &rest);
+                    entry.in_flight = Some(rest.id.clone());
+                    facts.sends += 1;
+                    made.push((rest, channel, None));
+                }
+                continue;
+            };
             let to = (&channel, &*entry, terms.max_alerts);
             let send = message::compose(&draft, to, (key, facts), &self.threads, tick);
             facts.sends += 1;
             entry.in_flight = Some(send.id.clone());
-            made.push((send, channel, draft.told, draft.content));
+            made.push((send, channel, Some((draft.told, draft.content))));
         }
         let hidden = views.iter().filter(|view| view.status == NoticeStatus::Firing && !view.is_visible);
         let count = if is_muted { &mut self.counts.muted_total } else { &mut self.counts.inhibited_total };
@@ -258,26 +268,20 @@ impl Router {
             group.refused = 0;
         }
         let has_made = !made.is_empty();
-        for (send, channel, told, content) in made {
-            self.hand_out(send, channel, told, content, tick);
+        for (send, channel, news) in made {
+            let is_rest = news.is_none();
+            let (told, content) = news.unwrap_or_default();
+            self.hand_out(Pending { send, channel, tick, told, content, is_rest, sequence: 0 });
         }
         has_made
     }
 
-    fn hand_out(
-        &mut self,
-        send: Send,
-        channel: Channel,
-        told: BTreeMap<u64, Told>,
-        content: String,
-        tick: Timestamp,
-    ) {
+    fn hand_out(&mut self, pending: Pending) {
         self.sequence += 1;
         self.counts.sends_total += 1;
-        self.outbox.push_back(send.id.clone());
-        let id = send.id.clone();
-        let pending = Pending { send, channel, tick, told, content, sequence: self.sequence };
-        self.pending.insert(id, pending);
+        let id = pending.send.id.clone();
+        self.outbox.push_back(id.clone());
+        self.pending.insert(id, Pending { sequence: self.sequence, ..pending });
     }
 
     /// Removes what nobody has to hear about any more, and the group with it when that was all.
@@ -286,7 +290,7 @@ impl Router {
         let receiver =
             group.node.and_then(|at| self.wiring.tree.nodes.get(at)).map(|node| node.receiver.as_str());
         group.tidy(receiver);
-        if group.members.is_empty() && !group.is_in_flight() {
+        if group.members.is_empty() && !group.is_in_flight() && !group.has_rest() {
             self.drop_group(key);
         }
     }

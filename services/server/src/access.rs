@@ -78,7 +78,10 @@ pub(crate) fn auth(config: &Config, operator: &OperatorToken) -> anyhow::Result<
             .map_err(|error| anyhow::anyhow!("server.tokens, {:?}: {error}", token.name))?;
         tokens.push(made.scoped_to(token.services.clone(), token.environments.clone()));
     }
-    let auth = Auth::new(tokens, open);
+    let mut auth = Auth::new(tokens, open);
+    if let Some(timeout) = config.hooks.alertmanager_resolve_timeout {
+        auth = auth.with_resolve_timeout(timeout);
+    }
     match &config.hooks.alertmanager {
         Some(secret) => Ok(auth.with_alertmanager(secret)?),
         None => Ok(auth),

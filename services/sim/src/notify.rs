@@ -158,5 +158,6 @@ pub(crate) fn delivery(send: &Send, is_delivered: bool) -> Delivery {
         thread: is_delivered.then(|| send.thread.clone().unwrap_or_else(|| format!("thread of {}", send.id))),
         firing: prints(NoticeStatus::Firing),
         resolved: prints(NoticeStatus::Resolved),
+        recipients: Vec::new(),
     }
 }

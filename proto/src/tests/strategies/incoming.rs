@@ -76,11 +76,14 @@ pub(super) fn delivery() -> BoxedStrategy<Delivery> {
     use DeliveryResult::*;
     let result = one_of([Delivered, Failed, Suppressed]);
     let to = (text(), vec(text(), 0..3), option::of(release_ref()), text(), text(), any::<u32>(), text());
-    let how = (result, any::<u32>(), text(), maybe_text(), vec(any::<u64>(), 0..3), vec(any::<u64>(), 0..3));
+    let states = one_of([RecipientState::Reached, RecipientState::Refused, RecipientState::Waiting]);
+    let recipient = (text(), states, text()).prop_map(|(to, state, detail)| Recipient { to, state, detail });
+    let prints = || vec(any::<u64>(), 0..3);
+    let how = (result, any::<u32>(), text(), maybe_text(), prints(), prints(), vec(recipient, 0..3));
     (to, how)
         .prop_map(|(to, how)| {
             let (send, notices, release, receiver, integration, index, group_key) = to;
-            let (result, attempts, detail, thread, firing, resolved) = how;
+            let (result, attempts, detail, thread, firing, resolved, recipients) = how;
             Delivery {
                 send: SendId::from_text(send),
                 notices: notices.into_iter().map(NoticeId::from_text).collect(),
@@ -95,6 +98,7 @@ pub(super) fn delivery() -> BoxedStrategy<Delivery> {
                 thread,
                 firing,
                 resolved,
+                recipients,
             }
         })
         .boxed()

@@ -26,11 +26,8 @@ pub(super) fn artifact() -> impl Strategy<Value = Option<Artifact>> {
 }
 
 pub(super) fn owner() -> impl Strategy<Value = Option<Owner>> {
-    option::of((maybe_text(), maybe_text(), maybe_text()).prop_map(|(team, slack, email)| Owner {
-        team,
-        slack,
-        email,
-    }))
+    let texts = (maybe_text(), maybe_text(), maybe_text(), maybe_text());
+    option::of(texts.prop_map(|(team, slack, email, mention)| Owner { team, slack, email, mention }))
 }
 
 pub(super) fn deployment_status() -> impl Strategy<Value = DeploymentStatus> {

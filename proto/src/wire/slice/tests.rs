@@ -358,6 +358,7 @@ fn each_event_stands_where_its_service_does_or_at_home_or_everywhere() {
             thread: None,
             firing: Vec::new(),
             resolved: Vec::new(),
+            recipients: Vec::new(),
         }))
     };
     let verb =

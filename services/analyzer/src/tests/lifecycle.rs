@@ -75,7 +75,7 @@ fn a_rollback_is_accepted_succeeds_and_the_service_recovers() {
             420s BREACH checkout 2.4.1: immediate_rollback error_rate > 1% [error_rate 0.2000 vs 0.0100, 60/300, tail 8.4e-58 at 0.0001, baseline 0.0000 of 600 2.4.0]
             425s release checkout 2.4.1 from 2.4.0: rolling_back, hook accepted the rollback
             440s release checkout 2.4.1 from 2.4.0: rolled_back, hook rolled it back
-            450s release checkout 2.4.1 from 2.4.0: recovered, the service is within its limits again
+            450s release checkout 2.4.1 from 2.4.0: recovered, the service is within its limits again: error_rate 0 % of 300 requests
             450s ended  checkout 2.4.1: error_rate"#]],
     );
 }

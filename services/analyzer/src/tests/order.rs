@@ -23,7 +23,7 @@ fn a_version_that_failed_and_was_mended_is_not_judged_by_what_it_did_before() {
             60s release checkout 2 from 1: watching, fully out, watched for 10m
             90s BREACH checkout 2: immediate_rollback error_rate > 1% [error_rate 0.2000 vs 0.0100, 60/300, tail 8.4e-58 at 0.0001, baseline 0.0000 of 900 1]
             100s release checkout 2 from 1: rolled_back, the deployment tool rolled it back
-            105s release checkout 2 from 1: recovered, the service is within its limits again
+            105s release checkout 2 from 1: recovered, the service is within its limits again: error_rate 0 % of 300 requests
             105s ended  checkout 2: error_rate
             110s release checkout 2 from 1: watching, fully out, watched for 10m"#]],
     );
@@ -43,7 +43,7 @@ fn a_version_that_goes_out_again_with_the_same_fault_is_judged_by_what_it_does_n
             60s release checkout 2 from 1: watching, fully out, watched for 10m
             90s BREACH checkout 2: immediate_rollback error_rate > 1% [error_rate 0.2000 vs 0.0100, 60/300, tail 8.4e-58 at 0.0001, baseline 0.0000 of 900 1]
             100s release checkout 2 from 1: rolled_back, the deployment tool rolled it back
-            105s release checkout 2 from 1: recovered, the service is within its limits again
+            105s release checkout 2 from 1: recovered, the service is within its limits again: error_rate 0 % of 300 requests
             105s ended  checkout 2: error_rate
             110s release checkout 2 from 1: watching, fully out, watched for 10m
             135s BREACH checkout 2: immediate_rollback error_rate > 1% [error_rate 0.2000 vs 0.0100, 60/300, tail 8.4e-58 at 0.0001, baseline 0.0000 of 300 1]"#]],
@@ -173,7 +173,7 @@ fn a_version_is_the_same_in_both_spellings() {
             100s release checkout v2.5.0 from v2.4.0: watching, fully out, watched for 10m
             120s BREACH checkout v2.5.0: immediate_rollback error_rate > 1% [error_rate 0.2000 vs 0.0100, 60/300, tail 8.4e-58 at 0.0001, baseline 0.0000 of 600 v2.4.0]
             200s release checkout v2.5.0 from v2.4.0: rolled_back, the deployment tool rolled it back
-            210s release checkout v2.5.0 from v2.4.0: recovered, the service is within its limits again
+            210s release checkout v2.5.0 from v2.4.0: recovered, the service is within its limits again: error_rate 0 % of 300 requests
             210s ended  checkout v2.5.0: error_rate
             270s checkout exceeds error_rate > 1% (0.1000)
             270s BREACH checkout (no release): alert_team error_rate > 1% [error_rate 0.1000 vs 0.0100, 60/600, tail 1.3e-39 at 0.001]"#]],

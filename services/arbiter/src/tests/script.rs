@@ -219,9 +219,17 @@ fn proposal(line: &Line<'_>, now: Timestamp, id: &EventId) -> Option<Proposal> {
         "alert" => Some(Proposal::Alert {
             id: id.clone(),
             alert: Box::new(Alert {
-                labels: Labels::from_pairs([("alertname", line.word(2)), ("severity", "critical")]),
+                labels: Labels::from_pairs(
+                    [("alertname", line.word(2).to_owned()), ("severity", "critical".to_owned())]
+                        .into_iter()
+                        .chain(
+                            ["service", "environment", "version"]
+                                .into_iter()
+                                .filter_map(|name| Some((name, line.exact(name)?))),
+                        ),
+                ),
                 annotations: Labels::from_pairs([("summary", "as sent")]),
-                starts_at: START,
+                starts_at: START + line.span("starts").unwrap_or_default(),
                 ends_at: line.span("ends").map(|ends| START + ends),
                 generator_url: String::new(),
             }),
@@ -356,6 +364,7 @@ fn delivery() -> Delivery {
         thread: None,
         firing: Vec::new(),
         resolved: Vec::new(),
+        recipients: Vec::new(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Deliveries, audit, halts, bad versions, discovery.
 
-use model::{Delivery, Halt, HaltScope, Timestamp, values::Discovery};
+use model::{Delivery, Halt, HaltScope, Recipient, Timestamp, values::Discovery};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -20,6 +20,17 @@ pub struct DeliveryJson {
     pub result: &'static str,
     pub attempts: u32,
     pub detail: String,
+    /// What came of each recipient, where the channel has several.
+    pub recipients: Vec<RecipientJson>,
+}
+
+/// One recipient of a message.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RecipientJson {
+    pub to: String,
+    /// `reached`, `refused` for good, or `waiting` for another try.
+    pub state: &'static str,
+    pub detail: String,
 }
 
 impl DeliveryJson {
@@ -35,7 +46,15 @@ impl DeliveryJson {
             result: delivery.result.as_str(),
             attempts: delivery.attempts,
             detail: delivery.detail.clone(),
+            recipients: delivery.recipients.iter().map(RecipientJson::of).collect(),
         }
+    }
+}
+
+impl RecipientJson {
+    fn of(recipient: &Recipient) -> Self {
+        let (to, detail) = (recipient.to.clone(), recipient.detail.clone());
+        Self { to, state: recipient.state.as_str(), detail }
     }
 }
 

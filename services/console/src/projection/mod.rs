@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use model::{
     Actor, Command, CommandId, CommandState, Decision, DecisionRecord, Delivery, EventId, Finding, Halt,
-    HaltId, Position, Proposal, Release, ReleaseId, ReleaseState, ServiceKey, Standing, Timestamp,
-    proposal::FindingKind,
+    HaltId, Notice, NoticeKind, Position, Proposal, Release, ReleaseId, ReleaseState, ServiceKey, Standing,
+    Timestamp, proposal::FindingKind,
 };
 
 pub use answers::{Answer, MAX_ANSWERS};
@@ -109,7 +109,7 @@ impl Projection {
         match decision {
             Decision::Proposal(proposal) => self.apply_proposal(at, proposal),
             Decision::Command(command) => self.apply_command(at, command),
-            Decision::Notice(_) => {}
+            Decision::Notice(notice) => self.apply_notice(at, notice),
             Decision::Halt { halt, is_active: true } => {
                 drop(self.halts.insert(halt.id.clone(), halt.clone()))
             }
@@ -133,6 +133,14 @@ impl Projection {
                     AuditLine { at, actor, what, why: why.clone(), result: result.clone() },
                 );
             }
+        }
+    }
+
+    /// Of what is told, only alerts from elsewhere are news to a release: the rest is told of it by its own records.
+    fn apply_notice(&mut self, at: Timestamp, notice: &Notice) {
+        let release = notice.release.as_ref().filter(|_| notice.kind == NoticeKind::Alert);
+        if let Some(view) = release.and_then(|release| self.releases.get_mut(&release.id)) {
+            view.alerted(at, notice);
         }
     }
 

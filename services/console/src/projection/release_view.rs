@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use model::{Breach, Command, CommandId, Delivery, DeliveryResult, Reason, Release, ReleaseState, Timestamp};
+use model::{
+    Breach, Command, CommandId, Delivery, DeliveryResult, Notice, NoticeStatus, Reason, Release,
+    ReleaseState, Timestamp,
+};
 
 /// Lines of one release's timeline; a release that flaps for a day stays readable, the log keeps the rest.
 const MAX_TIMELINE: usize = 500;
@@ -10,11 +13,14 @@ const MAX_TIMELINE: usize = 500;
 /// Reasons kept of one release, the first ones: those are what it is judged by.
 const MAX_REASONS: usize = 64;
 
+/// Alerts of one release that fire at once; more are not told apart from their repetitions, and left out.
+const MAX_ALERTS: usize = 256;
+
 /// One thing that happened.
 #[derive(Clone, Debug)]
 pub struct TimelineEntry {
     pub at: Timestamp,
-    /// `opened`, `state`, `breach`, `breach_ended`, `command`, `outcome`, `delivery`, `finding`, …
+    /// `opened`, `state`, `breach`, `breach_ended`, `command`, `outcome`, `delivery`, `finding`, `alert`, …
     pub what: String,
     pub text: String,
 }
@@ -50,6 +56,8 @@ pub struct ReleaseView {
     pub reasons: Vec<Reason>,
     broken: BTreeSet<String>,
     asks_for_rollback: bool,
+    /// Alerts from elsewhere that fire, by fingerprint: senders repeat them.
+    alerts: BTreeSet<u64>,
 }
 
 impl ReleaseView {
@@ -62,6 +70,7 @@ impl ReleaseView {
             reasons: Vec::new(),
             broken: BTreeSet::new(),
             asks_for_rollback: false,
+            alerts: BTreeSet::new(),
         };
         view.note(at, "opened", format!("{} {}", release.key, release.version));
         view.note(at, "state", state_text(release));
@@ -103,6 +112,20 @@ impl ReleaseView {
             };
             let text = format!("{} to {to} {}{why}", command.verb.as_str(), command.state.as_str());
             self.note(at, "command", text);
+        }
+    }
+
+    /// An alert from elsewhere about this release began to fire, or is over.
+    pub(super) fn alerted(&mut self, at: Timestamp, notice: &Notice) {
+        let fingerprint = notice.labels.fingerprint();
+        let name = notice.labels.get("alertname").unwrap_or("an alert without a name");
+        let summary = notice.annotations.get("summary").map(|text| format!(": {text}")).unwrap_or_default();
+        if notice.status == NoticeStatus::Resolved {
+            if self.alerts.remove(&fingerprint) {
+                self.note(at, "alert_ended", name.to_owned());
+            }
+        } else if self.alerts.len() < MAX_ALERTS && self.alerts.insert(fingerprint) {
+            self.note(at, "alert", format!("{name}{summary}"));
         }
     }
 

@@ -5,7 +5,7 @@
 mod local;
 mod token;
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use http::{HeaderMap, header::AUTHORIZATION};
 use model::Actor;
@@ -106,20 +106,44 @@ impl Caller {
     }
 }
 
-/// The tokens in force.
-#[derive(Clone, Debug, Default)]
+/// The tokens in force, and what is known of those who have them.
+#[derive(Clone, Debug)]
 pub struct Auth {
     tokens: Vec<Token>,
     /// What requests without a token may do if they come from this machine.
     loopback_roles: Vec<Role>,
     alertmanager: Option<TokenHash>,
+    resolve_timeout: Duration,
 }
+
+impl Default for Auth {
+    fn default() -> Self {
+        Self::new(Vec::new(), Vec::new())
+    }
+}
+
+/// How long after its last notification an alert counts as over, unless `hooks.alertmanager.resolve_timeout` says
+/// otherwise. Alertmanager's own 5 minutes are for senders that repeat each minute; its webhook repeats after
+/// `repeat_interval` (4 h) and at most one `group_interval` (5 min). Two of these may be lost, and most of an hour is
+/// left for an outage.
+pub const DEFAULT_RESOLVE_TIMEOUT: Duration = Duration::from_secs(9 * 3600);
 
 impl Auth {
     /// `loopback_roles` is what a request without a token may do that comes from this machine: `ingest` and `view`
     /// where no tokens are configured, else nothing.
     pub fn new(tokens: Vec<Token>, loopback_roles: Vec<Role>) -> Self {
-        Self { tokens, loopback_roles, alertmanager: None }
+        Self { tokens, loopback_roles, alertmanager: None, resolve_timeout: DEFAULT_RESOLVE_TIMEOUT }
+    }
+
+    /// Sets how long after its last notification an alert counts as over.
+    pub fn with_resolve_timeout(mut self, timeout: Duration) -> Self {
+        self.resolve_timeout = timeout;
+        self
+    }
+
+    /// How long after its last notification an alert counts as over.
+    pub fn resolve_timeout(&self) -> Duration {
+        self.resolve_timeout
     }
 
     /// Sets the token of `/hooks/alertmanager`. Without one the hook is open on loopback and off elsewhere.

@@ -34,8 +34,14 @@ pub(crate) async fn notify(State(ingest): State<Core>, request: Request) -> Resu
     let actor = ingest.alertmanager(&head)?.ok_or_else(off)?;
     let taken = ingest.plain_body(&head, body, ingest.limits.alertmanager_bytes_max).await?;
     let stamp = ingest.stamp();
-    let alerts = alertmanager::decode(&taken.bytes, stamp.at)?;
+    let mut alerts = alertmanager::decode(&taken.bytes, stamp.at)?;
     let count = alerts.len();
+    // Its resolved may never come: Alertmanager forgets alerts at a restart, and swallows those of a silence. The end
+    // is part of the record, so that whoever reads the log ends the alert at the same moment.
+    let end = stamp.at + ingest.resolve_timeout();
+    for alert in &mut alerts {
+        alert.ends_at.get_or_insert(end);
+    }
     if count > 0 {
         ingest.append_event(&stamp, &actor.name, EventBody::Alerts(alerts)).await?;
         ingest.metrics.accept("alerts", count);

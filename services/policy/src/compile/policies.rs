@@ -72,7 +72,8 @@ fn following(base: &[Trigger], before: u64, now: u64) -> Vec<Trigger> {
 fn owner(reader: &mut Reader<'_, '_>) -> Option<Owner> {
     let mut reader = reader.mapping("owner")?;
     let mut take = |key| reader.text(key).map(str::to_owned);
-    let owner = Owner { team: take("team"), slack: take("slack"), email: take("email") };
+    let (team, slack, email) = (take("team"), take("slack"), take("email"));
+    let owner = Owner { team, slack, email, mention: take("mention") };
     reader.finish();
     Some(owner)
 }

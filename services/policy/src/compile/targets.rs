@@ -102,6 +102,15 @@ fn http_url(text: &str) -> Result<String, ValueError> {
 }
 
 fn exec(node: &Node, diagnostics: &Diagnostics) -> Option<Target> {
+    if node.entries().is_none() {
+        let hint = "exec: { argv: [\"/usr/bin/deploy\", \"--to\", \"{{to_version}}\"] }";
+        diagnostics.error_hint(
+            node,
+            format!("`exec` must be a mapping with `argv`, found {}", node.kind()),
+            hint,
+        );
+        return None;
+    }
     let mut reader = Reader::open(node, "`exec`", diagnostics)?;
     let given = reader.required("argv");
     if let Some(given) = given.filter(|given| given.items().is_none()) {

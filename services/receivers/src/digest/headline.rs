@@ -1,8 +1,8 @@
 //! Which notice a message leads with, and that in one line.
 
-use model::{CommandState, Notice, NoticeKind, NoticeStatus, ReleaseState, Send, Severity};
+use model::{CommandState, Evidence, Notice, NoticeKind, NoticeStatus, Reason, ReleaseState, Send, Severity};
 
-use super::{Tone, values};
+use super::{Tone, standing, values};
 use crate::text::one_line;
 
 /// Longest name (service, version, environment) inside a line, in characters.
@@ -71,7 +71,7 @@ pub(super) fn tag(send: &Send, lead: &Notice) -> (String, Tone) {
         NoticeKind::RollbackPrepared if !is_over => ("APPROVAL NEEDED", Tone::Alarm),
         NoticeKind::RollbackPrepared | NoticeKind::RollbackStarted if is_over => match state {
             Some(CommandState::Rejected) => ("REJECTED", Tone::Warning),
-            Some(CommandState::Expired) => ("EXPIRED", Tone::Warning),
+            Some(CommandState::Expired) => ("EXPIRED", Tone::Alarm),
             Some(CommandState::Cancelled) => ("CANCELLED", Tone::Warning),
             _ => ("RESOLVED", Tone::Good),
         },
@@ -147,7 +147,7 @@ pub(super) fn subject(send: &Send, lead: Option<&Notice>) -> String {
 }
 
 /// What happened: `rolling back to 2.4.0`.
-pub(super) fn action(notice: &Notice) -> String {
+pub(super) fn action(send: &Send, notice: &Notice) -> String {
     let version = notice.command.as_ref().and_then(|command| command.to_version.as_deref());
     let version = version.map(|version| one_line(version, MAX_NAME_CHARS));
     let to = version.as_ref().map_or(String::new(), |version| format!(" to {version}"));
@@ -174,8 +174,10 @@ pub(super) fn action(notice: &Notice) -> String {
         NoticeKind::Recovered => {
             version.map_or_else(|| "recovered".to_owned(), |version| format!("recovered on {version}"))
         }
-        NoticeKind::Breach if is_over => "within its limits again".to_owned(),
-        NoticeKind::Breach => "a limit is broken".to_owned(),
+        NoticeKind::Breach if is_over => {
+            format!("{} again", limit(notice, "within the limit", "within its limits"))
+        }
+        NoticeKind::Breach => limit(notice, "over the limit", "a limit is broken"),
         NoticeKind::ReleaseProgress => match &notice.release {
             Some(release) => progress(release.state),
             None => said("summary").unwrap_or_else(|| "release progress".to_owned()),
@@ -184,8 +186,17 @@ pub(super) fn action(notice: &Notice) -> String {
         NoticeKind::Safety if is_halt(notice) => "no automatic action".to_owned(),
         NoticeKind::Alert => alert().or_else(|| said("summary")).unwrap_or_else(|| "alert".to_owned()),
         NoticeKind::Finding | NoticeKind::Safety => {
-            said("summary").or_else(alert).unwrap_or_else(|| notice.kind.as_str().to_owned())
+            let own = said("summary").map(|summary| standing::about_itself(send, notice, &summary));
+            own.or_else(alert).unwrap_or_else(|| notice.kind.as_str().to_owned())
         }
+    }
+}
+
+/// What is broken, by the name that the policy gives it: `"High Error Rate" is over the limit`.
+fn limit(notice: &Notice, of_one: &str, of_any: &str) -> String {
+    match notice.reasons.first().map(|reason| one_line(&reason.trigger, MAX_NAME_CHARS)) {
+        Some(trigger) if !trigger.is_empty() => format!("{trigger} is {of_one}"),
+        _ => of_any.to_owned(),
     }
 }
 
@@ -199,15 +210,32 @@ fn progress(state: ReleaseState) -> String {
     }
 }
 
-/// The comparison that tipped it: `error_rate 8.3 % > 1 %`; nothing where the news is that it does not hold any more.
+/// How bad it is, in a few words: `8.3 % of requests fail, limit 1 %`; nothing where the news is that it is over.
 pub(super) fn numbers(notice: &Notice) -> Option<String> {
-    let is_history = matches!(notice.kind, NoticeKind::Recovered | NoticeKind::ReleaseProgress);
-    if is_history || (notice.kind == NoticeKind::Breach && notice.status == NoticeStatus::Resolved) {
-        return None;
-    }
-    let reason = super::reasons(notice).first()?;
-    reason
-        .evidence
-        .first()
-        .map(|evidence| one_line(&values::comparison(reason, evidence), 2 * MAX_NAME_CHARS))
+    let (reason, evidence) = tipping(notice)?;
+    Some(one_line(&values::short(reason, evidence), 2 * MAX_NAME_CHARS))
+}
+
+/// A rollback that nobody approved in time: it is over, and what it was for is not.
+pub(super) fn has_expired(notice: &Notice) -> bool {
+    let state = notice.command.as_ref().map(|command| command.state);
+    let is_over = notice.kind == NoticeKind::RollbackPrepared && notice.status == NoticeStatus::Resolved;
+    is_over && state == Some(CommandState::Expired)
+}
+
+/// How bad it is, in sentences.
+pub(super) fn measured(notice: &Notice) -> Option<String> {
+    let (reason, evidence) = tipping(notice)?;
+    Some(values::sentences(reason, evidence))
+}
+
+/// The comparison that tipped it, while it holds.
+fn tipping(notice: &Notice) -> Option<(&Reason, &Evidence)> {
+    use NoticeKind as K;
+    let is_news_of_it = match notice.kind {
+        K::Recovered | K::ReleaseProgress | K::RolledBack | K::Alert => false,
+        _ => notice.status == NoticeStatus::Firing || has_expired(notice),
+    };
+    let reason = super::reasons(notice).first().filter(|_| is_news_of_it)?;
+    Some((reason, reason.evidence.first()?))
 }

@@ -2,7 +2,7 @@
 
 use model::{Notice, NoticeKind, NoticeStatus, Send};
 
-use super::{Event, MAX_EVENTS, MAX_LINE_CHARS, headline, standing, values};
+use super::{Event, MAX_EVENTS, MAX_LINE_CHARS, headline, standing};
 use crate::text::one_line;
 
 /// The lines and how many of the oldest were left out.
@@ -14,7 +14,7 @@ pub(super) fn of(send: &Send, lead: Option<&Notice>) -> (Vec<Event>, u64) {
     for (at, notice) in send.notices.iter().enumerate() {
         let is_fresh = send.fresh.contains(&at);
         if is_told_by_another(send, at, notice) {
-            events.extend(beginning(notice));
+            events.extend(beginning(send, notice));
         } else {
             events.push(event(send, notice, is_fresh));
         }
@@ -66,24 +66,17 @@ fn milestones(send: &Send, lead: &Notice) -> Vec<Event> {
         lead.command.as_ref().filter(|_| matches!(lead.kind, NoticeKind::RolledBack | NoticeKind::Recovered))
     {
         let to = command.to_version.as_ref().map_or(String::new(), |version| format!(" to {version}"));
-        let broken = command.reasons.first().and_then(|reason| {
-            let evidence = reason.evidence.first()?;
-            Some(format!("{}: ", values::comparison(reason, evidence)))
-        });
-        let text = format!("{}rollback{to} decided", broken.unwrap_or_default());
+        let text = format!("rollback{to} decided");
         events.push(Event { tone: super::Tone::Alarm, ..plain(command.decided_at, text) });
     }
     events
 }
 
 /// How a thing began whose end another line tells.
-fn beginning(notice: &Notice) -> Option<Event> {
+fn beginning(send: &Send, notice: &Notice) -> Option<Event> {
+    let firing = Notice { status: NoticeStatus::Firing, ..notice.clone() };
     let text = match notice.kind {
-        NoticeKind::RolledBack => headline::action(notice),
-        NoticeKind::Breach => {
-            let reason = notice.reasons.first()?;
-            values::comparison(reason, reason.evidence.first()?)
-        }
+        NoticeKind::RolledBack | NoticeKind::Breach => headline::action(send, &firing),
         _ => return None,
     };
     Some(Event {
@@ -104,9 +97,11 @@ fn event(send: &Send, notice: &Notice, is_fresh: bool) -> Event {
     Event { at: headline::moment(notice), tone, text: text(send, notice), is_fresh }
 }
 
-/// The notice's summary, or else what happened; with the service where the message is about several.
+/// The notice's summary, or what happened where the summary would only repeat values that stand above; with the
+/// service where the message is about several.
 fn text(send: &Send, notice: &Notice) -> String {
     let text = match summary(notice).filter(|text| !text.is_empty()) {
+        Some(_) if speaks_by_its_kind(notice.kind) => headline::action(send, notice),
         // The summaries of our own notices say how it ended; those of alerts from elsewhere stay as they were.
         Some(summary) if notice.status == NoticeStatus::Resolved && notice.kind == NoticeKind::Alert => {
             format!("resolved: {summary}")
@@ -114,8 +109,8 @@ fn text(send: &Send, notice: &Notice) -> String {
         Some(summary) => standing::about_itself(send, notice, summary),
         None if notice.kind == NoticeKind::Alert => bare_alert(send, notice),
         None => match headline::numbers(notice) {
-            Some(numbers) => format!("{} ({numbers})", headline::action(notice)),
-            None => headline::action(notice),
+            Some(numbers) => format!("{} ({numbers})", headline::action(send, notice)),
+            None => headline::action(send, notice),
         },
     };
     let service = notice.labels.get("service").filter(|_| send.common_labels.get("service").is_none());
@@ -125,6 +120,12 @@ fn text(send: &Send, notice: &Notice) -> String {
     }
 }
 
+/// Whether a line says all there is to say by its kind alone.
+fn speaks_by_its_kind(kind: NoticeKind) -> bool {
+    use NoticeKind as K;
+    matches!(kind, K::Breach | K::RollbackPrepared | K::RollbackStarted | K::RolledBack | K::RollbackFailed)
+}
+
 /// An alert without a summary: its name, and the labels that tell it from the others of the message.
 fn bare_alert(send: &Send, notice: &Notice) -> String {
     let is_over = if notice.status == NoticeStatus::Resolved { "resolved: " } else { "" };
@@ -132,14 +133,14 @@ fn bare_alert(send: &Send, notice: &Notice) -> String {
         *name != "alertname" && (send.notices.len() == 1 || send.common_labels.get(name) != Some(*value))
     });
     let own: Vec<String> = own.map(|(name, value)| format!("{name}={value}")).collect();
-    format!("{is_over}{} {}", headline::action(notice), own.join(" ")).trim_end().to_owned()
+    format!("{is_over}{} {}", headline::action(send, notice), own.join(" ")).trim_end().to_owned()
 }
 
-/// The same sentence at the same moment is told once, as news if one of them is.
+/// The same sentence is told once, when it was first true, as news if one of them is.
 fn without_repetitions(events: &mut Vec<Event>) {
     let mut kept: Vec<Event> = Vec::new();
     for event in events.drain(..) {
-        match kept.iter_mut().find(|known| known.text == event.text && known.at == event.at) {
+        match kept.iter_mut().find(|known| known.text == event.text) {
             Some(known) => known.is_fresh |= event.is_fresh,
             None => kept.push(event),
         }

@@ -6,14 +6,21 @@
 mod headline;
 mod history;
 mod standing;
+mod urgency;
 mod values;
 
 #[cfg(test)]
+mod gallery;
+#[cfg(test)]
 mod tests;
 
-use model::{Notice, NoticeKind, Reason, Send, Test, Timestamp};
+use model::{Notice, NoticeKind, Reason, Send, Timestamp};
 
-use crate::text::{clip, one_line};
+pub(crate) use self::urgency::Urgency;
+use crate::{
+    links,
+    text::{clip, one_line},
+};
 
 /// Most lines of the timeline; older ones are counted.
 const MAX_EVENTS: usize = 30;
@@ -44,11 +51,13 @@ pub(crate) struct Digest {
     /// `FIRING`, `FIRING:3`, `RELEASE`, `ROLLED BACK`.
     pub(crate) tag: String,
     pub(crate) tone: Tone,
+    /// How loudly it comes.
+    pub(crate) urgency: Urgency,
     /// `checkout 2.4.1 in production`.
     pub(crate) subject: String,
     /// `rolling back to 2.4.0`.
     pub(crate) action: String,
-    /// `error_rate 8.3 % > 1 %`.
+    /// `8.3 % of requests fail, limit 1 %`; the body says it in full.
     pub(crate) numbers: Option<String>,
     /// Sentences for a person; may be empty.
     pub(crate) description: String,
@@ -93,11 +102,13 @@ impl Digest {
         let description = lead.map_or_else(String::new, |lead| standing::sentences(send, lead));
         let is_among_events = events.iter().any(|event| event.text == description);
         let description = if is_among_events { String::new() } else { description };
+        let action = lead.map_or_else(|| "nothing to tell".to_owned(), |lead| headline::action(send, lead));
         Self {
             tag,
             tone,
+            urgency: urgency::of(send),
             subject: headline::subject(send, lead),
-            action: lead.map_or_else(|| "nothing to tell".to_owned(), headline::action),
+            action,
             numbers: lead.and_then(headline::numbers),
             description,
             steps: lead.map_or_else(Vec::new, standing::steps),
@@ -109,7 +120,7 @@ impl Digest {
         }
     }
 
-    /// `checkout 2.4.1 in production: rolling back to 2.4.0 (error_rate 8.3 % > 1 %)`.
+    /// `checkout 2.4.1 in production: rolling back to 2.4.0 (8.3 % of requests fail, limit 1 %)`.
     pub(crate) fn headline(&self) -> String {
         let numbers = self.numbers.as_ref().map_or(String::new(), |numbers| format!(" ({numbers})"));
         format!("{}: {}{numbers}", self.subject, self.action)
@@ -160,7 +171,7 @@ fn facts(send: &Send, notice: &Notice) -> Vec<(String, String)> {
 /// What an alert from elsewhere says about itself, beyond what stands in the headline; what all alerts of the
 /// message say where there are several.
 fn labels(send: &Send, notice: &Notice) -> Vec<(String, String)> {
-    const SHOWN: [&str; 4] = ["alertname", "service", "environment", "version"];
+    const SHOWN: [&str; 5] = ["alertname", "service", "environment", "version", "release"];
     let is_one = send.notices.len() == 1;
     let labels = if is_one { &notice.labels } else { &send.common_labels };
     let annotations = if is_one { &notice.annotations } else { &send.common_annotations };
@@ -179,21 +190,26 @@ fn evidence(notice: &Notice) -> Vec<(String, String)> {
         let asked = reasons.first().map(|reason| ("Reason".to_owned(), reason.condition.clone()));
         return asked.into_iter().collect();
     };
-    let is_over = notice.kind == NoticeKind::Recovered;
-    let mut facts = vec![
-        (if is_over { "Was" } else { "Measured" }.to_owned(), values::comparison(reason, first)),
-        ("Condition".to_owned(), reason.condition.clone()),
-        ("Window".to_owned(), values::window(reason, first)),
-        ("Requests".to_owned(), values::requests(reason, first)),
-        ("Baseline".to_owned(), values::baseline(reason, first).unwrap_or_default()),
-    ];
-    if let Test::Exact { level, tail_probability } = first.test {
-        facts.push(("By chance".to_owned(), values::chance(tail_probability, level)));
+    let since = notice.command.as_ref().map_or(notice.starts_at, |command| command.decided_at);
+    let is_over = headline::measured(notice).is_none();
+    let mut facts = vec![("Rule".to_owned(), values::rule(reason))];
+    match is_over {
+        true => {
+            facts.insert(0, ("Was".to_owned(), values::short(reason, first)));
+            facts.splice(0..0, now(notice).map(|values| ("Now".to_owned(), values)));
+        }
+        false => facts.insert(0, ("Since".to_owned(), time(since))),
     }
     for (reason, evidence) in comparisons(reasons).skip(1).take(MAX_COMPARISONS) {
-        facts.push((format!("Too: {}", reason.trigger), values::comparison(reason, evidence)));
+        facts.push((format!("Also {}", reason.trigger), values::short(reason, evidence)));
     }
     facts
+}
+
+/// Of a recovery: what was measured since, as the release's state says it.
+fn now(notice: &Notice) -> Option<String> {
+    let release = notice.release.as_ref().filter(|_| notice.kind == NoticeKind::Recovered)?;
+    release.state_reason.split_once(": ").map(|(_, values)| values.to_owned())
 }
 
 fn comparisons(reasons: &[Reason]) -> impl Iterator<Item = (&Reason, &model::Evidence)> {
@@ -215,7 +231,7 @@ fn links(send: &Send, lead: Option<&Notice>, external_url: &str) -> Vec<(String,
         for (name, value) in notice.annotations.iter() {
             put(name.strip_suffix("_url").unwrap_or(name), value);
         }
-        put("source", &notice.generator_url);
+        put("source", &links::absolute(external_url, &notice.generator_url));
         for (name, url) in notice.release.iter().flat_map(|release| &release.links) {
             put(name, url);
         }

@@ -5,17 +5,31 @@ use model::{CommandMode, Notice, NoticeKind, NoticeStatus, Send, Severity};
 use super::{MAX_DESCRIPTION_CHARS, MAX_LINE_CHARS, headline};
 use crate::text::one_line;
 
-/// A few sentences; may be empty.
+/// A few sentences: how bad it is, and what Ripcord did or wants. May be empty.
 pub(super) fn sentences(send: &Send, lead: &Notice) -> String {
-    let text = match (lead.kind, lead.status) {
+    let measured = headline::measured(lead).unwrap_or_default();
+    let text = format!("{measured} {}", did(send, lead));
+    one_line(text.trim(), MAX_DESCRIPTION_CHARS)
+}
+
+fn did(send: &Send, lead: &Notice) -> String {
+    match (lead.kind, lead.status) {
         (NoticeKind::RollbackStarted, NoticeStatus::Firing) => started(lead),
         (NoticeKind::RollbackPrepared, NoticeStatus::Firing) => prepared(lead),
         (NoticeKind::RollbackFailed, NoticeStatus::Firing) => failed(lead),
         (NoticeKind::RolledBack, NoticeStatus::Firing) => rolled_back(lead),
+        (NoticeKind::RollbackPrepared, NoticeStatus::Resolved) if headline::has_expired(lead) => {
+            expired(lead)
+        }
+        (NoticeKind::Breach, NoticeStatus::Firing) => broken(lead),
         (NoticeKind::Alert, _) => said(lead, &["description", "summary", "message"]),
+        // The headline says it in its own words, and our own notices put into their summary what stands in it.
+        (NoticeKind::Finding | NoticeKind::Safety, _) => {
+            let own = about_itself(send, lead, &said(lead, &["description"]));
+            if headline::action(send, lead) == own { String::new() } else { own }
+        }
         _ => about_itself(send, lead, &said(lead, &["summary", "description"])),
-    };
-    one_line(&text, MAX_DESCRIPTION_CHARS)
+    }
 }
 
 fn said(notice: &Notice, names: &[&str]) -> String {
@@ -55,7 +69,11 @@ fn prepared(notice: &Notice) -> String {
         "" => String::new(),
         why => format!("Ripcord does not act by itself: {why}. "),
     };
-    let whereto = if command.to_version.is_none() { "Nobody knows where to: name a version. " } else { "" };
+    let whereto = if command.to_version.is_none() {
+        "It is not known which version to go back to: name one. "
+    } else {
+        ""
+    };
     let missing = (command.approvals_needed as usize).saturating_sub(command.approved_by.len());
     let approvals = match command.approved_by.len() {
         0 if missing > 1 => format!(" {missing} people have to approve."),
@@ -66,11 +84,28 @@ fn prepared(notice: &Notice) -> String {
     format!("{why}{whereto}It expires at {until} if nobody approves.{approvals}")
 }
 
+/// Of a limit that led to no command: why not, where that is said.
+fn broken(notice: &Notice) -> String {
+    let told = said(notice, &["description"]);
+    let why =
+        told.lines().last().filter(|line| told.lines().count() > notice.reasons.len() && !line.is_empty());
+    match (why, notice.severity) {
+        (Some(why), _) => format!("Ripcord does not act: {why}."),
+        (None, Severity::Critical) => "Ripcord does not roll it back by itself.".to_owned(),
+        (None, _) => String::new(),
+    }
+}
+
+fn expired(notice: &Notice) -> String {
+    let version = notice.release.as_ref().map_or("the version", |release| release.version.as_str());
+    format!("Ripcord does nothing more about it, and {version} is still out: somebody has to decide.")
+}
+
 fn failed(notice: &Notice) -> String {
     let Some(command) = &notice.command else { return said(notice, &["summary"]) };
     let version = &command.release.version;
     let why = if command.state_reason.is_empty() { "" } else { ": " };
-    format!("Somebody must act, {version} is still out{why}{}", command.state_reason)
+    format!("{version} is still out, and somebody has to act{why}{}", command.state_reason)
 }
 
 fn rolled_back(notice: &Notice) -> String {
@@ -83,12 +118,13 @@ fn rolled_back(notice: &Notice) -> String {
 
 /// What to type, and what for.
 pub(super) fn steps(lead: &Notice) -> Vec<(&'static str, String)> {
-    if lead.status == NoticeStatus::Resolved {
-        return Vec::new();
-    }
     let release = lead.release.as_ref();
     let roll_back = || release.map(|release| format!("ripcord rollback {}", word(release.id.as_str())));
     let steps = match lead.kind {
+        _ if headline::has_expired(lead) => {
+            roll_back().map(|command| ("Roll back", command)).into_iter().collect()
+        }
+        _ if lead.status == NoticeStatus::Resolved => Vec::new(),
         NoticeKind::RollbackPrepared => lead.command.as_ref().map_or_else(Vec::new, |command| {
             let id = word(command.id.as_str());
             let to = if command.to_version.is_none() { " --to-version VERSION" } else { "" };

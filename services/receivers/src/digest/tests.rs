@@ -38,19 +38,16 @@ fn a_rollback_is_told_with_its_numbers() {
     check(
         &fixture::send("slack"),
         expect![[r#"
-            [FIRING] checkout 2.4.1 in production: rolling back to 2.4.0 (error_rate 8.3 % > 1 %)
-            Ripcord acts by itself: the rollback is being requested, and 2.4.1 counts as bad from now on. You will be told when it is done, or if it fails.
+            [FIRING] checkout 2.4.1 in production: rolling back to 2.4.0 (8.3 % of requests fail, limit 1 %)
+            8.3 % of requests fail: 1,513 of 18,231 in the last 5m. The limit is 1 %. 2.4.0 beside it: 0.09 % of 20,000 requests. Ripcord acts by itself: the rollback is being requested, and 2.4.1 counts as bad from now on. You will be told when it is done, or if it fails.
               Stop automatic action: ripcord halt --service checkout --environment production --for 1h --reason WHY
-              Measured: error_rate 8.3 % > 1 %
-              Condition: error_rate > 1%
-              Window: 5m, 97 % of it seen
-              Requests: 1,513 of 18,231 failed
-              Baseline: 0.09 % (2.4.0 beside it, 20,000 requests)
+              Since: 2026-11-23 10:00:00 UTC
+              Rule: error_rate > 1% over 5m
               Back to: 2.4.0
               Team: payments
               09:59:00 Info 2.4.1 went out instead of 2.4.0
-             *10:00:00 Alarm checkout 2.4.1 breaks error_rate > 1%
-             *10:00:03 Alarm rolling back checkout 2.4.1 to 2.4.0
+             *10:00:00 Alarm error_rate is over the limit
+             *10:00:03 Alarm rolling back to 2.4.0
               evidence -> https://ripcord.example.org/api/v1/releases/rel_1
               runbook -> https://runbooks.example.org/checkout?a=1&b=2
               pipeline -> https://ci.example.org/42
@@ -65,23 +62,23 @@ fn the_headline_says_where_the_release_stands_and_else_what_is_new() {
     for (kinds, headline) in [
         (
             vec![(NoticeKind::Breach, 0)],
-            "checkout 2.4.1 in production: a limit is broken (error_rate 8.3 % > 1 %)",
+            "checkout 2.4.1 in production: error_rate is over the limit (8.3 % of requests fail, limit 1 %)",
         ),
         (
             vec![(NoticeKind::RollbackPrepared, 0), (NoticeKind::Breach, 0)],
-            "checkout 2.4.1 in production: a rollback to 2.4.0 waits for approval (error_rate 8.3 % > 1 %)",
+            "checkout 2.4.1 in production: a rollback to 2.4.0 waits for approval (8.3 % of requests fail, limit 1 %)",
         ),
         (
             vec![(NoticeKind::RollbackFailed, 9), (NoticeKind::RollbackStarted, 3)],
-            "checkout 2.4.1 in production: the rollback to 2.4.0 failed (error_rate 8.3 % > 1 %)",
+            "checkout 2.4.1 in production: the rollback to 2.4.0 failed (8.3 % of requests fail, limit 1 %)",
         ),
         (
             vec![(NoticeKind::RollbackStarted, 3), (NoticeKind::Breach, 20)],
-            "checkout 2.4.1 in production: rolling back to 2.4.0 (error_rate 8.3 % > 1 %)",
+            "checkout 2.4.1 in production: rolling back to 2.4.0 (8.3 % of requests fail, limit 1 %)",
         ),
         (
             vec![(NoticeKind::Finding, 9)],
-            "checkout 2.4.1 in production: what happened (error_rate 8.3 % > 1 %)",
+            "checkout 2.4.1 in production: what happened (8.3 % of requests fail, limit 1 %)",
         ),
     ] {
         let notices =
@@ -173,16 +170,13 @@ fn a_recovery_is_good_news_told_once_with_the_story_before_it() {
         expect![[r#"
             [RECOVERED] checkout 2.4.1 in production: recovered on 2.4.0
 
-              Was: error_rate 8.3 % > 1 %
-              Condition: error_rate > 1%
-              Window: 5m, 97 % of it seen
-              Requests: 1,513 of 18,231 failed
-              Baseline: 0.09 % (2.4.0 beside it, 20,000 requests)
+              Was: 8.3 % of requests fail, limit 1 %
+              Rule: error_rate > 1% over 5m
               Back to: 2.4.0
               Team: payments
               09:59:00 Info 2.4.1 went out instead of 2.4.0
-              10:00:00 Alarm error_rate 8.3 % > 1 %: rollback to 2.4.0 decided
-              10:00:02 Alarm error_rate 8.3 % > 1 %
+              10:00:00 Alarm rollback to 2.4.0 decided
+              10:00:02 Alarm error_rate is over the limit
               10:00:20 Alarm rolled back to 2.4.0
              *10:00:30 Good checkout in production is within its limits again on 2.4.0, after 2.4.1 was rolled back
               evidence -> https://ripcord.example.org/api/v1/releases/rel_1
@@ -221,14 +215,14 @@ fn what_waits_for_approval_says_why_until_when_and_what_to_type() {
             .set("summary", "checkout 2.4.1 in production: the rollback to 2.4.0 was rejected: by ann");
     });
     expect![[r#"
-        [APPROVAL NEEDED] checkout 2.4.1 in production: a rollback to 2.4.0 waits for approval (error_rate 8.3 % > 1 %)
-        Ripcord does not act by itself: the mode is approve. It expires at 2026-11-23 10:01:00 UTC if nobody approves.
+        [APPROVAL NEEDED] checkout 2.4.1 in production: a rollback to 2.4.0 waits for approval (8.3 % of requests fail, limit 1 %)
+        8.3 % of requests fail: 1,513 of 18,231 in the last 5m. The limit is 1 %. 2.4.0 beside it: 0.09 % of 20,000 requests. Ripcord does not act by itself: the mode is approve. It expires at 2026-11-23 10:01:00 UTC if nobody approves.
         [("Approve", "ripcord approve cmd_1"), ("Reject", "ripcord reject cmd_1")]
-        [APPROVAL NEEDED] checkout 2.4.1 in production: a rollback waits for approval (error_rate 8.3 % > 1 %)
-        Ripcord does not act by itself: the mode is approve. Nobody knows where to: name a version. It expires at 2026-11-23 10:01:00 UTC if nobody approves. Approved by ann, 1 more needed.
+        [APPROVAL NEEDED] checkout 2.4.1 in production: a rollback waits for approval (8.3 % of requests fail, limit 1 %)
+        8.3 % of requests fail: 1,513 of 18,231 in the last 5m. The limit is 1 %. 2.4.0 beside it: 0.09 % of 20,000 requests. Ripcord does not act by itself: the mode is approve. It is not known which version to go back to: name one. It expires at 2026-11-23 10:01:00 UTC if nobody approves. Approved by ann, 1 more needed.
         [("Approve", "ripcord approve cmd_1 --to-version VERSION"), ("Reject", "ripcord reject cmd_1")]
-        [REJECTED] checkout 2.4.1 in production: the rollback to 2.4.0 was rejected (error_rate 8.3 % > 1 %)
-
+        [REJECTED] checkout 2.4.1 in production: the rollback to 2.4.0 was rejected
+        the rollback to 2.4.0 was rejected: by ann
         []
     "#]].assert_eq(&all);
 }

@@ -57,13 +57,6 @@ fn rounded(value: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// `error_rate 8.3 % > 1 %`.
-pub(super) fn comparison(reason: &Reason, evidence: &Evidence) -> String {
-    let unit = unit(evidence, &reason.condition);
-    let operator = operator(&reason.condition, evidence);
-    format!("{} {} {operator} {}", evidence.metric, show(evidence.value, unit), show(evidence.limit, unit))
-}
-
 /// The operator that the condition has after the metric; where that cannot be told, the one that holds.
 fn operator<'a>(condition: &'a str, evidence: &Evidence) -> &'a str {
     let after = condition.split_once(evidence.metric.as_str()).map_or("", |(_, after)| after.trim_start());
@@ -71,47 +64,104 @@ fn operator<'a>(condition: &'a str, evidence: &Evidence) -> &'a str {
     written.unwrap_or(if evidence.value < evidence.limit { "<" } else { ">" })
 }
 
-/// `0.09 % (2.4.0 beside it, 20,000 requests)`.
-pub(super) fn baseline(reason: &Reason, evidence: &Evidence) -> Option<String> {
-    let baseline = evidence.baseline.as_ref()?;
-    let what = match &baseline.kind {
-        BaselineKind::Beside { version } => format!("{version} beside it"),
-        BaselineKind::Before => "before the deployment".to_owned(),
-    };
-    let value = show(baseline.value, unit(evidence, &reason.condition));
-    Some(format!("{value} ({what}, {} requests)", grouped(baseline.requests)))
+/// What a metric measures, as one reads about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Subject<'a> {
+    /// A share of requests that failed.
+    Failures,
+    /// A quantile of a time: its name without suffix, and the suffix.
+    Quantile(&'a str, &'a str),
+    Other,
 }
 
-/// `5m, 97 % of it seen`.
-pub(super) fn window(reason: &Reason, evidence: &Evidence) -> String {
-    let hold =
-        if reason.hold.is_zero() { String::new() } else { format!(", held {}", duration(reason.hold)) };
-    let length = if reason.window.is_zero() { return String::new() } else { duration(reason.window) };
-    let is_partial = evidence.coverage > 0.0 && evidence.coverage < 1.0;
-    let seen = if is_partial {
-        format!(", {} of it seen", show(evidence.coverage, Unit::Percent))
-    } else {
-        String::new()
-    };
-    format!("{length}{hold}{seen}")
-}
-
-/// `1,513 of 18,231 failed`.
-pub(super) fn requests(reason: &Reason, evidence: &Evidence) -> String {
-    let total = grouped(evidence.requests);
-    let wrong = grouped(evidence.errors);
-    match (evidence.requests, unit(evidence, &reason.condition)) {
-        (0, _) => String::new(),
-        (_, Unit::Seconds) => format!("{wrong} of {total} too slow"),
-        (_, Unit::Percent) if evidence.metric.contains("error") => format!("{wrong} of {total} failed"),
-        (_, Unit::Percent) => format!("{wrong} of {total} on the wrong side"),
-        (_, Unit::Bare) => total,
+fn subject(evidence: &Evidence, unit: Unit) -> Subject<'_> {
+    let metric = evidence.metric.as_str();
+    let quantile = metric
+        .rsplit_once("_p")
+        .filter(|(_, digits)| !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit()));
+    match (unit, quantile) {
+        (Unit::Percent, _) if metric.contains("error") && evidence.value.is_finite() => Subject::Failures,
+        (Unit::Seconds, Some((name, digits))) => Subject::Quantile(name, digits),
+        _ => Subject::Other,
     }
 }
 
-/// `1.7e-12; acts at 0.0001`.
-pub(super) fn chance(probability: f64, level: f64) -> String {
-    format!("{probability:.1e}, fires at {level}")
+/// `8.3 % of requests fail, limit 1 %`.
+pub(super) fn short(reason: &Reason, evidence: &Evidence) -> String {
+    let unit = unit(evidence, &reason.condition);
+    let (value, limit) = (show(evidence.value, unit), show(evidence.limit, unit));
+    let bound = if is_floor(reason, evidence) { "wanted at least" } else { "limit" };
+    match subject(evidence, unit) {
+        Subject::Failures => format!("{value} of requests fail, {bound} {limit}"),
+        Subject::Quantile(name, digits) => format!("p{digits} of {name} is {value}, {bound} {limit}"),
+        Subject::Other => format!("{} is {value}, {bound} {limit}", evidence.metric),
+    }
+}
+
+/// `8.3 % of requests fail: 1,513 of 18,231 in the last 5m. The limit is 1 %. Beside it, 2.4.0 fails 0.09 % of
+/// 20,000.`
+pub(super) fn sentences(reason: &Reason, evidence: &Evidence) -> String {
+    let unit = unit(evidence, &reason.condition);
+    let (value, limit) = (show(evidence.value, unit), show(evidence.limit, unit));
+    let (wrong, all) = (grouped(evidence.errors), grouped(evidence.requests));
+    let over = seen(reason, evidence);
+    let is_counted = evidence.requests > 0;
+    let what = match subject(evidence, unit) {
+        Subject::Failures if is_counted => format!("{value} of requests fail: {wrong} of {all}{over}."),
+        Subject::Failures => format!("{value} of requests fail{over}."),
+        Subject::Quantile(name, digits) if is_counted && evidence.errors > 0 => {
+            format!(
+                "p{digits} of {name} is {value}: {wrong} of {all} requests{over} took longer than the limit."
+            )
+        }
+        Subject::Quantile(name, digits) => format!("p{digits} of {name} is {value}{over}."),
+        Subject::Other if is_counted => format!("{} is {value} ({all} requests{over}).", evidence.metric),
+        Subject::Other => format!("{} is {value}{over}.", evidence.metric),
+    };
+    let bound = if is_floor(reason, evidence) { "It should be at least" } else { "The limit is" };
+    let held = match reason.hold.is_zero() {
+        true => String::new(),
+        false => format!(" It has been like this for {}.", duration(reason.hold)),
+    };
+    let baseline = baseline(reason, evidence).map(|text| format!(" {text}")).unwrap_or_default();
+    format!("{what} {bound} {limit}.{held}{baseline}")
+}
+
+/// Whether the value has to stay above the limit.
+fn is_floor(reason: &Reason, evidence: &Evidence) -> bool {
+    operator(&reason.condition, evidence).starts_with('<')
+}
+
+/// ` in the last 5m`; of a window that is young, what was seen of it.
+fn seen(reason: &Reason, evidence: &Evidence) -> String {
+    if reason.window.is_zero() {
+        return String::new();
+    }
+    let is_partial = evidence.coverage > 0.0 && evidence.coverage < 0.95;
+    if !is_partial {
+        return format!(" in the last {}", duration(reason.window));
+    }
+    let so_far = reason.window.mul_f64(evidence.coverage).max(Duration::from_secs(1));
+    format!(" in the {} seen so far", duration(so_far))
+}
+
+/// `2.4.0 beside it: 0.09 % of 20,000 requests.`
+fn baseline(reason: &Reason, evidence: &Evidence) -> Option<String> {
+    let baseline = evidence.baseline.as_ref()?;
+    let what = match &baseline.kind {
+        BaselineKind::Beside { version } => format!("{version} beside it"),
+        BaselineKind::Before => "Before the deployment".to_owned(),
+    };
+    let value = show(baseline.value, unit(evidence, &reason.condition));
+    Some(format!("{what}: {value} of {} requests.", grouped(baseline.requests)))
+}
+
+/// `error_rate > 1% over 5m`, as the policy says it.
+pub(super) fn rule(reason: &Reason) -> String {
+    let over =
+        if reason.window.is_zero() { String::new() } else { format!(" over {}", duration(reason.window)) };
+    let hold = if reason.hold.is_zero() { String::new() } else { format!(", for {}", duration(reason.hold)) };
+    format!("{}{over}{hold}", reason.condition)
 }
 
 /// `18,231`.
@@ -147,30 +197,91 @@ mod tests {
     #[test]
     fn comparisons_read_as_a_person_would_write_them() {
         for (metric, condition, value, limit, text) in [
-            ("error_rate", "error_rate > 1%", 0.083, 0.01, "error_rate 8.3 % > 1 %"),
-            ("error_rate", "error_rate > 0.05%", 0.000_612, 0.0005, "error_rate 0.0612 % > 0.05 %"),
-            ("response_time_p95", "response_time_p95 > 1s", 1.2345, 1.0, "response_time_p95 1.23 s > 1 s"),
+            ("error_rate", "error_rate > 1%", 0.083, 0.01, "8.3 % of requests fail, limit 1 %"),
+            (
+                "error_rate",
+                "error_rate > 0.05%",
+                0.000_612,
+                0.0005,
+                "0.0612 % of requests fail, limit 0.05 %",
+            ),
+            (
+                "response_time_p95",
+                "response_time_p95 > 1s",
+                1.2345,
+                1.0,
+                "p95 of response_time is 1.23 s, limit 1 s",
+            ),
             (
                 "response_time_p95",
                 "response_time_p95 >= 400ms",
                 0.4567,
                 0.4,
-                "response_time_p95 457 ms >= 400 ms",
+                "p95 of response_time is 457 ms, limit 400 ms",
             ),
             (
                 "conversion_rate",
                 "conversion_rate < baseline * 0.9",
                 0.02,
                 0.0306,
-                "conversion_rate 2 % < 3.06 %",
+                "conversion_rate is 2 %, wanted at least 3.06 %",
             ),
-            ("cpu_usage", "error_rate > 1% and cpu_usage > 3", 3.5, 3.0, "cpu_usage 3.5 > 3"),
-            ("throughput", "baseline * 0.5 > throughput", 120.0, 500.0, "throughput 120 < 500"),
-            ("error_rate", "error_rate > 1%", f64::NAN, 0.01, "error_rate unknown > 1 %"),
+            ("cpu_usage", "error_rate > 1% and cpu_usage > 3", 3.5, 3.0, "cpu_usage is 3.5, limit 3"),
+            (
+                "throughput",
+                "baseline * 0.5 > throughput",
+                120.0,
+                500.0,
+                "throughput is 120, wanted at least 500",
+            ),
+            ("error_rate", "error_rate > 1%", f64::NAN, 0.01, "error_rate is unknown, limit 1 %"),
         ] {
             let evidence = Evidence { metric: metric.into(), value, limit, ..Evidence::default() };
             let reason = Reason { condition: condition.into(), ..Reason::default() };
-            assert_eq!(comparison(&reason, &evidence), text);
+            assert_eq!(short(&reason, &evidence), text);
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_a_sentence_with_each_value_once() {
+        let told =
+            |metric: &str, condition: &str, (value, limit): (f64, f64), coverage: f64, requests: u64| {
+                let evidence = Evidence {
+                    metric: metric.into(),
+                    value,
+                    limit,
+                    requests,
+                    errors: requests / 10,
+                    coverage,
+                    ..Evidence::default()
+                };
+                let window = Duration::from_secs(300);
+                let reason = Reason { condition: condition.into(), window, ..Reason::default() };
+                sentences(&reason, &evidence)
+            };
+        for (text, sentence) in [
+            (
+                told("error_rate", "error_rate > 1%", (0.1, 0.01), 1.0, 1000),
+                "10 % of requests fail: 100 of 1,000 in the last 5m. The limit is 1 %.",
+            ),
+            (
+                told("error_rate", "error_rate > 1%", (0.1, 0.01), 0.019_2, 100),
+                "10 % of requests fail: 10 of 100 in the 5s seen so far. The limit is 1 %.",
+            ),
+            (
+                told("response_time_p95", "response_time_p95 > 1s", (1.25, 1.0), 1.0, 1000),
+                "p95 of response_time is 1.25 s: 100 of 1,000 requests in the last 5m took longer than the limit. The limit is 1 s.",
+            ),
+            (
+                told("conversion_rate", "conversion_rate < baseline * 0.9", (0.02, 0.03), 1.0, 1000),
+                "conversion_rate is 2 % (1,000 requests in the last 5m). It should be at least 3 %.",
+            ),
+            (
+                told("cpu_usage", "cpu_usage > 3", (3.5, 3.0), 0.0, 0),
+                "cpu_usage is 3.5 in the last 5m. The limit is 3.",
+            ),
+        ] {
+            assert_eq!(text, sentence);
         }
     }
 

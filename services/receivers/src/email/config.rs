@@ -3,6 +3,8 @@
 use lettre::message::Mailbox;
 use secrecy::SecretString;
 
+use super::{addresses, mailing::MAX_RECIPIENTS};
+
 /// How the connection to the smarthost is protected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tls {
@@ -16,10 +18,13 @@ pub enum Tls {
 }
 
 /// A smarthost and whom to write to.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct EmailConfig {
-    /// `name@host` or `Name <name@host>`; empty: the email address that the owner of the service names.
+    /// Address lists: `name@host`, `Name <name@host>`, several with commas. The addresses that the owners of the
+    /// services name get the mail as well, and alone where this is empty.
     pub to: Vec<String>,
+    /// Whether the owner's addresses get it beside `to`.
+    pub notify_owner: bool,
     pub from: String,
     /// `host:port`.
     pub smarthost: String,
@@ -33,6 +38,29 @@ pub struct EmailConfig {
     pub auth_username: Option<String>,
     pub auth_password: Option<SecretString>,
     pub send_resolved: bool,
+}
+
+impl Default for EmailConfig {
+    fn default() -> Self {
+        Self {
+            to: Vec::new(),
+            notify_owner: true,
+            from: String::new(),
+            smarthost: String::new(),
+            hello: None,
+            tls: Tls::default(),
+            tls_ca: None,
+            tls_insecure: false,
+            auth_username: None,
+            auth_password: None,
+            send_resolved: false,
+        }
+    }
+}
+
+/// Reads an owner's address list; the pieces that are no address.
+pub fn unreadable_addresses(list: &str) -> Vec<String> {
+    addresses::parse(list).unreadable
 }
 
 impl EmailConfig {
@@ -53,9 +81,18 @@ impl EmailConfig {
 pub fn check(config: &EmailConfig) -> Result<(), String> {
     let (host, _) = config.host_and_port()?;
     config.from.parse::<Mailbox>().map_err(|error| format!("from is not an address: {error}"))?;
-    for to in &config.to {
-        to.parse::<Mailbox>()
-            .map_err(|error| format!("to holds {to:?}, which is not an address: {error}"))?;
+    let mut count = 0;
+    for list in &config.to {
+        let addresses = addresses::parse(list);
+        if let Some(wrong) = addresses.unreadable.first() {
+            return Err(format!("to holds {wrong:?}, which is not an address"));
+        }
+        count += addresses.readable.len();
+    }
+    if count > MAX_RECIPIENTS {
+        return Err(format!(
+            "to holds {count} addresses; more than {MAX_RECIPIENTS} belong into a list of the mail server"
+        ));
     }
     if config.auth_password.is_some() != config.auth_username.is_some() {
         return Err("auth_username and auth_password belong together".to_owned());

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use email_encoding::headers::{rfc2047, writer::EmailWriter};
 use lettre::{
     Message,
     message::{
@@ -40,9 +41,9 @@ pub(super) fn render(
     let root = root(send);
     let mut builder = Message::builder()
         .from(from.clone())
-        .subject(subject(&digest))
+        .raw_header(subject_header(&subject(&digest))?)
         .date(date(now))
-        .message_id(Some(message_id(send.id.as_str())))
+        .message_id(Some(message_id(send.public_id().as_str())))
         .in_reply_to(root.clone())
         .references(root.clone())
         // RFC 3834: no vacation notes in answer.
@@ -63,6 +64,26 @@ pub(super) fn render(
 /// `[FIRING] checkout 2.4.1 in production: rolling back to 2.4.0 (error_rate 8.3 % > 1 %)`.
 fn subject(digest: &Digest) -> String {
     one_line(&format!("[{}] {}", digest.tag, digest.headline()), MAX_SUBJECT_CHARS)
+}
+
+/// A subject that looks as if it were encoded already (RFC 2047) is encoded as a whole: else clients would show
+/// what it decodes to.
+fn subject_header(subject: &str) -> Result<HeaderValue, String> {
+    let name = HeaderName::new_from_ascii_str("Subject");
+    if !subject.contains("=?") {
+        return Ok(HeaderValue::new(name, subject.to_owned()));
+    }
+    let mut encoded = String::new();
+    rfc2047::encode(subject, &mut EmailWriter::new(&mut encoded, "Subject: ".len(), 0, false))
+        .map_err(|error| format!("the subject cannot be encoded: {error}"))?;
+    Ok(HeaderValue::dangerous_new_pre_encoded(name, subject.to_owned(), encoded))
+}
+
+/// Subject and plain text, for tests to read.
+#[cfg(test)]
+pub(crate) fn as_text(send: &Send, external_url: &str) -> String {
+    let digest = Digest::of(send, external_url);
+    format!("Subject: {}\n\n{}", subject(&digest), plain(&digest))
 }
 
 /// The root of the thread: the release, or else the group. No mail has it; clients thread by common references.
@@ -90,7 +111,7 @@ fn header(name: &'static str, value: &str) -> HeaderValue {
 }
 
 fn plain(digest: &Digest) -> String {
-    let mut text = format!("[{}] {}\n", digest.tag, digest.headline());
+    let mut text = format!("[{}] {}: {}\n", digest.tag, digest.subject, digest.action);
     if !digest.description.is_empty() {
         text.push_str(&format!("\n{}\n", digest.description));
     }
@@ -150,9 +171,6 @@ fn colour(tone: Tone) -> &'static str {
 
 /// Styles stand in the elements: mail clients drop style sheets.
 fn html(digest: &Digest) -> String {
-    let numbers = digest.numbers.as_deref().map_or(String::new(), |numbers| {
-        format!("<div style=\"font-size:20px;padding:16px 0 4px\"><b>{}</b></div>\n", escape(numbers))
-    });
     let description = match digest.description.as_str() {
         "" => String::new(),
         text => format!("<p style=\"margin:12px 0;line-height:1.5\">{}</p>\n", escape(text)),
@@ -164,7 +182,7 @@ fn html(digest: &Digest) -> String {
          <div style=\"background:{};color:#fff;padding:12px 16px;border-radius:4px\">\n\
          <div style=\"font-size:12px;letter-spacing:1px\"><b>{}</b></div>\n\
          <div style=\"font-size:18px;padding-top:4px\">{}: {}</div></div>\n\
-         {numbers}{description}{}{}{}{}</div></body></html>\n",
+         {description}{}{}{}{}</div></body></html>\n",
         colour(digest.tone),
         escape(&digest.tag),
         escape(&digest.subject),
@@ -269,25 +287,22 @@ mod tests {
     fn a_rollback_as_plain_text() {
         let digest = Digest::of(&fixture::send("email"), "https://ripcord.example.org");
         expect![[r#"
-            [FIRING] checkout 2.4.1 in production: rolling back to 2.4.0 (error_rate 8.3 % > 1 %)
+            [FIRING] checkout 2.4.1 in production: rolling back to 2.4.0
 
-            Ripcord acts by itself: the rollback is being requested, and 2.4.1 counts as bad from now on. You will be told when it is done, or if it fails.
+            8.3 % of requests fail: 1,513 of 18,231 in the last 5m. The limit is 1 %. 2.4.0 beside it: 0.09 % of 20,000 requests. Ripcord acts by itself: the rollback is being requested, and 2.4.1 counts as bad from now on. You will be told when it is done, or if it fails.
 
               Stop automatic action:
                 ripcord halt --service checkout --environment production --for 1h --reason WHY
 
-              Measured   error_rate 8.3 % > 1 %
-              Condition  error_rate > 1%
-              Window     5m, 97 % of it seen
-              Requests   1,513 of 18,231 failed
-              Baseline   0.09 % (2.4.0 beside it, 20,000 requests)
-              Back to    2.4.0
-              Team       payments
+              Since    2026-11-23 10:00:00 UTC
+              Rule     error_rate > 1% over 5m
+              Back to  2.4.0
+              Team     payments
 
             What happened (UTC)
               09:59:00  2.4.1 went out instead of 2.4.0
-              10:00:00  checkout 2.4.1 breaks error_rate > 1%
-              10:00:03  rolling back checkout 2.4.1 to 2.4.0
+              10:00:00  error_rate is over the limit
+              10:00:03  rolling back to 2.4.0
 
             evidence: https://ripcord.example.org/api/v1/releases/rel_1
             runbook: https://runbooks.example.org/checkout?a=1&b=2
@@ -309,23 +324,19 @@ mod tests {
             <div style="background:#c62828;color:#fff;padding:12px 16px;border-radius:4px">
             <div style="font-size:12px;letter-spacing:1px"><b>FIRING</b></div>
             <div style="font-size:18px;padding-top:4px">checkout 2.4.1 in production: rolling back to 2.4.0</div></div>
-            <div style="font-size:20px;padding:16px 0 4px"><b>error_rate 8.3 % &gt; 1 %</b></div>
-            <p style="margin:12px 0;line-height:1.5">Ripcord acts by itself: the rollback is being requested, and 2.4.1 counts as bad from now on. You will be told when it is done, or if it fails.</p>
+            <p style="margin:12px 0;line-height:1.5">8.3 % of requests fail: 1,513 of 18,231 in the last 5m. The limit is 1 %. 2.4.0 beside it: 0.09 % of 20,000 requests. Ripcord acts by itself: the rollback is being requested, and 2.4.1 counts as bad from now on. You will be told when it is done, or if it fails.</p>
             <div style="margin:8px 0">Stop automatic action<br><code style="display:inline-block;margin-top:4px;font-size:12px;padding:6px 10px;background:#f3f3f3;border:1px solid #ddd;border-radius:4px">ripcord halt --service checkout --environment production --for 1h --reason WHY</code></div>
             <table style="border-collapse:collapse;font-size:14px;margin-top:12px">
-            <tr><td style="padding:3px 16px 3px 0;color:#666;white-space:nowrap;vertical-align:top">Measured</td><td style="padding:3px 0">error_rate 8.3 % &gt; 1 %</td></tr>
-            <tr><td style="padding:3px 16px 3px 0;color:#666;white-space:nowrap;vertical-align:top">Condition</td><td style="padding:3px 0">error_rate &gt; 1%</td></tr>
-            <tr><td style="padding:3px 16px 3px 0;color:#666;white-space:nowrap;vertical-align:top">Window</td><td style="padding:3px 0">5m, 97 % of it seen</td></tr>
-            <tr><td style="padding:3px 16px 3px 0;color:#666;white-space:nowrap;vertical-align:top">Requests</td><td style="padding:3px 0">1,513 of 18,231 failed</td></tr>
-            <tr><td style="padding:3px 16px 3px 0;color:#666;white-space:nowrap;vertical-align:top">Baseline</td><td style="padding:3px 0">0.09 % (2.4.0 beside it, 20,000 requests)</td></tr>
+            <tr><td style="padding:3px 16px 3px 0;color:#666;white-space:nowrap;vertical-align:top">Since</td><td style="padding:3px 0">2026-11-23 10:00:00 UTC</td></tr>
+            <tr><td style="padding:3px 16px 3px 0;color:#666;white-space:nowrap;vertical-align:top">Rule</td><td style="padding:3px 0">error_rate &gt; 1% over 5m</td></tr>
             <tr><td style="padding:3px 16px 3px 0;color:#666;white-space:nowrap;vertical-align:top">Back to</td><td style="padding:3px 0">2.4.0</td></tr>
             <tr><td style="padding:3px 16px 3px 0;color:#666;white-space:nowrap;vertical-align:top">Team</td><td style="padding:3px 0">payments</td></tr>
             </table>
             <div style="margin:20px 0 6px;color:#666">What happened (UTC)</div>
             <table style="border-collapse:collapse;font-size:14px">
             <tr><td style="padding:3px 16px 3px 0;color:#666;vertical-align:top">09:59:00</td><td style="padding:3px 0 3px 10px;border-left:3px solid #1f5fa8">2.4.1 went out instead of 2.4.0</td></tr>
-            <tr><td style="padding:3px 16px 3px 0;color:#666;vertical-align:top">10:00:00</td><td style="padding:3px 0 3px 10px;border-left:3px solid #c62828;font-weight:bold">checkout 2.4.1 breaks error_rate &gt; 1%</td></tr>
-            <tr><td style="padding:3px 16px 3px 0;color:#666;vertical-align:top">10:00:03</td><td style="padding:3px 0 3px 10px;border-left:3px solid #c62828;font-weight:bold">rolling back checkout 2.4.1 to 2.4.0</td></tr>
+            <tr><td style="padding:3px 16px 3px 0;color:#666;vertical-align:top">10:00:00</td><td style="padding:3px 0 3px 10px;border-left:3px solid #c62828;font-weight:bold">error_rate is over the limit</td></tr>
+            <tr><td style="padding:3px 16px 3px 0;color:#666;vertical-align:top">10:00:03</td><td style="padding:3px 0 3px 10px;border-left:3px solid #c62828;font-weight:bold">rolling back to 2.4.0</td></tr>
             </table>
             <p style="margin:20px 0 0"><a href="https://ripcord.example.org/api/v1/releases/rel_1" style="color:#1f5fa8">evidence</a> &middot; <a href="https://runbooks.example.org/checkout?a=1&amp;b=2" style="color:#1f5fa8">runbook</a> &middot; <a href="https://ci.example.org/42" style="color:#1f5fa8">pipeline</a></p>
             <p style="margin:12px 0 0;color:#666;font-size:12px">release rel_1 &middot; command cmd_1</p>
@@ -338,8 +349,8 @@ mod tests {
         let mail = mail(&fixture::send("email"));
         expect![[r#"
             From: Ripcord <ripcord@example.org>
-            Subject: [FIRING] checkout 2.4.1 in production: rolling back to 2.4.0
-             (error_rate 8.3 % > 1 %)
+            Subject: [FIRING] checkout 2.4.1 in production: rolling back to 2.4.0 (8.3 %
+             of requests fail, limit 1 %)
             Date: Mon, 23 Nov 2026 10:00:00 +0000
             Message-ID: <snd_1@ripcord>
             In-Reply-To: <rel_1@ripcord>
@@ -349,6 +360,17 @@ mod tests {
             MIME-Version: 1.0
             Content-Type: multipart/alternative; boundary="ripcord-61c438c7df2502fc5e5e""#]]
         .assert_eq(mail.split("\n\n").next().unwrap());
+    }
+
+    #[test]
+    fn a_subject_that_looks_encoded_already_is_encoded() {
+        let mut send = fixture::send_of("email", vec![fixture::notice(NoticeKind::Alert, 0, "")]);
+        send.notices[0].labels.set("alertname", "=?utf-8?B?SGFsbG8=?= plain");
+        let mail = mail(&send);
+        let head = mail.split("\n\n").next().unwrap();
+        assert!(!head.contains("SGFsbG8="), "{head}");
+        let subject = header_of(&mail, "Subject").replace("?= =?utf-8?b?", "");
+        assert!(subject.starts_with("=?utf-8?b?") && subject.ends_with("?="), "{subject}");
     }
 
     #[test]

@@ -1,7 +1,13 @@
 //! Email: plain text and HTML, one thread per release, over SMTP.
 
+pub(crate) mod addresses;
 mod config;
+#[cfg(test)]
+mod double;
+mod mailing;
 mod message;
+#[cfg(test)]
+mod tests;
 
 use std::{fmt, time::Duration};
 
@@ -19,11 +25,12 @@ use lettre::{
 use model::{Send, Timestamp};
 use secrecy::{ExposeSecret as _, SecretString};
 
-pub use self::config::{EmailConfig, Tls, check};
-use crate::{
-    retry::{Attempt, Failure},
-    text::{one_line, redact, with_causes},
-};
+pub use self::config::{EmailConfig, Tls, check, unreadable_addresses};
+pub(crate) use self::mailing::Mailing;
+use self::mailing::Recipients;
+#[cfg(test)]
+pub(crate) use self::message::as_text;
+use crate::text::{one_line, redact, with_causes};
 
 /// Longest time for one mail to one recipient, connection included.
 const SMTP_TIMEOUT: Duration = Duration::from_secs(30);
@@ -31,8 +38,8 @@ const SMTP_TIMEOUT: Duration = Duration::from_secs(30);
 /// Most connections to one smarthost; small ones count them.
 const MAX_CONNECTIONS: u32 = 4;
 
-/// Most recipients of one mail; a list of more belongs into the mail server.
-const MAX_RECIPIENTS: usize = 50;
+/// Answers about our login, which say nothing of a recipient (RFC 4954): a password that is mended reaches all.
+const LOGIN_CODES: [u16; 5] = [503, 530, 534, 535, 538];
 
 /// Longest piece of a server's answer inside a detail, in characters.
 const MAX_ANSWER_CHARS: usize = 200;
@@ -42,6 +49,7 @@ pub(crate) struct EmailSender {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
     to: Vec<Mailbox>,
+    asks_owners: bool,
     password: Option<SecretString>,
 }
 
@@ -49,17 +57,6 @@ impl fmt::Debug for EmailSender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EmailSender").field("from", &self.from).field("to", &self.to).finish_non_exhaustive()
     }
-}
-
-/// A mail on its way. Each recipient is a transaction of its own: one that the server refuses does not keep the
-/// mail from the others, and a retry goes only to those who do not have it yet.
-pub(crate) struct Mailing<'a> {
-    sender: &'a EmailSender,
-    raw: Vec<u8>,
-    root: String,
-    waiting: Vec<Address>,
-    delivered: usize,
-    refused: Vec<String>,
 }
 
 /// Why a recipient did not get it.
@@ -70,6 +67,16 @@ enum Refusal {
     NotNow(String),
     /// Nobody is reached.
     Connection(String),
+    /// The server does not take mail from us: wrong credentials, no STARTTLS. A person has to change something.
+    Login(String),
+}
+
+impl Refusal {
+    fn detail(&self) -> &str {
+        let (Self::Final(detail) | Self::NotNow(detail) | Self::Connection(detail) | Self::Login(detail)) =
+            self;
+        detail
+    }
 }
 
 impl EmailSender {
@@ -92,7 +99,8 @@ impl EmailSender {
         Ok(Self {
             transport: builder.build(),
             from: mailbox(&config.from)?,
-            to: config.to.iter().map(mailbox).collect::<Result<_, _>>()?,
+            to: config.to.iter().flat_map(|list| addresses::parse(list).readable).collect(),
+            asks_owners: config.notify_owner || config.to.is_empty(),
             password: config.auth_password,
         })
     }
@@ -104,24 +112,14 @@ impl EmailSender {
         external_url: &str,
         now: Timestamp,
     ) -> Result<Mailing<'_>, String> {
-        let to = if self.to.is_empty() { owners(send)? } else { self.to.clone() };
-        if to.is_empty() {
+        let recipients = Recipients::of(send, &self.to, self.asks_owners);
+        if recipients.is_empty() {
             return Err(
                 "no recipient: neither the receiver nor the owner of the service names one".to_owned()
             );
         }
-        if to.len() > MAX_RECIPIENTS {
-            return Err(format!("{} recipients are more than {MAX_RECIPIENTS}", to.len()));
-        }
-        let mail = message::render(send, external_url, (&self.from, &to), now)?;
-        Ok(Mailing {
-            sender: self,
-            raw: mail.raw,
-            root: mail.root,
-            waiting: to.into_iter().map(|mailbox| mailbox.email).collect(),
-            delivered: 0,
-            refused: Vec::new(),
-        })
+        let mail = message::render(send, external_url, (&self.from, &recipients.reachable), now)?;
+        Ok(Mailing::new(self, send, (mail.raw, mail.root), recipients))
     }
 
     async fn send(&self, to: &Address, raw: &[u8]) -> Result<(), Refusal> {
@@ -134,12 +132,16 @@ impl EmailSender {
         }
     }
 
-    /// SMTP's 5xx and our own faults (no common authentication, no STARTTLS) are final; 4xx and everything about
-    /// the connection may pass.
+    /// SMTP's 5xx is final for its recipient; what is about our login (no common authentication, no STARTTLS) for
+    /// this message; 4xx and everything about the connection may pass.
     fn judge(&self, error: &SmtpError) -> Refusal {
         let password = self.password.as_ref().map_or("", |password| password.expose_secret().trim());
         let detail = redact(&one_line(&with_causes(error), MAX_ANSWER_CHARS), [password]);
-        if error.is_permanent() || error.is_client() {
+        let is_about_login =
+            error.status().is_some_and(|code| LOGIN_CODES.contains(&u16::from(code))) || error.is_client();
+        if is_about_login {
+            Refusal::Login(detail)
+        } else if error.is_permanent() {
             Refusal::Final(detail)
         } else if error.is_transient() {
             Refusal::NotNow(detail)
@@ -181,61 +183,4 @@ fn certificates(bundle: &[u8]) -> Result<Vec<String>, String> {
         })
         .collect();
     if found.is_empty() { Err("tls_ca holds no certificate".to_owned()) } else { Ok(found) }
-}
-
-/// The addresses that the owners of the services name, each once.
-fn owners(send: &Send) -> Result<Vec<Mailbox>, String> {
-    let of_notices = send.notices.iter().filter_map(|notice| notice.owner.as_ref());
-    let of_releases = send.notices.iter().filter_map(|notice| notice.release.as_ref()?.owner.as_ref());
-    let mut owners: Vec<Mailbox> = Vec::new();
-    for text in of_notices.chain(of_releases).filter_map(|owner| owner.email.as_deref()) {
-        let wrong = |error| {
-            format!("the owner's email {:?} is not an address: {error}", one_line(text, MAX_ANSWER_CHARS))
-        };
-        let mailbox: Mailbox = text.parse().map_err(wrong)?;
-        if !owners.iter().any(|known| known.email == mailbox.email) {
-            owners.push(mailbox);
-        }
-    }
-    Ok(owners)
-}
-
-impl Mailing<'_> {
-    /// The `Message-ID` under which the thread hangs.
-    pub(crate) fn thread(&self) -> String {
-        self.root.clone()
-    }
-
-    fn refusals(&self) -> String {
-        let all = self.delivered + self.refused.len() + self.waiting.len();
-        format!("accepted for {} of {all} recipients; {}", self.delivered, self.refused.join("; "))
-    }
-}
-
-impl Attempt for Mailing<'_> {
-    async fn attempt(&mut self) -> Result<String, Failure> {
-        let mut passing = None;
-        for to in std::mem::take(&mut self.waiting) {
-            // Without a connection the others would only wait for the same failure.
-            if let Some(Refusal::Connection(_)) = passing {
-                self.waiting.push(to);
-                continue;
-            }
-            match self.sender.send(&to, &self.raw).await {
-                Ok(()) => self.delivered += 1,
-                Err(Refusal::Final(detail)) => self.refused.push(format!("{to}: {detail}")),
-                Err(refusal) => {
-                    passing = Some(refusal);
-                    self.waiting.push(to);
-                }
-            }
-        }
-        match passing {
-            Some(Refusal::Final(detail) | Refusal::NotNow(detail) | Refusal::Connection(detail)) => {
-                Err(Failure::retryable(detail))
-            }
-            None if self.refused.is_empty() => Ok(format!("accepted for {} recipients", self.delivered)),
-            None => Err(Failure::last(self.refusals())),
-        }
-    }
 }

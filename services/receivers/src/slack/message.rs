@@ -10,7 +10,7 @@ use slack_morphism::prelude::{
 };
 
 use crate::{
-    digest::{Digest, Event, Tone},
+    digest::{Digest, Event, Tone, Urgency},
     text::clip,
 };
 
@@ -31,16 +31,49 @@ pub(super) struct Message {
     pub(super) blocks: Vec<SlackBlock>,
     /// What the thread gets when the message itself stands already.
     pub(super) replies: Vec<String>,
+    /// A message of its own, even where an older one stands.
+    pub(super) is_loud: bool,
+    /// Somebody is mentioned.
+    pub(super) is_page: bool,
+    /// What it is about, escaped: for the older message that it continues.
+    subject: String,
+}
+
+impl Message {
+    /// The message as it calls `mention`, if it calls anybody.
+    pub(super) fn mentioning(&self, mention: &str) -> Self {
+        let mut message = self.clone();
+        if self.is_page && !mention.is_empty() {
+            message.text = format!("{mention} {}", self.text);
+            // Slack mentions by blocks where there are any; below the header, which takes plain text only.
+            let at = message.blocks.len().min(1);
+            message.blocks.splice(at..at, section(mention));
+        }
+        message
+    }
+
+    /// What an older message says once this one stands.
+    pub(super) fn continued(&self) -> Self {
+        let text = format!("↓ {}: the story goes on in a newer message", self.subject);
+        let blocks = section(&text).into_iter().collect();
+        Self {
+            text,
+            blocks,
+            replies: Vec::new(),
+            is_loud: false,
+            is_page: false,
+            subject: self.subject.clone(),
+        }
+    }
 }
 
 pub(super) fn render(digest: &Digest) -> Message {
     let sign = sign(digest.tone);
     let title = format!("{sign} {}: {}: {}", digest.tag, digest.subject, digest.action);
     let mut blocks: Vec<SlackBlock> = vec![header(&title).into()];
-    let numbers = digest.numbers.as_ref().map(|numbers| format!("*{}*", escape(numbers)));
     let description = Some(escape(&digest.description)).filter(|text| !text.is_empty());
     let steps = digest.steps.iter().map(|(what, command)| format!("{what}: {}", code(command)));
-    let says: Vec<String> = [numbers, description].into_iter().flatten().chain(steps).collect();
+    let says: Vec<String> = description.into_iter().chain(steps).collect();
     blocks.extend(section(&says.join("\n")));
     blocks.extend(fields(&digest.facts));
     blocks.extend(section(&timeline(digest)));
@@ -49,6 +82,9 @@ pub(super) fn render(digest: &Digest) -> Message {
         text: clip_escaped(&format!("{sign} [{}] {}", digest.tag, digest.headline()), MAX_SECTION_CHARS),
         blocks,
         replies: replies(digest),
+        is_loud: digest.urgency >= Urgency::Loud,
+        is_page: digest.urgency >= Urgency::Page,
+        subject: clip_escaped(&digest.subject, MAX_SECTION_CHARS / 2),
     }
 }
 
@@ -212,7 +248,7 @@ mod tests {
               },
               {
                 "text": {
-                  "text": "*error_rate 8.3 % &gt; 1 %*\nRipcord acts by itself: the rollback is being requested, and 2.4.1 counts as bad from now on. You will be told when it is done, or if it fails.\nStop automatic action: `ripcord halt --service checkout --environment production --for 1h --reason WHY`",
+                  "text": "8.3 % of requests fail: 1,513 of 18,231 in the last 5m. The limit is 1 %. 2.4.0 beside it: 0.09 % of 20,000 requests. Ripcord acts by itself: the rollback is being requested, and 2.4.1 counts as bad from now on. You will be told when it is done, or if it fails.\nStop automatic action: `ripcord halt --service checkout --environment production --for 1h --reason WHY`",
                   "type": "mrkdwn",
                   "verbatim": true
                 },
@@ -221,27 +257,12 @@ mod tests {
               {
                 "fields": [
                   {
-                    "text": "*Measured*\nerror_rate 8.3 % &gt; 1 %",
+                    "text": "*Since*\n2026-11-23 10:00:00 UTC",
                     "type": "mrkdwn",
                     "verbatim": true
                   },
                   {
-                    "text": "*Condition*\nerror_rate &gt; 1%",
-                    "type": "mrkdwn",
-                    "verbatim": true
-                  },
-                  {
-                    "text": "*Window*\n5m, 97 % of it seen",
-                    "type": "mrkdwn",
-                    "verbatim": true
-                  },
-                  {
-                    "text": "*Requests*\n1,513 of 18,231 failed",
-                    "type": "mrkdwn",
-                    "verbatim": true
-                  },
-                  {
-                    "text": "*Baseline*\n0.09 % (2.4.0 beside it, 20,000 requests)",
+                    "text": "*Rule*\nerror_rate &gt; 1% over 5m",
                     "type": "mrkdwn",
                     "verbatim": true
                   },
@@ -260,7 +281,7 @@ mod tests {
               },
               {
                 "text": {
-                  "text": "ℹ️ `09:59:00` 2.4.1 went out instead of 2.4.0\n🚨 `10:00:00` checkout 2.4.1 breaks error_rate &gt; 1%\n🚨 `10:00:03` rolling back checkout 2.4.1 to 2.4.0",
+                  "text": "ℹ️ `09:59:00` 2.4.1 went out instead of 2.4.0\n🚨 `10:00:00` error_rate is over the limit\n🚨 `10:00:03` rolling back to 2.4.0",
                   "type": "mrkdwn",
                   "verbatim": true
                 },
@@ -278,7 +299,7 @@ mod tests {
               }
             ]"#]].assert_eq(&serde_json::to_string_pretty(&blocks).unwrap());
         expect![
-            "🚨 [FIRING] checkout 2.4.1 in production: rolling back to 2.4.0 (error_rate 8.3 % &gt; 1 %)"
+            "🚨 [FIRING] checkout 2.4.1 in production: rolling back to 2.4.0 (8.3 % of requests fail, limit 1 %)"
         ]
         .assert_eq(&message.text);
     }
@@ -286,8 +307,7 @@ mod tests {
     #[test]
     fn the_thread_gets_what_is_new_and_a_flood_as_one_list() {
         let (message, _) = render_send(&fixture::resolved(fixture::send("slack"), "C1|1.0"));
-        expect!["✅ `10:00:25` checkout 2.4.1 was rolled back to 2.4.0"]
-            .assert_eq(&message.replies.join("\n"));
+        expect!["✅ `10:00:25` rolled back to 2.4.0"].assert_eq(&message.replies.join("\n"));
         let flood = (0..20).map(|n| fixture::notice(NoticeKind::Finding, n, &format!("event {n}"))).collect();
         let (message, _) = render_send(&fixture::send_of("slack", flood));
         assert_eq!((message.replies.len(), message.replies[0].lines().count()), (1, 20));

@@ -22,6 +22,11 @@ fn receivers(url: &str, token: &str, channel: Option<&str>) -> Receivers {
     let mut slack = SlackConfig::new(SecretString::from(token));
     slack.api_url = url.to_owned();
     slack.channel = channel.map(str::to_owned);
+    slack.notify_owner = false;
+    of(slack)
+}
+
+fn of(slack: SlackConfig) -> Receivers {
     let receiver = Receiver { slack: vec![slack], ..Receiver::default() };
     let config = Config {
         receivers: [("sre".to_owned(), receiver)].into(),
@@ -43,7 +48,7 @@ async fn a_release_is_one_message_that_is_updated_in_place_and_a_thread_of_what_
     let first = deliver(&slack, &fixture::send("slack")).await;
     assert_eq!((first.result, first.attempts), (DeliveryResult::Delivered, 1), "{first:?}");
     let thread = first.thread.unwrap();
-    let second = deliver(&slack, &fixture::resolved(fixture::send("slack"), &thread)).await;
+    let second = deliver(&slack, &fixture::progress(fixture::send("slack"), &thread)).await;
     assert_eq!((second.result, second.thread.as_deref()), (DeliveryResult::Delivered, Some(thread.as_str())));
     assert_eq!(slack.calls(), ["chat.postMessage", "chat.update", "chat.postMessage"]);
     let messages = slack.messages();
@@ -52,16 +57,14 @@ async fn a_release_is_one_message_that_is_updated_in_place_and_a_thread_of_what_
     assert_eq!(thread, format!("{}|{}", messages[0].channel_id, messages[0].ts));
     expect![[r#"
         #releases
-          ✅ ROLLED BACK: checkout 2.4.1 in production: rolled back to 2.4.0
-          error_rate 8.3 % > 1 %
-          Measured: error_rate 8.3 % > 1 % | Condition: error_rate > 1% | Window: 5m, 97 % of it seen | Requests: 1,513 of 18,231 failed | Baseline: 0.09 % (2.4.0 beside it, 20,000 requests) | Back to: 2.4.0 | Team: payments
+          ℹ️ RELEASE: checkout 2.4.1 in production: rolling back
+          Was: 8.3 % of requests fail, limit 1 % | Rule: error_rate > 1% over 5m | Previous version: 2.4.0 | Team: payments
           ℹ️ 09:59:00 2.4.1 went out instead of 2.4.0
-          🚨 10:00:00 error_rate 8.3 % > 1 %: rollback to 2.4.0 decided
-          ✅ 10:00:25 checkout 2.4.1 breaks error_rate > 1%
-          ✅ 10:00:25 rolling back checkout 2.4.1 to 2.4.0
-          ✅ 10:00:25 checkout 2.4.1 was rolled back to 2.4.0
-          release rel_1  ·  command cmd_1  ·  evidence  ·  runbook  ·  pipeline
-            ↳ ✅ 10:00:25 checkout 2.4.1 was rolled back to 2.4.0"#]].assert_eq(&slack.rendered().join("\n"));
+          ✅ 10:00:25 error_rate is within the limit again
+          ✅ 10:00:25 the rollback to 2.4.0 is on its way
+          ℹ️ 10:00:25 the watch of checkout 2.4.1 ended
+          release rel_1  ·  evidence  ·  runbook  ·  pipeline
+            ↳ ℹ️ 10:00:25 the watch of checkout 2.4.1 ended"#]].assert_eq(&slack.rendered().join("\n"));
 }
 
 #[tokio::test]
@@ -70,7 +73,7 @@ async fn a_message_that_cannot_be_updated_is_posted_anew_and_the_thread_goes_on_
         let slack = slack().await;
         let thread = deliver(&slack, &fixture::send("slack")).await.thread.unwrap();
         slack.fail_next([Fault::Error(code)]);
-        let second = deliver(&slack, &fixture::resolved(fixture::send("slack"), &thread)).await;
+        let second = deliver(&slack, &fixture::progress(fixture::send("slack"), &thread)).await;
         assert_eq!(second.result, DeliveryResult::Delivered, "{code}: {second:?}");
         assert_ne!(second.thread, Some(thread), "{code}");
         assert_eq!(
@@ -84,11 +87,98 @@ async fn a_message_that_cannot_be_updated_is_posted_anew_and_the_thread_goes_on_
 const GONE: [&str; 3] = ["message_not_found", "cant_update_message", "edit_window_closed"];
 
 #[tokio::test]
+async fn an_alarm_is_a_new_message_that_mentions_somebody_and_progress_changes_it_in_place() {
+    let slack = slack().await;
+    let mut begun = fixture::notice(NoticeKind::ReleaseProgress, 0, "checkout 2.4.1 is out");
+    begun.severity = model::Severity::Info;
+    let progress = deliver(&slack, &fixture::send_of("slack", vec![begun])).await.thread.unwrap();
+    let alarm = Send { thread: Some(progress.clone()), ..fixture::send("slack") };
+    let alarm = deliver(&slack, &alarm).await.thread.unwrap();
+    assert_ne!(alarm, progress, "an edit of the old message calls nobody");
+    deliver(&slack, &fixture::progress(fixture::send("slack"), &alarm)).await;
+    assert_eq!(
+        slack.calls(),
+        ["chat.postMessage", "chat.postMessage", "chat.update", "chat.update", "chat.postMessage"]
+    );
+    let messages = slack.messages();
+    assert!(!messages[0].text.contains("<!channel>"), "progress mentions nobody: {}", messages[0].text);
+    expect![[r#"
+        #releases
+          ↓ checkout 2.4.1 in production: the story goes on in a newer message
+        #releases
+          ℹ️ RELEASE: checkout 2.4.1 in production: rolling back
+          Was: 8.3 % of requests fail, limit 1 % | Rule: error_rate > 1% over 5m | Previous version: 2.4.0 | Team: payments
+          ℹ️ 09:59:00 2.4.1 went out instead of 2.4.0
+          ✅ 10:00:25 error_rate is within the limit again
+          ✅ 10:00:25 the rollback to 2.4.0 is on its way
+          ℹ️ 10:00:25 the watch of checkout 2.4.1 ended
+          release rel_1  ·  evidence  ·  runbook  ·  pipeline
+            ↳ ℹ️ 10:00:25 the watch of checkout 2.4.1 ended"#]].assert_eq(&slack.rendered().join("\n"));
+}
+
+#[tokio::test]
+async fn an_alarm_mentions_whom_the_receiver_names() {
+    for (mention, text) in [("<!here>", "<!here> 🚨"), ("@channel", "<!channel> 🚨"), ("none", "🚨")] {
+        let slack = slack().await;
+        let mut config = SlackConfig::new(SecretString::from(TOKEN));
+        (config.api_url, config.channel) = (slack.api_url(), Some("#a".to_owned()));
+        (config.mention, config.notify_owner) = (mention.to_owned(), false);
+        of(config).deliver(&fixture::send("slack")).await;
+        let message = &slack.messages()[0];
+        assert!(message.text.starts_with(text), "{mention}: {}", message.text);
+        let is_in_blocks =
+            message.blocks.to_string().contains(&text.replace(" 🚨", "").replace('🚨', "FIRING"));
+        assert!(is_in_blocks, "Slack mentions by blocks where there are any: {}", message.blocks);
+    }
+}
+
+#[tokio::test]
+async fn the_owners_channel_gets_the_message_beside_the_receivers_with_its_own_mention() {
+    let slack = slack().await;
+    let mut config = SlackConfig::new(SecretString::from(TOKEN));
+    (config.api_url, config.channel) = (slack.api_url(), Some("#releases".to_owned()));
+    let receivers = of(config);
+    let mut send = fixture::send("slack");
+    let owner = send.notices[0].owner.as_mut().unwrap();
+    owner.mention = Some("<!subteam^S1>".to_owned());
+    // Written without its sign, or the receiver's own: one channel, one message.
+    send.notices[1].owner.as_mut().unwrap().slack = Some("releases".to_owned());
+    let first = receivers.deliver(&send).await;
+    let shown = || {
+        let roots = slack.messages().into_iter().filter(|message| message.thread_ts.is_none());
+        roots.map(|it| format!("{} {}", it.channel, it.text.split(' ').next().unwrap())).collect::<Vec<_>>()
+    };
+    assert_eq!(shown(), ["#releases <!channel>", "#payments <!subteam^S1>"]);
+    assert_eq!(first.recipients.len(), 2, "{first:?}");
+    let progress = fixture::progress(send.clone(), &first.thread.unwrap());
+    let second = receivers.deliver(&progress).await;
+    assert_eq!(second.result, DeliveryResult::Delivered, "{second:?}");
+    assert_eq!(shown().len(), 2, "both are changed in place");
+    assert_eq!(slack.messages()[0].updates + slack.messages()[1].updates, 2);
+}
+
+#[tokio::test]
+async fn a_channel_that_is_not_there_keeps_the_message_from_no_other() {
+    let slack = slack().await;
+    slack.remove_channel("#payments");
+    let mut config = SlackConfig::new(SecretString::from(TOKEN));
+    (config.api_url, config.channel) = (slack.api_url(), Some("#releases".to_owned()));
+    let delivery = of(config).deliver(&fixture::send("slack")).await;
+    let states: Vec<String> =
+        delivery.recipients.iter().map(|it| format!("{} {}", it.to, it.state.as_str())).collect();
+    assert_eq!(
+        (delivery.result, states.join(", ")),
+        (DeliveryResult::Delivered, "#releases reached, #payments refused".to_owned())
+    );
+    assert!(delivery.detail.contains("#payments: Slack says channel_not_found"), "{}", delivery.detail);
+}
+
+#[tokio::test]
 async fn somebody_deleted_the_message() {
     let slack = slack().await;
     let thread = deliver(&slack, &fixture::send("slack")).await.thread.unwrap();
     slack.delete(&slack.messages()[0].ts);
-    let second = deliver(&slack, &fixture::resolved(fixture::send("slack"), &thread)).await;
+    let second = deliver(&slack, &fixture::progress(fixture::send("slack"), &thread)).await;
     assert_eq!((second.result, slack.messages().len()), (DeliveryResult::Delivered, 1));
 }
 
@@ -96,8 +186,8 @@ async fn somebody_deleted_the_message() {
 async fn retries_go_on_where_the_last_attempt_broke_off() {
     let slack = slack().await;
     let thread = deliver(&slack, &fixture::send("slack")).await.thread.unwrap();
-    let mut send = fixture::resolved(fixture::send("slack"), &thread);
-    send.notices.push(fixture::notice(NoticeKind::Recovered, 30, "checkout recovered"));
+    let mut send = fixture::progress(fixture::send("slack"), &thread);
+    send.notices.push(fixture::notice(NoticeKind::ReleaseProgress, 30, "checkout 2.4.1 is superseded"));
     send.fresh.push(send.notices.len() - 1);
     let (update, first_reply, second_reply) = (Fault::Pass, Fault::Pass, Fault::Status(502));
     slack.fail_next([update, first_reply, second_reply]);

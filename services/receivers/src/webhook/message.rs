@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use model::{Labels, Notice, NoticeStatus, Send};
 use serde::Serialize;
 
+use crate::links;
+
 /// What Go writes for a moment that never was: `endsAt` while an alert fires.
 const NEVER: &str = "0001-01-01T00:00:00Z";
 
@@ -37,7 +39,7 @@ struct Alert<'a> {
     starts_at: String,
     ends_at: String,
     #[serde(rename = "generatorURL")]
-    generator_url: &'a str,
+    generator_url: String,
     fingerprint: String,
 }
 
@@ -57,11 +59,11 @@ pub(super) fn render(send: &Send, external_url: &str, max_alerts: u64) -> Result
         route_labels: BTreeMap::new(),
         external_url,
         notification_reason: send.reason.as_str(),
-        alerts: send.notices.iter().take(most).map(alert).collect(),
+        alerts: send.notices.iter().take(most).map(|notice| alert(notice, external_url)).collect(),
     })
 }
 
-fn alert(notice: &Notice) -> Alert<'_> {
+fn alert<'a>(notice: &'a Notice, external_url: &str) -> Alert<'a> {
     let ends_at = notice.ends_at.filter(|_| notice.status == NoticeStatus::Resolved);
     Alert {
         status: status(notice.status),
@@ -69,7 +71,7 @@ fn alert(notice: &Notice) -> Alert<'_> {
         annotations: map(&notice.annotations),
         starts_at: notice.starts_at.to_string(),
         ends_at: ends_at.map_or_else(|| NEVER.to_owned(), |end| end.to_string()),
-        generator_url: &notice.generator_url,
+        generator_url: links::absolute(external_url, &notice.generator_url),
         fingerprint: format!("{:016x}", notice.labels.fingerprint()),
     }
 }

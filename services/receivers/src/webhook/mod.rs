@@ -13,7 +13,7 @@ use outbound::find_denied;
 use secrecy::ExposeSecret as _;
 use url::Url;
 
-pub use self::config::{DEFAULT_TIMEOUT, WebhookConfig, check};
+pub use self::config::{Authorization, DEFAULT_TIMEOUT, WebhookConfig, check};
 use crate::{
     retry::{Attempt, Failure, within},
     text::{one_line, redact, with_causes},
@@ -65,7 +65,7 @@ impl WebhookSender {
     ) -> Request<'a> {
         let body =
             message::render(send, external_url, self.config.max_alerts).map_err(|error| error.to_string());
-        Request { sender: self, body, id: send.id.to_string(), clock }
+        Request { sender: self, body, id: send.public_id().to_string(), clock }
     }
 
     fn url(&self) -> Result<Url, String> {
@@ -89,8 +89,9 @@ impl WebhookSender {
         for (name, value) in &self.config.headers {
             put(name, value.expose_secret())?;
         }
-        if let Some(bearer) = &self.config.bearer {
-            put("authorization", &format!("Bearer {}", bearer.expose_secret().trim()))?;
+        if let Some(authorization) = &self.config.authorization {
+            let (scheme, credentials) = authorization.parts();
+            put("authorization", &format!("{scheme} {}", credentials.expose_secret()))?;
         }
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         Ok(headers)
@@ -103,9 +104,10 @@ impl WebhookSender {
         let tail =
             url.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map_or("", |(_, tail)| tail);
         let pieces = tail.split(['/', '?', '&', '=']).filter(|piece| piece.len() >= MIN_URL_SECRET_BYTES);
-        let bearer = config.bearer.as_ref().map_or("", |bearer| bearer.expose_secret().trim());
+        let own = config.authorization.as_ref().map(Authorization::secrets);
+        let own = own.iter().flatten().map(|secret| secret.expose_secret());
         let headers = config.headers.values().map(|value| value.expose_secret());
-        redact(text, [url, tail, bearer].into_iter().chain(pieces).chain(headers))
+        redact(text, [url, tail].into_iter().chain(pieces).chain(headers).chain(own))
     }
 }
 

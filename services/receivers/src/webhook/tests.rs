@@ -49,7 +49,7 @@ async fn deliver(answers: Vec<(u16, Option<&'static str>, String)>) -> (Delivery
 
 async fn deliver_to(url: &str) -> Delivery {
     let mut config = WebhookConfig::new(SecretString::from(url));
-    config.bearer = Some(SecretString::from("s3cr3t-bearer\n"));
+    config.authorization = Some(Authorization::bearer(SecretString::from("s3cr3t-bearer\n")));
     config.headers.insert("X-Team".into(), SecretString::from("s3cr3t-header"));
     let receiver = Receiver { webhook: vec![config], ..Receiver::default() };
     let config = Config { receivers: [("sre".to_owned(), receiver)].into(), ..Config::default() };

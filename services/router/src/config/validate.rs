@@ -26,6 +26,8 @@ pub enum ConfigError {
     ZeroDuration { path: String, option: &'static str },
     #[error("route {path} groups by `{label}` twice")]
     DuplicateGroupBy { path: String, label: String },
+    #[error("route {path} groups by `...`, which means all labels, and by other labels beside it")]
+    AllAndLabels { path: String },
     #[error("route {path} groups by an empty label name")]
     EmptyGroupBy { path: String },
     #[error("route {path} is nested deeper than {MAX_ROUTE_DEPTH} levels")]
@@ -117,6 +119,9 @@ impl Config {
 
 fn check_group_by(route: &Route, path: &str) -> Result<(), ConfigError> {
     let Some(GroupBy::Labels(labels)) = &route.group_by else { return Ok(()) };
+    if labels.iter().any(|label| label == "...") {
+        return Err(ConfigError::AllAndLabels { path: path.to_owned() });
+    }
     if labels.iter().any(String::is_empty) {
         return Err(ConfigError::EmptyGroupBy { path: path.to_owned() });
     }

@@ -107,8 +107,12 @@ impl Router {
     fn hasten(&mut self, key: &str, node: usize, notice: &Notice, arrival: Arrival) {
         let Some(group) = self.groups.get(key) else { return };
         let route = &self.wiring.tree.nodes[node];
-        let is_change = matches!(arrival, Arrival::New | Arrival::Changed);
-        let haste = if is_change { news::haste(notice) } else { Haste::None };
+        let is_change = matches!(arrival, Arrival::New | Arrival::Changed | Arrival::Updated);
+        let haste = match arrival {
+            Arrival::New | Arrival::Changed => news::haste(notice),
+            Arrival::Updated => news::haste_of_update(notice),
+            Arrival::Unchanged | Arrival::Ignored | Arrival::Refused => Haste::None,
+        };
         let has_waited = group.last_tick.is_none() && notice.starts_at + route.group_wait < self.now;
         // Without group_wait the first notice of a record ticks at once; the others of the record follow it
         // instead of waiting for the next interval.

@@ -19,8 +19,8 @@ impl Router {
         };
         match delivery.result {
             DeliveryResult::Delivered => self.note_delivered(&pending, delivery),
-            DeliveryResult::Failed => self.note_failed(&pending, true),
-            DeliveryResult::Suppressed => self.note_failed(&pending, false),
+            DeliveryResult::Failed => self.note_failed(&pending, delivery, true),
+            DeliveryResult::Suppressed => self.note_failed(&pending, delivery, false),
         }
     }
 
@@ -28,7 +28,9 @@ impl Router {
         let key = &pending.send.group_key;
         self.remember_thread(pending, delivery);
         let Some(entry) = self.entry(key, &pending.channel) else { return };
-        entry.note_delivery(&pending.told, pending.tick);
+        let tick = if pending.is_rest { entry.last.unwrap_or(pending.tick) } else { pending.tick };
+        entry.note_delivery(&pending.told, tick);
+        entry.note_partial(&pending.send, delivery);
         if entry.is_due_after_flight {
             self.tell(key, Some(&pending.channel), self.now);
         }
@@ -50,13 +52,18 @@ impl Router {
     }
 
     /// The content stays untold and is tried again at the next tick, which is now if it passed in the
-    /// meantime; the fallback gets the message, once.
-    fn note_failed(&mut self, pending: &Pending, asks_fallback: bool) {
+    /// meantime; the fallback gets the message, once. What some have already is only tried again for the others.
+    fn note_failed(&mut self, pending: &Pending, delivery: &Delivery, asks_fallback: bool) {
         let key = &pending.send.group_key;
         let now = self.now;
         let Some(entry) = self.entry(key, &pending.channel) else { return };
         let is_due = entry.is_due_after_flight;
-        entry.note_failure(&pending.content, now);
+        if pending.is_rest {
+            entry.note_partial_failure(&pending.send, delivery);
+        } else {
+            entry.note_failure((&pending.send, &pending.content), delivery, now);
+        }
+        let asks_fallback = asks_fallback && !pending.is_rest;
         let receiver =
             self.groups.get(key).and_then(|group| self.wiring.node(group)).map(|node| &node.receiver);
         if asks_fallback && receiver == Some(&pending.channel.receiver) {
@@ -109,12 +116,15 @@ impl Router {
                 failed.send.reason,
             ),
             notices,
+            retry_of: None,
+            settled: Vec::new(),
             ..failed.send.clone()
         };
         entry.in_flight = Some(send.id.clone());
         group.entries.insert(channel.clone(), entry);
         group.sends += 1;
-        self.hand_out(send, channel, told, failed.content.clone(), failed.tick);
+        let (tick, content) = (failed.tick, failed.content.clone());
+        self.hand_out(Pending { send, channel, tick, told, content, is_rest: false, sequence: 0 });
     }
 
     /// A delivery of a message that this router did not make: the log was cut, or the configuration changed

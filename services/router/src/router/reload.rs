@@ -7,7 +7,7 @@ use model::{Labels, Notice, Timestamp};
 use super::Router;
 use crate::{
     Config,
-    entry::{Channel, Told},
+    entry::{Channel, Entry, Told},
     wiring::Wiring,
 };
 
@@ -50,6 +50,7 @@ impl Router {
         for group in self.groups.values_mut() {
             group.node = None;
             group.entries.retain(|channel, _| self.wiring.settings(channel).is_some());
+            group.entries.values_mut().for_each(Entry::forget_failures);
             for (fingerprint, member) in &mut group.members {
                 notices.insert(*fingerprint, member.notice.clone());
                 member.is_leaving = true;

@@ -30,6 +30,9 @@ pub(super) fn run(args: &CheckArgs) -> ExitCode {
     for diagnostic in &report.diagnostics {
         output::line(&diagnostic.to_string());
     }
+    for owner in &report.owners {
+        output::line(owner);
+    }
     let count = |level| report.diagnostics.iter().filter(|it| it.level == level).count();
     let (errors, warnings) = (count(Level::Error), count(Level::Warning));
     let file = file.display();

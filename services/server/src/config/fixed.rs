@@ -43,7 +43,7 @@ impl Fixed {
 
 fn note_server(values: &mut BTreeMap<String, String>, server: &ServerConfig) {
     // A reload gives the tokens.
-    let ServerConfig { listen, data_dir, tokens: _, limits } = server;
+    let ServerConfig { listen, data_dir, tokens: _, limits, external_url: _ } = server;
     values.insert("server.listen".to_owned(), listen.to_string());
     values.insert("server.data_dir".to_owned(), data_dir.display().to_string());
     let Limits {

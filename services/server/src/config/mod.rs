@@ -7,8 +7,10 @@
 mod bus;
 mod files;
 mod fixed;
+mod http_auth;
 mod inputs;
 mod policy_texts;
+mod reach;
 mod receivers;
 mod routing;
 mod secrets;
@@ -52,6 +54,8 @@ pub(crate) struct Config {
     /// Secrets of targets, by the file as the policy names it.
     pub(crate) secrets: BTreeMap<String, SecretString>,
     warnings: Vec<Diagnostic>,
+    /// What each owner gets, a line each.
+    owners: Vec<String>,
     /// Where the data are kept instead of where the file says.
     pub(crate) moved_to: Option<PathBuf>,
 }
@@ -97,6 +101,8 @@ impl fmt::Display for ConfigErrors {
 #[derive(Debug)]
 pub(crate) struct CheckReport {
     pub(crate) diagnostics: Vec<Diagnostic>,
+    /// What each owner gets.
+    pub(crate) owners: Vec<String>,
 }
 
 /// Reads and checks; warnings do not keep a file from being accepted.
@@ -119,7 +125,8 @@ pub(crate) fn load_keeping(path: Option<&Path>, last: Option<&PolicyLoad>) -> Re
 
 /// Everything that can be said about a file.
 pub(crate) fn check(path: &Path) -> CheckReport {
-    CheckReport { diagnostics: read(Some(path), None).1 }
+    let (config, diagnostics) = read(Some(path), None);
+    CheckReport { diagnostics, owners: config.map(|config| config.owners).unwrap_or_default() }
 }
 
 /// Where the server of a configuration is found; nothing else of the file is judged.
@@ -155,7 +162,12 @@ fn read_into(path: Option<&Path>, last: Option<&PolicyLoad>, diagnostics: &Diagn
     server::expect_tokens_off_loopback(&server, &node, diagnostics);
     let compiled = policy_texts::compile(&mut top, &name, &text, &mut files, last);
     let routed = routing::read(&mut top, &mut files, compiled.is_none());
-    let ((policy, policy_load), (routing, receivers)) = (compiled?, routed?);
+    reach::warn_of_placeholders(&node, diagnostics);
+    let ((policy, policy_load), (routing, mut receivers)) = (compiled?, routed?);
+    receivers.external_url = server.external_url.clone().unwrap_or(receivers.external_url);
+    let reach =
+        reach::Reach { node: &node, policy: &policy, routing: &routing, receivers: &receivers, diagnostics };
+    let owners = reach.report();
     inputs::expect_brokers_for_targets(&policy, &outside, &node, diagnostics);
     let secrets = secrets::of_targets(&policy, &mut files, &node, diagnostics);
     Some(Config {
@@ -171,6 +183,7 @@ fn read_into(path: Option<&Path>, last: Option<&PolicyLoad>, diagnostics: &Diagn
         receivers,
         secrets,
         warnings: Vec::new(),
+        owners,
         moved_to: None,
     })
 }

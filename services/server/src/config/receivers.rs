@@ -10,7 +10,7 @@ use policy::{
 use router::{Integration, ReceiverPlan};
 use secrecy::SecretString;
 
-use super::{files::Files, routing, secrets};
+use super::{files::Files, http_auth, routing, secrets};
 
 /// `global`: what integrations say unless they say otherwise.
 #[derive(Default)]
@@ -77,11 +77,13 @@ pub(super) fn read(
     let global = read_global(top, files);
     let (mut plans, mut config) = (BTreeMap::new(), ::receivers::Config::default());
     config.external_url.clone_from(&global.external_url);
+    let root = top.get("route").and_then(|route| route.get("receiver")?.text().map(str::to_owned));
     for node in top.list("receivers") {
         let Some((name, plan, receiver)) = read_receiver(node, &global, files, send_resolved, diagnostics)
         else {
             continue;
         };
+        expect_somebody_is_reached(node, &name, &plan, root.as_deref(), diagnostics);
         if plans.insert(name.clone(), plan).is_some() {
             diagnostics.error(node, format!("the receiver {name:?} is there twice"));
         }
@@ -96,6 +98,24 @@ pub(super) fn read(
     (plans, config)
 }
 
+/// A receiver whose integrations do not act swallows what it gets. One without any may be meant to, unless it is the
+/// root's, which gets what no other route takes.
+fn expect_somebody_is_reached(
+    node: &Node,
+    name: &str,
+    plan: &ReceiverPlan,
+    root: Option<&str>,
+    diagnostics: &Diagnostics,
+) {
+    let mut entries = node.entries().into_iter().flatten();
+    let has_integrations = entries.any(|entry| entry.key.name.ends_with("_configs"));
+    if plan.integrations.is_empty() && (has_integrations || root == Some(name)) {
+        let what = if has_integrations { "none of its integrations acts" } else { "it has no integration" };
+        let hint = "slack_configs with an `app_token`, email_configs and webhook_configs act";
+        diagnostics.warning(node, format!("the receiver {name:?} reaches nobody: {what}"), hint);
+    }
+}
+
 fn read_global(top: &mut Reader<'_, '_>, files: &mut Files) -> Global {
     let mut config = Global::default();
     let Some(mut global) = top.mapping("global") else { return config };
@@ -108,8 +128,12 @@ fn read_global(top: &mut Reader<'_, '_>, files: &mut Files) -> Global {
     config.require_tls = global.boolean("smtp_require_tls");
     config.slack_token = secrets::read(&mut global, "slack_app_token", files);
     config.external_url = text(&mut global, "external_url").unwrap_or_default();
+    if let Some(entry) = global.entry("resolve_timeout") {
+        let message = "`resolve_timeout` is accepted, but has no effect here: Alertmanager repeats an alert after its repeat_interval only";
+        let hint = "`hooks.alertmanager.resolve_timeout` ends alerts of which nothing is heard any more";
+        global.diagnostics().warning(&entry.key, message, hint);
+    }
     let no_effect = [
-        "resolve_timeout",
         "smtp_auth_identity",
         "smtp_auth_secret",
         "smtp_tls_config",
@@ -132,7 +156,7 @@ fn read_global(top: &mut Reader<'_, '_>, files: &mut Files) -> Global {
     config
 }
 
-fn warn_without_effect(reader: &mut Reader<'_, '_>, key: &str) {
+pub(super) fn warn_without_effect(reader: &mut Reader<'_, '_>, key: &str) {
     if let Some(entry) = reader.entry(key) {
         let hint = "leave it for Alertmanager's sake, or take it out";
         reader.diagnostics().warning(
@@ -197,6 +221,8 @@ fn read_slack(
     let is_given = secrets::is_given(&mut reader, "app_token");
     let api_url = reader.text("api_url").map(str::to_owned);
     let channel = reader.text("channel").map(str::to_owned);
+    let notify_owner = reader.boolean("notify_owner").unwrap_or(true);
+    let mention = read_mention(&mut reader);
     let send_resolved = reader.boolean("send_resolved").unwrap_or(send_resolved);
     reader.entry("api_url_file");
     reader.entry("app_url");
@@ -217,11 +243,24 @@ fn read_slack(
     };
     let mut config = SlackConfig::new(token);
     config.channel = channel;
+    config.notify_owner = notify_owner;
+    config.mention = mention.unwrap_or(config.mention);
     config.send_resolved = send_resolved;
     if let Some(api_url) = api_url {
         config.api_url = api_url;
     }
     Some(config)
+}
+
+fn read_mention(reader: &mut Reader<'_, '_>) -> Option<String> {
+    let node = reader.get("mention")?;
+    match ::receivers::parse_mention(node.text().unwrap_or_default()) {
+        Ok(mention) => Some(mention),
+        Err(reason) => {
+            reader.diagnostics().error_hint(node, reason, "mention: \"<!channel>\"");
+            None
+        }
+    }
 }
 
 fn read_email(
@@ -236,7 +275,7 @@ fn read_email(
     if let Some(to) = reader.get("to") {
         let texts: Vec<&str> = match to.items() {
             Some(items) => items.iter().filter_map(Node::text).collect(),
-            None => to.text().into_iter().flat_map(|text| text.split(',')).collect(),
+            None => to.text().into_iter().collect(),
         };
         config.to = texts.iter().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()).collect();
     }
@@ -247,6 +286,7 @@ fn read_email(
     config.auth_username = text(&mut reader, "auth_username").or(config.auth_username);
     config.auth_password = secrets::read(&mut reader, "auth_password", files).or(config.auth_password);
     config.send_resolved = reader.boolean("send_resolved").unwrap_or(send_resolved);
+    config.notify_owner = reader.boolean("notify_owner").unwrap_or(true);
     let require_tls = reader.boolean("require_tls").or(global.require_tls).unwrap_or(true);
     config.tls = match (config.smarthost.ends_with(":465"), require_tls) {
         (true, _) => Tls::Implicit,
@@ -293,7 +333,11 @@ fn read_webhook(node: &Node, files: &mut Files, diagnostics: &Diagnostics) -> Op
     let send_resolved = reader.boolean("send_resolved").unwrap_or(true);
     let max_alerts = reader.integer_within("max_alerts", 0..=1_000_000).unwrap_or(0);
     let timeout = reader.duration("timeout").and_then(routing::nonzero);
-    let bearer = reader.mapping("http_config").and_then(|mut http| read_bearer(&mut http, files));
+    let authorization = reader.mapping("http_config").and_then(|mut http| {
+        let authorization = http_auth::read(&mut http, files);
+        http.finish();
+        authorization
+    });
     warn_without_effect(&mut reader, "payload");
     reader.finish();
     let Some(url) = url else {
@@ -305,43 +349,9 @@ fn read_webhook(node: &Node, files: &mut Files, diagnostics: &Diagnostics) -> Op
     let mut config = WebhookConfig::new(url);
     config.send_resolved = send_resolved;
     config.max_alerts = max_alerts;
-    config.bearer = bearer;
+    config.authorization = authorization;
     if let Some(timeout) = timeout {
         config.timeout = timeout;
     }
     Some(config)
-}
-
-fn read_bearer(http: &mut Reader<'_, '_>, files: &mut Files) -> Option<SecretString> {
-    let mut bearer = secrets::read(http, "bearer_token", files);
-    if let Some(mut authorization) = http.mapping("authorization") {
-        let kind = authorization.text("type").unwrap_or("Bearer").to_owned();
-        bearer = secrets::read(&mut authorization, "credentials", files).or(bearer);
-        if !kind.eq_ignore_ascii_case("bearer") {
-            let diagnostics = authorization.diagnostics();
-            diagnostics.error_hint(
-                &authorization,
-                format!("authorization type {kind:?} is not built"),
-                "Bearer works",
-            );
-        }
-        authorization.finish();
-    }
-    for key in [
-        "basic_auth",
-        "oauth2",
-        "tls_config",
-        "proxy_url",
-        "no_proxy",
-        "proxy_from_environment",
-        "enable_http2",
-        "http_headers",
-    ] {
-        warn_without_effect(http, key);
-    }
-    if let Some(node) = http.get("follow_redirects") {
-        let hint = "redirects are never followed on the way out";
-        http.diagnostics().warning(node, "`follow_redirects` is accepted, but has no effect here", hint);
-    }
-    bearer
 }

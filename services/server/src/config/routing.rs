@@ -84,12 +84,25 @@ fn read_sections(
         return None;
     };
     let route = read_route(node, diagnostics, 0)?;
+    let names: Vec<String> = plans.keys().cloned().collect();
     match router::Config::try_new(route, plans, inhibit_rules, intervals) {
         Ok(config) => Some((config, receivers)),
         Err(error) => {
-            diagnostics.error(node, error.to_string());
+            report(&error, node, &names, diagnostics);
             None
         }
+    }
+}
+
+/// Reports a fault where it stands; a receiver that does not exist, with the nearest that does.
+fn report(error: &router::ConfigError, node: &Node, receivers: &[String], diagnostics: &Diagnostics) {
+    match error {
+        router::ConfigError::UnknownReceiver { receiver, .. } => {
+            let known: Vec<&str> = receivers.iter().map(String::as_str).collect();
+            let at = super::secrets::find_text(node, receiver).unwrap_or(node);
+            diagnostics.error_hint(at, error.to_string(), policy::diagnostic::suggest(receiver, &known));
+        }
+        _ => diagnostics.error(node, error.to_string()),
     }
 }
 

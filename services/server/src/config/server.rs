@@ -39,6 +39,8 @@ pub(crate) struct ServerConfig {
     pub(crate) data_dir: PathBuf,
     pub(crate) tokens: Vec<TokenConfig>,
     pub(crate) limits: Limits,
+    /// Where people reach Ripcord from their mails and messages.
+    pub(crate) external_url: Option<String>,
 }
 
 /// `hooks`.
@@ -46,6 +48,8 @@ pub(crate) struct ServerConfig {
 pub(crate) struct Hooks {
     /// The token that Alertmanager sends; `None`: the hook is open on loopback and off elsewhere.
     pub(crate) alertmanager: Option<SecretString>,
+    /// How long after its last notification an alert counts as over; `None`: the usual.
+    pub(crate) alertmanager_resolve_timeout: Option<Duration>,
 }
 
 const ROLES: [(&str, Role); 4] =
@@ -60,10 +64,12 @@ pub(super) fn read_server(top: &mut Reader<'_, '_>, files: &mut Files) -> Server
         data_dir: usual.data_dir,
         tokens: Vec::new(),
         limits: Limits::default(),
+        external_url: None,
     };
     let Some(mut server) = top.mapping("server") else { return config };
     let place = read_place_of(&mut server, files);
     (config.listen, config.data_dir) = (place.listen, place.data_dir);
+    config.external_url = read_external_url(&mut server);
     for key in ["otlp_grpc", "web_config_file"] {
         if let Some(node) = server.get(key) {
             server.diagnostics().warning(
@@ -81,6 +87,17 @@ pub(super) fn read_server(top: &mut Reader<'_, '_>, files: &mut Files) -> Server
     }
     server.finish();
     config
+}
+
+fn read_external_url(server: &mut Reader<'_, '_>) -> Option<String> {
+    let node = server.get("external_url")?;
+    let text = node.text().unwrap_or_default().trim();
+    if ::receivers::is_external_url(text) {
+        return Some(text.to_owned());
+    }
+    let message = format!("`external_url` {text:?} is not an absolute URL: messages have no links");
+    server.diagnostics().warning(node, message, "write it like https://ripcord.example.org");
+    None
 }
 
 /// Only where the server is found, for the verbs that talk to it: its secrets are not theirs to read.
@@ -183,6 +200,8 @@ pub(super) fn read_hooks(top: &mut Reader<'_, '_>, files: &mut Files) -> Hooks {
     let Some(mut hooks) = top.mapping("hooks") else { return config };
     if let Some(mut hook) = hooks.mapping("alertmanager") {
         config.alertmanager = secrets::read(&mut hook, "token", files);
+        let times = Duration::from_secs(60)..=Duration::from_secs(30 * 24 * 3600);
+        config.alertmanager_resolve_timeout = hook.duration_within("resolve_timeout", times);
         hook.finish();
     }
     for key in ["github", "gitlab", "argocd", "flux", "slack"] {

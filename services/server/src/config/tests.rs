@@ -1,5 +1,6 @@
 //! Each fault of a file has its message; the example is accepted.
 
+mod reach;
 mod reference;
 
 use std::path::Path;
@@ -321,7 +322,10 @@ time_intervals:
     let config = load(Some(&write(folder.path(), "alertmanager_config: alertmanager.yml\n")))
         .unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!(config.routing.route.routes.len(), 2);
-    assert_eq!(config.receivers.receivers["team-X-mails"].email[0].to.len(), 2);
+    assert_eq!(
+        config.receivers.receivers["team-X-mails"].email[0].to,
+        ["team-X@example.org, team-Y@example.org"]
+    );
     assert!(!config.routing.receivers["team-X-mails"].integrations[0].send_resolved);
 }
 

@@ -68,9 +68,9 @@ impl Stage {
         Some(Self { system, target, slack, maildir, _smtp: smtp, _folder: folder })
     }
 
-    /// The message about one thing, as people see it now, its thread below.
+    /// The newest message about one thing, as people see it now, its thread below.
     fn shown(&self, subject: &str) -> Option<String> {
-        self.slack.rendered().into_iter().find(|message| message.contains(subject))
+        self.slack.rendered().into_iter().rev().find(|message| message.contains(subject))
     }
 
     async fn until_shown(&self, subject: &str, text: &str) -> String {
@@ -92,7 +92,7 @@ fn subjects(maildir: &Path) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_whole_incident_is_one_slack_message_with_its_thread_and_one_mail_for_each_piece_of_news() {
+async fn a_whole_incident_is_a_slack_message_and_a_mail_for_each_piece_of_news_and_only_the_newest_speaks() {
     let Some(stage) = Stage::start("immediate_rollback").await else { return };
     let system = &stage.system;
     scrape_thrice(system, "checkout", "2.4.0", 999.0, 1.0).await;
@@ -113,7 +113,7 @@ async fn a_whole_incident_is_one_slack_message_with_its_thread_and_one_mail_for_
 
     let alarm = stage.until_shown("checkout 2.4.1", "FIRING").await;
     for part in
-        ["rolling back to 2.4.0", "error_rate 10 % > 1 %", "100 of 1,000 failed", "2.4.0", "ripcord halt"]
+        ["@channel", "rolling back to 2.4.0", "10 % of requests fail: 100 of 1,000", "2.4.0", "ripcord halt"]
     {
         assert!(alarm.contains(part), "{part:?} is missing in\n{alarm}");
     }
@@ -136,25 +136,25 @@ async fn a_whole_incident_is_one_slack_message_with_its_thread_and_one_mail_for_
         (system.state(&release).await == "recovered").then_some(())
     })
     .await;
-    let replies = |shown: &str| shown.lines().filter(|line| line.contains('↳')).count();
-    // The message itself changes before its thread is answered.
-    let end = until("the reply that it recovered", async || {
-        let shown = stage.until_shown("checkout 2.4.1", "RECOVERED").await;
-        (replies(&shown) >= 3).then_some(shown)
+    let end = stage.until_shown("checkout 2.4.1", "RECOVERED").await;
+    assert!(end.contains("Now: error_rate"), "the values of now:\n{end}");
+    let roots = until("the older messages that say where it goes on", async || {
+        let messages = stage.slack.messages().into_iter();
+        let roots: Vec<_> = messages.filter(|it| it.thread_ts.is_none()).collect();
+        let continued = roots.iter().filter(|it| it.text.contains("goes on in a newer message")).count();
+        (continued == 3).then_some(roots)
     })
     .await;
-    assert_eq!(replies(&end), 3, "alarm, rollback, recovery, each told once:\n{end}");
-    let roots: Vec<_> = stage.slack.messages().into_iter().filter(|it| it.thread_ts.is_none()).collect();
-    assert_eq!(roots.len(), 1);
-    assert_eq!((roots[0].channel.as_str(), roots[0].updates), ("#payments", 3));
+    assert_eq!(roots.len(), 4, "progress, alarm, rollback, recovery: {roots:?}");
+    assert!(roots.iter().all(|root| root.channel == "#payments"), "{roots:?}");
 
     until("the last mail", async || (subjects(&stage.maildir).len() >= 4).then_some(())).await;
     assert_eq!(
         subjects(&stage.maildir),
         [
             "[RELEASE] checkout 2.4.1 in production: out and under watch",
-            "[FIRING] checkout 2.4.1 in production: rolling back to 2.4.0 (error_rate 10 % > 1 %)",
-            "[ROLLED BACK] checkout 2.4.1 in production: rolled back to 2.4.0 (error_rate 10 % > 1 %)",
+            "[FIRING] checkout 2.4.1 in production: rolling back to 2.4.0 (10 % of requests fail, limit 1 %)",
+            "[ROLLED BACK] checkout 2.4.1 in production: rolled back to 2.4.0",
             "[RECOVERED] checkout 2.4.1 in production: recovered on 2.4.0",
         ]
     );

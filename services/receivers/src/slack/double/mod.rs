@@ -143,6 +143,16 @@ impl SlackDouble {
     }
 }
 
+/// What people would see of a message that `chat.postMessage` is asked to post.
+#[cfg(test)]
+pub(crate) fn as_text(request: &Value) -> String {
+    format!(
+        "{}\n{}",
+        render::plain(request["text"].as_str().unwrap_or_default()),
+        render::blocks(&request["blocks"])
+    )
+}
+
 impl Drop for SlackDouble {
     fn drop(&mut self) {
         self.serving.abort();

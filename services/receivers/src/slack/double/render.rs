@@ -15,7 +15,12 @@ pub(super) fn message(root: &Message, thread: &[&Message]) -> String {
 }
 
 fn body(message: &Message) -> String {
-    let Some(blocks) = message.blocks.as_array() else { return plain(&message.text) };
+    if message.blocks.is_null() { plain(&message.text) } else { blocks(&message.blocks) }
+}
+
+/// Blocks, a line each and more.
+pub(super) fn blocks(blocks: &Value) -> String {
+    let blocks = blocks.as_array().map(Vec::as_slice).unwrap_or_default();
     blocks.iter().map(block).filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n")
 }
 
@@ -31,14 +36,25 @@ fn block(block: &Value) -> String {
     pieces.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n")
 }
 
+/// A link by its name; `<!here>`, `<@U1>`, `<!subteam^S1>` as mentions.
+fn shown_link(link: &str) -> String {
+    if let Some((_, name)) = link.split_once('|') {
+        return name.to_owned();
+    }
+    match link.strip_prefix("!subteam^").or_else(|| link.strip_prefix(['!', '@'])) {
+        Some(mentioned) => format!("@{mentioned}"),
+        None => link.to_owned(),
+    }
+}
+
 /// Slack's markup as it reads: links by their names, no asterisks and back-quotes, entities undone.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let mut shown = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('<') {
         let Some((link, after)) = after.split_once('>') else { break };
         shown.push_str(before);
-        shown.push_str(link.split_once('|').map_or(link, |(_, name)| name));
+        shown.push_str(&shown_link(link));
         rest = after;
     }
     shown.push_str(rest);

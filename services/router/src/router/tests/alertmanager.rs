@@ -212,7 +212,7 @@ fn a_failed_message_is_tried_again_at_the_next_tick_and_its_resolved_notices_sta
             50 sre/webhook/0 first_notification firing: +A*
             350 sre/webhook/0 first_notification firing: +A* +B*
             650 sre/webhook/0 some_alerts_resolved firing: +B -A*
-            950 sre/webhook/0 some_alerts_resolved firing: +B -A*"#]],
+            950 sre/webhook/0 some_alerts_resolved firing: +B -A* again"#]],
     );
 }
 

@@ -186,12 +186,12 @@ fn a_failing_receiver_hands_over_once_and_the_fallback_hears_the_end() {
         expect![[r#"
             30 sre/webhook/0 first_notification firing: +A*
             30 mail/email/0 first_notification firing: +A*
-            330 sre/webhook/0 first_notification firing: +A*
+            330 sre/webhook/0 first_notification firing: +A* again
             630 sre/webhook/0 first_notification firing: +A* +B*
             630 mail/email/0 first_notification firing: +A* +B*
             930 sre/webhook/0 first_notification firing: +B*
             930 mail/email/0 some_alerts_resolved firing: +B -A*
-            1230 sre/webhook/0 first_notification firing: +B*
+            1230 sre/webhook/0 first_notification firing: +B* again
             1530 sre/webhook/0 all_alerts_resolved resolved: -B*
             1530 mail/email/0 all_alerts_resolved resolved: -B*"#]],
     );
@@ -215,7 +215,7 @@ fn a_fallback_that_fails_too_is_tried_with_its_receiver_and_asks_nobody_else() {
         expect![[r#"
             30 sre/webhook/0 first_notification firing: +A*
             30 mail/email/0 first_notification firing: +A*
-            330 sre/webhook/0 first_notification firing: +A*
+            330 sre/webhook/0 first_notification firing: +A* again
             330 mail/email/0 first_notification firing: +A*"#]],
     );
 }
@@ -322,12 +322,12 @@ fn a_thread_is_a_release_wherever_it_is_told_of_and_else_an_incident_of_a_group(
         2000 end",
     );
     expect![[r#"
-        30 sre/slack/0 first_notification firing: +Errors* in a new thread
-        70 sre/slack/0 first_notification firing: +Latency* in #1
+        0 sre/slack/0 first_notification firing: +Errors* in a new thread
+        40 sre/slack/0 first_notification firing: +Latency* in #1
         70 sre/slack/0 first_notification firing: +A* in a new thread
         370 sre/slack/0 all_alerts_resolved resolved: -A* in #3
         1030 sre/slack/0 first_notification firing: +A* in a new thread
-        1530 sre/slack/0 new_alerts_added firing: +Errors +Errors* in a new thread"#]]
+        1400 sre/slack/0 new_alerts_added firing: +Errors +Errors* in a new thread"#]]
     .assert_eq(&world.lines.join("\n"));
 }
 

@@ -5,7 +5,7 @@ use model::{DeliveryResult, NoticeKind, NoticeStatus, Send};
 use super::world::*;
 use crate::{Config, Router};
 
-fn replay(world: &World, config: Config) -> Router {
+pub(super) fn replay(world: &World, config: Config) -> Router {
     let mut router = Router::new(config);
     for (at, record) in &world.records {
         match record {

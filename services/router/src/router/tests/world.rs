@@ -6,14 +6,14 @@
 //! `@=x` gives the notice the id x, `@severity=critical` its severity and `@age=60` its age in seconds.
 //! `hold` keeps deliveries back, `deliver` and `fail` report those kept back and go on by themselves,
 //! `break RECEIVER` and `mend RECEIVER` make a receiver fail at once and work again, `reload N` takes the n-th
-//! configuration, `end` lets time pass. A message appears as
+//! configuration, `end` lets time pass, `next TO=STATE…` says what comes of the recipients of the next message. A message appears as
 //! `SECOND receiver/kind/index reason status: +firing -resolved (*fresh)`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use model::{
-    Delivery, DeliveryResult, EventId, Labels, Notice, NoticeId, NoticeKind, NoticeStatus, Release,
-    ReleaseId, Send, Severity, Timestamp,
+    Delivery, DeliveryResult, EventId, Labels, Notice, NoticeId, NoticeKind, NoticeStatus, Recipient,
+    RecipientState, Release, ReleaseId, Send, Severity, Timestamp,
 };
 
 use crate::{Config, GroupBy, Integration, ReceiverPlan, Route, Router, parse_matchers};
@@ -25,6 +25,8 @@ pub(super) struct World {
     waiting: Vec<Send>,
     is_holding: bool,
     broken: BTreeSet<String>,
+    /// Recipients of the next messages, and what comes of each.
+    answers: VecDeque<Vec<Recipient>>,
     pub(super) lines: Vec<String>,
     pub(super) sends: Vec<Send>,
     /// What went in, for replays.
@@ -54,6 +56,7 @@ impl World {
             waiting: Vec::new(),
             is_holding: false,
             broken: BTreeSet::new(),
+            answers: VecDeque::new(),
             lines: Vec::new(),
             sends: Vec::new(),
             records: Vec::new(),
@@ -86,6 +89,7 @@ impl World {
             ["deliver"] => self.release(DeliveryResult::Delivered),
             ["fail"] => self.release(DeliveryResult::Failed),
             ["break", receiver] => drop(self.broken.insert(receiver.to_owned())),
+            ["next", ..] => self.answers.push_back(words[1..].iter().map(|word| recipient(word)).collect()),
             ["mend", receiver] => drop(self.broken.remove(receiver)),
             ["reload", at] => {
                 self.router.reload(self.configs[at.parse::<usize>().unwrap()].clone(), self.now)
@@ -147,7 +151,12 @@ impl World {
         let result = if self.broken.contains(&send.receiver) { DeliveryResult::Failed } else { result };
         let thread = (result == DeliveryResult::Delivered)
             .then(|| send.thread.clone().unwrap_or_else(|| format!("#{}", self.sends.len())));
-        let delivery = delivery(send, result, thread);
+        let mut delivery = delivery(send, result, thread);
+        if let Some(recipients) = self.answers.pop_front() {
+            let is_reached = recipients.iter().any(|it| it.state == RecipientState::Reached);
+            delivery.result = if is_reached { DeliveryResult::Delivered } else { DeliveryResult::Failed };
+            delivery.recipients = recipients;
+        }
         self.records.push((self.now, Record::Delivery(delivery.clone())));
         self.router.handle_delivery(self.now, &delivery);
     }
@@ -172,7 +181,16 @@ pub(crate) fn delivery(send: &Send, result: DeliveryResult, thread: Option<Strin
         thread,
         firing: prints(NoticeStatus::Firing),
         resolved: prints(NoticeStatus::Resolved),
+        recipients: Vec::new(),
     }
+}
+
+/// `ann=reached`.
+fn recipient(word: &str) -> Recipient {
+    use RecipientState as S;
+    let (to, state) = word.split_once('=').unwrap();
+    let state = [S::Reached, S::Refused, S::Waiting].into_iter().find(|it| it.as_str() == state).unwrap();
+    Recipient { to: to.to_owned(), state, detail: String::new() }
 }
 
 fn kind_of(name: &str) -> NoticeKind {
@@ -192,6 +210,11 @@ fn kind_of(name: &str) -> NoticeKind {
     kinds.into_iter().find(|kind| kind.as_str() == name).unwrap()
 }
 
+fn severity_of(name: &str) -> Severity {
+    let all = [Severity::Critical, Severity::Warning, Severity::Info];
+    all.into_iter().find(|severity| severity.as_str() == name).unwrap()
+}
+
 pub(crate) fn notice(kind: NoticeKind, status: NoticeStatus, words: &[&str], now: Timestamp) -> Notice {
     let mut labels = Labels::from_pairs([("alertname", words[0])]);
     if kind != NoticeKind::Alert {
@@ -201,7 +224,7 @@ pub(crate) fn notice(kind: NoticeKind, status: NoticeStatus, words: &[&str], now
     for (name, value) in words[1..].iter().map(|word| word.split_once('=').unwrap()) {
         match name {
             "@" => id = value.to_owned(),
-            "@severity" => severity = if value == "critical" { Severity::Critical } else { Severity::Info },
+            "@severity" => severity = severity_of(value),
             "@age" => starts_at = now - std::time::Duration::from_secs(value.parse().unwrap()),
             _ => labels.set(name, value),
         }
@@ -235,8 +258,13 @@ pub(crate) fn show(send: &Send) -> String {
     });
     let status = if send.status == NoticeStatus::Firing { "firing" } else { "resolved" };
     let cut = if send.truncated == 0 { String::new() } else { format!(" and {} more", send.truncated) };
+    let rest = match send.settled.as_slice() {
+        [] => String::new(),
+        settled => format!(" without {}", settled.join(",")),
+    };
+    let again = if send.retry_of.is_some() { " again" } else { "" };
     format!(
-        "{}/{}/{} {} {status}:{}{cut}",
+        "{}/{}/{} {} {status}:{}{cut}{again}{rest}",
         send.receiver,
         send.integration,
         send.index,

@@ -1,0 +1,67 @@
+//! Alerts from elsewhere: which release each is about, and under which labels it was passed on.
+//!
+//! The labels are settled when an alert begins to fire and stay until it is over, so that its end reaches those who
+//! heard of it, whatever became of the release meanwhile.
+
+use std::collections::BTreeMap;
+
+use model::{Alert, Labels, ReleaseId, Timestamp};
+
+use crate::bounds::MAX_ALERTS;
+
+/// A firing alert as it was passed on.
+#[derive(Clone, Debug)]
+pub(crate) struct Passed {
+    pub(crate) labels: Labels,
+    pub(crate) release: Option<ReleaseId>,
+    /// Start of the newest stretch in which it fires.
+    since: Timestamp,
+    ends_at: Option<Timestamp>,
+    heard: u64,
+}
+
+/// Firing alerts by the fingerprint of their own labels.
+#[derive(Debug, Default)]
+pub(crate) struct Alerts {
+    firing: BTreeMap<u64, Passed>,
+    heard: u64,
+}
+
+impl Alerts {
+    /// How the alert was passed on, if it fires by what is known here.
+    pub(crate) fn known(&self, now: Timestamp, alert: &Alert) -> Option<&Passed> {
+        let passed = self.firing.get(&alert.labels.fingerprint())?;
+        passed.ends_at.is_none_or(|end| end > now).then_some(passed)
+    }
+
+    /// Whether the alert's end is that of an earlier stretch: it comes late, and the alert fires again.
+    pub(crate) fn is_late_end(&self, now: Timestamp, alert: &Alert) -> bool {
+        let began_again = |end: Timestamp| self.known(now, alert).is_some_and(|passed| end <= passed.since);
+        alert.is_resolved_at(now) && alert.ends_at.is_some_and(began_again)
+    }
+
+    /// Notes that it fires, under `labels` to others.
+    pub(crate) fn note(&mut self, alert: &Alert, labels: Labels, release: Option<ReleaseId>) {
+        let fingerprint = alert.labels.fingerprint();
+        self.heard += 1;
+        let before = self.firing.get(&fingerprint).map_or(alert.starts_at, |passed| passed.since);
+        let since = before.max(alert.starts_at);
+        let passed = Passed { labels, release, since, ends_at: alert.ends_at, heard: self.heard };
+        self.firing.insert(fingerprint, passed);
+        if self.firing.len() > MAX_ALERTS
+            && let Some(oldest) = self.firing.iter().min_by_key(|(_, passed)| passed.heard)
+        {
+            let oldest = *oldest.0;
+            self.firing.remove(&oldest);
+        }
+    }
+
+    pub(crate) fn forget(&mut self, alert: &Alert) {
+        self.firing.remove(&alert.labels.fingerprint());
+    }
+}
+
+/// The value of the first label that is there.
+pub(crate) fn first_of<'a>(labels: &'a Labels, names: &[String]) -> Option<&'a str> {
+    names.iter().find_map(|name| labels.get(name)).filter(|value| !value.is_empty())
+}
