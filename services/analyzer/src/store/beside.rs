@@ -67,11 +67,12 @@ impl Store {
         if self.table.series[id].start == start {
             return id;
         }
-        let all = self.streams_of(id);
-        let starts = |it: &&u32| self.table.series[**it].start == start;
-        if let Some(&stream) = all.iter().find(starts) {
+        if let Some(Beside::Streams(all)) = self.beside.get(self.table.series[id].beside)
+            && let Some(&stream) = all.iter().find(|&&stream| self.table.series[stream].start == start)
+        {
             return stream;
         }
+        let all = self.streams_of(id);
         if let Some(&stream) = all.iter().find(|&&it| self.table.series[it].is_continued_by(start)) {
             self.table.series[stream].start = start;
             return stream;
@@ -80,9 +81,8 @@ impl Store {
     }
 
     fn streams_of(&self, id: u32) -> Vec<u32> {
-        let beside = self.table.series[id].beside;
-        match self.beside.get(beside) {
-            Some(Beside::Streams(all)) if beside != NONE => all.clone(),
+        match self.beside.get(self.table.series[id].beside) {
+            Some(Beside::Streams(all)) => all.clone(),
             _ => vec![id],
         }
     }

@@ -6,6 +6,7 @@ mod limits;
 mod promql;
 mod scrapes;
 mod streams;
+mod truth;
 mod verdicts;
 mod whole;
 mod windows;
