@@ -12,7 +12,7 @@ wire_enum!(
     v1::Action { AlertTeam, Hold, PrepareRollback, AlertAndPrepareRollback, ImmediateRollback, Promote }
 );
 
-wire_enum!(FindingKind, v1::FindingKind { SenderSilent, ReleaseSilent, Torn, AmbiguousVersion });
+wire_enum!(FindingKind, v1::FindingKind { SenderSilent, ReleaseSilent, Torn, AmbiguousVersion, Unmeasured });
 
 impl Noun for SharedBlame {
     type Wire = v1::SharedBlame;

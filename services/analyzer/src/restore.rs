@@ -59,18 +59,23 @@ impl Analyzer {
     fn restore_breach(&mut self, breach: &Breach) {
         let service = self.service_to_restore(&breach.key);
         let name = breach.reason.trigger.clone();
-        let state = TriggerState {
+        let state = |before: &TriggerState| TriggerState {
             phase: Phase::Firing,
             condition: breach.reason.condition.clone(),
             whole_since: None,
             slot: slot_of(breach.reason.evidence_at),
+            eyes: before.eyes.clone(),
         };
         match &breach.release {
-            None => service.own.entry(name).or_default().state = state,
+            None => {
+                let own = &mut service.own.entry(name).or_default().state;
+                *own = state(own);
+            }
             Some(release) => {
                 if let Some(tracked) = service.tracked_mut(release) {
                     tracked.broke.insert(name.clone());
-                    tracked.triggers.insert(name, state);
+                    let own = tracked.triggers.entry(name).or_default();
+                    *own = state(own);
                 }
             }
         }
@@ -103,6 +108,9 @@ impl Analyzer {
             None => {}
             Some(release) => {
                 let Some(tracked) = service.tracked_mut(release) else { return };
+                if finding.kind == FindingKind::Unmeasured {
+                    tracked.unmeasured = if finding.is_active { finding.text.clone() } else { String::new() };
+                }
                 if finding.is_active {
                     tracked.findings.insert(finding.kind);
                 } else {

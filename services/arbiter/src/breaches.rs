@@ -263,11 +263,12 @@ fn advice(breach: &Breach) -> &'static str {
 }
 
 fn finding_words(finding: &Finding) -> (&'static str, Severity) {
-    use model::FindingKind::{AmbiguousVersion, ReleaseSilent, SenderSilent, Torn};
+    use model::FindingKind::{AmbiguousVersion, ReleaseSilent, SenderSilent, Torn, Unmeasured};
     match finding.kind {
         SenderSilent => ("sender_silent", Severity::Critical),
         ReleaseSilent => ("release_silent", Severity::Critical),
         Torn => ("torn", Severity::Warning),
         AmbiguousVersion => ("ambiguous_version", Severity::Warning),
+        Unmeasured => ("unmeasured", Severity::Warning),
     }
 }

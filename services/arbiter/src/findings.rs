@@ -29,8 +29,8 @@ impl Findings {
 
     /// Forgets what was found of a release that is over.
     pub(crate) fn forget(&mut self, key: &ServiceKey, release: &ReleaseId) {
-        use FindingKind::{AmbiguousVersion, ReleaseSilent, SenderSilent, Torn};
-        for kind in [SenderSilent, ReleaseSilent, Torn, AmbiguousVersion] {
+        use FindingKind::{AmbiguousVersion, ReleaseSilent, SenderSilent, Torn, Unmeasured};
+        for kind in [SenderSilent, ReleaseSilent, Torn, AmbiguousVersion, Unmeasured] {
             self.active.remove(&(key.clone(), kind, Some(release.clone())));
         }
     }

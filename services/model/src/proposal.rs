@@ -82,6 +82,9 @@ pub enum FindingKind {
     Torn,
     /// One version name with two digests.
     AmbiguousVersion,
+    /// A trigger has nothing by which it could show a breach: no series, a selector that cannot match, or buckets
+    /// without a bound at the limit.
+    Unmeasured,
 }
 
 /// A finding begins or ends.

@@ -67,7 +67,7 @@ pub(super) fn breach() -> BoxedStrategy<Breach> {
 
 pub(super) fn finding() -> BoxedStrategy<Finding> {
     use FindingKind::*;
-    let kind = one_of([SenderSilent, ReleaseSilent, Torn, AmbiguousVersion]);
+    let kind = one_of([SenderSilent, ReleaseSilent, Torn, AmbiguousVersion, Unmeasured]);
     (key(), option::of(release_ref()), kind, any::<bool>(), text())
         .prop_map(|(key, release, kind, is_active, text)| Finding { key, release, kind, is_active, text })
         .boxed()

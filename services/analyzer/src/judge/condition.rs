@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use model::{BaselineValue, Evidence, Timestamp};
-use policy::{Expression, GuardTest, Operand, Operator, Trigger};
+use policy::{Expression, GuardTest, Operand, Operator, RatioKind, Trigger};
 
 use super::{
     compare::{Compared, Guarding, Limit, compare, holds},
+    signal::Signal,
     subject::{Sources, Subject},
     truth::{Truth, Unknown},
 };
-use crate::statistics;
+use crate::{statistics, store::Sight};
 
 /// A latency metric named without a quantile means this one: what the handbook's own example watches.
 pub(crate) const QUANTILE_DEFAULT: f64 = 0.95;
@@ -264,13 +265,21 @@ impl<'a> Comparison<'a> {
             subject.read(sources, self.metric, window)
         };
         let Some(signal) = signal else { return (Compared::unknown(Unknown::NoData), None) };
+        if is_without_good(&signal) && self.is_blind(subject, sources) {
+            return (Compared::unknown(Unknown::NoData), None);
+        }
         let newest_at = Some(signal.newest_at());
         (self.against(&signal, window, guarding, subject, sources), newest_at)
     }
 
+    /// Whether the metric's selectors can match nothing of the subject: none good is then no sign of all bad.
+    fn is_blind(&self, subject: &Subject<'_>, sources: Sources<'_>) -> bool {
+        sources.store.sight(subject.key, subject.versions, self.metric) != Sight::Clear
+    }
+
     fn against(
         &self,
-        signal: &super::signal::Signal,
+        signal: &Signal,
         window: Duration,
         guarding: &Guarding,
         subject: &Subject<'_>,
@@ -322,6 +331,10 @@ impl<'a> Comparison<'a> {
         let value = signal.value(self.quantile_or_default()).filter(|value| value.is_finite())?;
         Some(BaselineValue { kind, value, requests: signal.requests() })
     }
+}
+
+fn is_without_good(signal: &Signal) -> bool {
+    matches!(signal, Signal::Ratio(count) if count.kind == RatioKind::Good && count.part == 0)
 }
 
 fn mirrored(operator: Operator) -> Operator {

@@ -6,6 +6,7 @@ pub(crate) mod blame;
 pub(crate) mod compare;
 pub(crate) mod condition;
 pub(crate) mod hold;
+pub(crate) mod sight;
 pub(crate) mod signal;
 pub(crate) mod subject;
 pub(crate) mod truth;

@@ -136,6 +136,10 @@ impl Tracked {
         if is_silent {
             return (ReleaseState::Unproven, "its telemetry was silent at the end".into());
         }
+        let unmeasured = self.unmeasured_text();
+        if !unmeasured.is_empty() {
+            return (ReleaseState::Unproven, unmeasured);
+        }
         if !self.saw_enough {
             return (ReleaseState::Unproven, "no trigger ever saw enough requests to judge it".into());
         }

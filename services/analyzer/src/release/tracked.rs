@@ -9,7 +9,7 @@ use model::{ChangeKind, DeploymentEvent, Finding, FindingKind, Owner, Release, R
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    judge::{baseline::Frozen, hold::Phase},
+    judge::{baseline::Frozen, hold::Phase, sight::Eyes},
     outbox::Outbox,
 };
 
@@ -17,6 +17,8 @@ use crate::{
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct TriggerState {
     pub(crate) phase: Phase,
+    /// Whether it could show a breach at all.
+    pub(crate) eyes: Eyes,
     /// The condition it was judged by: another one starts its stretch anew.
     pub(crate) condition: String,
     /// Only data from then on counts: what came before was torn, and a window that mixes torn data with whole
@@ -53,6 +55,8 @@ pub(crate) struct Tracked {
     /// Where the watch would have ended had nothing been undecided; `None` while it was not extended.
     pub(crate) extended_from: Option<Timestamp>,
     pub(crate) findings: BTreeSet<FindingKind>,
+    /// What was last said about triggers that cannot see.
+    pub(crate) unmeasured: String,
     pub(crate) alive: Alive,
     /// When the sender last said something about it; older words are repeats.
     pub(crate) last_word_at: Option<Timestamp>,
@@ -112,6 +116,26 @@ impl Tracked {
     pub(crate) fn undecided(&self) -> Option<&str> {
         let is_undecided = |it: &TriggerState| it.phase != Phase::Inactive;
         self.triggers.iter().find(|(_, it)| is_undecided(it)).map(|(name, _)| name.as_str())
+    }
+
+    /// Says which triggers cannot see, when that changes.
+    pub(crate) fn note_unmeasured(&mut self, outbox: &mut Outbox) {
+        let text = self.unmeasured_text();
+        if text.is_empty() {
+            let over = "every trigger can be judged now";
+            self.finding_ends(FindingKind::Unmeasured, over, outbox);
+        } else if text != self.unmeasured {
+            self.findings.insert(FindingKind::Unmeasured);
+            outbox.finding(self.finding(FindingKind::Unmeasured, true, text.clone()));
+        }
+        self.unmeasured = text;
+    }
+
+    /// Which triggers cannot see and why; empty where all can.
+    pub(crate) fn unmeasured_text(&self) -> String {
+        let blind = self.triggers.iter().filter_map(|(name, it)| Some((name, it.eyes.blind()?)));
+        let blind: Vec<String> = blind.map(|(name, why)| format!("{name} cannot be judged: {why}")).collect();
+        blind.join("; ")
     }
 
     /// Tells of a finding unless it was told already.

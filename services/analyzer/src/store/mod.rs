@@ -40,6 +40,7 @@ mod runs;
 mod scrape;
 mod series;
 mod settle;
+mod sight;
 mod slab;
 mod snapshot;
 mod table;
@@ -59,6 +60,7 @@ pub use ask::{Ask, GaugeValue, Look, RatioCount, ThroughputValue, VersionSeen, V
 pub use counters::Counters;
 pub use histogram::HistogramCount;
 pub use placement::Placement;
+pub use sight::Sight;
 
 pub(crate) use snapshot::{StoreFault, StoreImage, StoreParts};
 

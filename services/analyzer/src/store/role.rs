@@ -13,7 +13,8 @@ use super::{
 
 /// The suffix of a classic histogram's buckets.
 const BUCKET_SUFFIX: &str = "_bucket";
-const NAME: &str = "__name__";
+/// The label that carries a series' name.
+pub(super) const NAME: &str = "__name__";
 
 /// One thing a series counts for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -96,6 +96,8 @@ fn buckets_that_are_too_coarse_to_show_the_limit_prove_nothing_but_what_is_above
          900s end",
         expect![[r#"
             10s release checkout 2.4.1 from ?: watching, fully out, watched for 1h
+            45s finding checkout 2.4.1: Unmeasured: response_time cannot be judged: response_time_p95: it lies between the bucket bounds 0 s and 5 s, and so does the limit of 1 s; add a bound at the limit
+            705s finding checkout 2.4.1: no more Unmeasured: every trigger can be judged now
             720s BREACH checkout 2.4.1: immediate_rollback response_time_p95 > 1s [response_time_p95 5.8333 vs 1.0000, 720/12000, tail 5.7e-7 at 0.0001]"#]],
     );
 }
@@ -107,7 +109,9 @@ fn without_a_test_the_buckets_have_to_show_it_too() {
         "0s   serve checkout 2.4.1 rps=20 coarse=1
          10s  deploy checkout 2.4.1
          600s end",
-        expect!["10s release checkout 2.4.1 from ?: watching, fully out, watched for 1h"],
+        expect![[r#"
+            10s release checkout 2.4.1 from ?: watching, fully out, watched for 1h
+            45s finding checkout 2.4.1: Unmeasured: response_time cannot be judged: response_time_p95: it lies between the bucket bounds 0 s and 5 s, and so does the limit of 1 s; add a bound at the limit"#]],
     );
 }
 

@@ -13,4 +13,5 @@ mod shop;
 mod silence;
 mod snapshot;
 mod told;
+mod unmeasured;
 mod world;

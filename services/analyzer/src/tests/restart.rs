@@ -195,6 +195,25 @@ fn a_word_that_was_overtaken_by_newer_ones_opens_nothing_after_the_restart() {
 }
 
 #[test]
+fn what_cannot_be_judged_is_said_once_whenever_it_restarts() {
+    let policy = r#"
+defaults: { watch: { time: 5m, max: 10m } }
+rollback_triggers: { error_rate: { threshold: 5%, window: 2m, action: immediate_rollback } }
+alerts:
+  - { name: Label, condition: "wrong_label > 5%", window: 2m, for: 0s, action: alert_team }
+  - { name: Late, condition: "conversion_rate < 10%", window: 2m, for: 0s, action: alert_team }"#;
+    let script = "0s   serve checkout 1 rps=20
+                  60s  serve checkout 2 rps=20
+                  60s  deploy checkout 2 previous=1
+                  100s serve checkout 2 errors=20%
+                  200s serve checkout 2 checkouts=5 converted=90% errors=0%
+                  400s end";
+    let told = check_restarts(policy, script, [70, 80, 90, 100, 121, 150, 190, 211, 300, 359]);
+    assert_eq!(told.iter().filter(|line| line.contains("finding")).count(), 3, "{told:?}");
+    assert!(told.iter().any(|line| line.contains("unproven")), "{told:?}");
+}
+
+#[test]
 fn a_second_try_is_judged_by_what_it_did_itself_after_the_restart_too() {
     let script = "0s   serve checkout 1 rps=20
                   60s  serve checkout 2 rps=20 errors=20%

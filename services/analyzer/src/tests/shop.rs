@@ -26,6 +26,13 @@ metrics:
   response_time:   { histogram: http_request_duration_seconds }
   conversion_rate: { ratio: { good: checkout_completed_total, total: checkout_started_total } }
   load:            { gauge: process_load }
+  codes:           { ratio: { bad: 'http_requests_total{code=~"4[12].|50[34]"}', total: 'http_requests_total' } }
+  wrong_label:     { ratio: { bad: 'http_requests_total{status=~"5.."}', total: 'http_requests_total' } }
+  wrong_value:     { ratio: { bad: 'http_requests_total{code=~"5xx"}', total: 'http_requests_total' } }
+  wrong_name:      { ratio: { bad: http_errors_total, total: 'http_requests_total' } }
+  wrong_good:      { ratio: { good: 'http_requests_total{result="ok"}', total: 'http_requests_total' } }
+  nowhere:         { ratio: { bad: 'rpcs_total{code!="0"}', total: rpcs_total } }
+  nowhere_time:    { histogram: rpc_duration_seconds }
   torn_rate:       { ratio: { bad: checkout_completed_total, total: checkout_started_total } }
 "#;
 

@@ -88,6 +88,10 @@ impl Service {
             let judged =
                 judge(&trigger.condition, trigger.window, &Guarding::of(trigger), &subject, context.sources);
             let step = state.look(trigger, at, &judged, context);
+            let is_there = !by_version || seen.iter().any(|it| tracked.is_version_of(it));
+            if scope == Scope::All && is_there {
+                state.eyes.look(trigger, &subject, context.sources);
+            }
             let continues = state.continues(trigger, at, step, &judged) && !context.is_replay;
             let breach = (step == Step::Fires || continues).then(|| {
                 let accused = Accused {
@@ -111,6 +115,7 @@ impl Service {
         self.releases[index].triggers = triggers;
         if scope == Scope::All && !context.is_replay {
             self.releases[index].note_torn(torn, outbox);
+            self.releases[index].note_unmeasured(outbox);
         }
     }
 }

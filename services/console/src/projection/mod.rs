@@ -233,7 +233,7 @@ impl Projection {
     fn apply_finding(&mut self, at: Timestamp, finding: &Finding) {
         let id = finding.release.as_ref().map(|it| it.id.clone());
         if let Some(view) = id.as_ref().and_then(|id| self.releases.get_mut(id)) {
-            view.note(at, if finding.is_active { "finding" } else { "finding_ended" }, finding.text.clone());
+            view.found(at, finding);
         }
         let key = (finding.key.clone(), finding.kind, id);
         if !finding.is_active {

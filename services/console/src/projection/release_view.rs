@@ -3,7 +3,11 @@
 use std::collections::BTreeSet;
 
 use model::{
+<<<<<<< HEAD
     Breach, Command, CommandId, Delivery, DeliveryResult, Notice, NoticeStatus, Reason, Release,
+=======
+    Breach, Command, CommandId, Delivery, DeliveryResult, Finding, FindingKind, Reason, Release,
+>>>>>>> 9dd226a (Report a trigger that could not have shown a breach, and never call such a watch a pass)
     ReleaseState, Timestamp,
 };
 
@@ -91,6 +95,26 @@ impl ReleaseView {
         self.note(at, "breach", reason_text(&breach.reason));
         if self.reasons.len() < MAX_REASONS {
             self.reasons.push(breach.reason.clone());
+        }
+    }
+
+    /// What could not be judged stays among the reasons of the verdict: a watch of it is no pass.
+    pub(super) fn found(&mut self, at: Timestamp, finding: &Finding) {
+        const UNMEASURED: &str = "unmeasured";
+        self.note(at, if finding.is_active { "finding" } else { "finding_ended" }, finding.text.clone());
+        if finding.kind != FindingKind::Unmeasured || !finding.is_active {
+            return;
+        }
+        self.reasons.retain(|reason| reason.trigger != UNMEASURED);
+        if self.reasons.len() < MAX_REASONS {
+            self.reasons.push(Reason {
+                trigger: UNMEASURED.to_owned(),
+                condition: finding.text.clone(),
+                key: finding.key.clone(),
+                version: finding.release.as_ref().map(|release| release.version.clone()),
+                evidence_at: at,
+                ..Reason::default()
+            });
         }
     }
 
