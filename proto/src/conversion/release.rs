@@ -142,6 +142,7 @@ impl Noun for Release {
             state_since_ms: self.state_since.to_wire(),
             state_reason: self.state_reason.clone(),
             previous_is_guess: self.previous_is_guess,
+            previous_is_unseen: self.previous_is_unseen,
         }
     }
 
@@ -153,6 +154,7 @@ impl Noun for Release {
             version: wire.version,
             previous_version: wire.previous_version,
             previous_is_guess: wire.previous_is_guess,
+            previous_is_unseen: wire.previous_is_unseen,
             kind: ChangeKind::from_wire(wire.kind, "Release.kind")?,
             change_id: wire.change_id,
             stage: wire.stage,

@@ -236,6 +236,7 @@ fn release() -> Release {
         state_since: at(15),
         state_reason: "error_rate > 1%".into(),
         previous_is_guess: false,
+        previous_is_unseen: false,
     }
 }
 

@@ -1,18 +1,14 @@
 //! Where a rollback goes to: a version by content, never by "previous".
 
-use std::{cmp::Ordering, time::Duration};
+use std::cmp::Ordering;
 
 use model::{ReleaseState, is_same_version};
 
 use crate::{
     bad::BadVersions,
     releases::{Place, Record, Releases},
-    text, version,
+    version,
 };
-
-/// A version that was replaced sooner has been seen in fewer than four usual scrapes: nobody knows whether it
-/// works.
-const SEEN_MIN: Duration = Duration::from_secs(60);
 
 /// A version that a rollback may lead to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,11 +34,14 @@ enum NamedBy {
 }
 
 /// The release's `previous_version` if given, else the newest version that ended succeeded in its place; the
-/// next older one where that may not be a target. Otherwise why there is none.
+/// next older one where that may not be a target; else the one other version that telemetry showed running before.
+/// Otherwise why there is none. Whether a rollback may go there unasked is [`doubt`]'s.
 pub(crate) fn choose(releases: &Releases, bad: &BadVersions, record: &Record) -> Result<Destination, String> {
     let release = &record.release;
     let previous = release.previous_version.as_deref().filter(|_| !release.previous_is_guess);
-    let candidates = previous.into_iter().chain(releases.succeeded_before(record));
+    let seen = release.previous_version.as_deref();
+    let seen = seen.filter(|_| release.previous_is_guess && !release.previous_is_unseen);
+    let candidates = previous.into_iter().chain(releases.succeeded_before(record)).chain(seen);
     let mut refusals: Vec<String> = Vec::new();
     for candidate in candidates {
         match allow(releases, bad, record, candidate, NamedBy::Ripcord) {
@@ -52,9 +51,28 @@ pub(crate) fn choose(releases: &Releases, bad: &BadVersions, record: &Record) ->
         }
     }
     if refusals.is_empty() {
-        return Err("no earlier version is known to have succeeded".to_owned());
+        return Err("it is not known which version ran before: none was named, and none has succeeded here"
+            .to_owned());
     }
     Err(format!("no version to go back to: {}", refusals.join(", ")))
+}
+
+/// Why a rollback does not go to `version` without being asked; `None` if it may.
+pub(crate) fn doubt(releases: &Releases, record: &Record, version: &str) -> Option<String> {
+    let release = &record.release;
+    let is_previous = release.previous_version.as_deref().is_some_and(|it| is_same_version(it, version));
+    let succeeded = releases.succeeded_before(record);
+    if !is_previous || succeeded.iter().any(|it| is_same_version(it, version)) {
+        return None;
+    }
+    if release.previous_is_guess {
+        return Some(format!(
+            "{version} ran before by the telemetry, but the release does not name it and it has not succeeded here"
+        ));
+    }
+    release.previous_is_unseen.then(|| {
+        format!("{version} is named as the version before, but the telemetry showed only others running here")
+    })
 }
 
 /// Whether a version that a person named may be a target of a rollback of this release.
@@ -80,7 +98,8 @@ pub(crate) fn allow_named(
 fn was_out(releases: &Releases, record: &Record, version: &str) -> bool {
     let was_out = |it: &Record| {
         let went_out = !matches!(it.release.state, ReleaseState::Pending | ReleaseState::Cancelled);
-        it.release.version == version && went_out || it.release.previous_version.as_deref() == Some(version)
+        is_same_version(&it.release.version, version) && went_out
+            || it.release.previous_version.as_deref().is_some_and(|it| is_same_version(it, version))
     };
     releases.history(&Place::of(&record.release)).any(was_out)
 }
@@ -108,10 +127,6 @@ fn allow(
     if let Some(bad) = bad.find(&release.key, version, digest.as_deref()) {
         return Err(format!("{version} is marked bad ({})", bad.why));
     }
-    if let Some(out_for) = barely_out_for(releases, &place, version).filter(|_| named_by == NamedBy::Ripcord)
-    {
-        return Err(format!("{version} was replaced after {}, too soon to know it", text::span(out_for)));
-    }
     if let Some(floor) = release.rollback_floor.as_deref() {
         match age(releases, &place, version, floor) {
             Some(Ordering::Less) => {
@@ -126,17 +141,6 @@ fn allow(
         }
     }
     Ok(Destination { version: version.to_owned(), digest })
-}
-
-/// How long a version was out that was replaced too soon to be known, and never succeeded at another time.
-fn barely_out_for(releases: &Releases, place: &Place, version: &str) -> Option<Duration> {
-    let of_version =
-        || releases.history(place).map(|it| &it.release).filter(|it| is_same_version(&it.version, version));
-    if of_version().any(|it| it.state == ReleaseState::Succeeded) {
-        return None;
-    }
-    let newest = of_version().next_back().filter(|it| it.state == ReleaseState::Superseded)?;
-    Some(newest.state_since.since(newest.started_at)).filter(|out_for| *out_for < SEEN_MIN)
 }
 
 /// Semantic versions are compared as such; others by the order in which they went out here, if both did.
@@ -195,8 +199,39 @@ mod tests {
     }
 
     #[test]
+    fn a_rollback_goes_unasked_only_to_what_was_seen_out() {
+        for (succeeded, previous, is_guess, is_unseen, may_go, why) in [
+            (None, "1.1.0", false, false, true, "named, and nothing speaks against it"),
+            (None, "1.1.0", false, true, false, "named, and others ran before by the telemetry"),
+            (
+                Some("v1.1.0"),
+                "1.1.0",
+                false,
+                true,
+                true,
+                "named, and it succeeded here under another spelling",
+            ),
+            (None, "1.1.0", true, false, false, "not named: it only ran"),
+            (Some("1.1.0"), "1.1.0", true, false, true, "not named, but it succeeded here"),
+        ] {
+            let mut releases = Releases::default();
+            succeeded.into_iter().for_each(|version| drop(releases.upsert(&release(version))));
+            let subject = Release {
+                previous_version: Some(previous.to_owned()),
+                previous_is_guess: is_guess,
+                previous_is_unseen: is_unseen,
+                state: ReleaseState::Watching,
+                ..release("2.0.0")
+            };
+            releases.upsert(&subject);
+            let doubt = doubt(&releases, releases.get(&subject.id).unwrap(), previous);
+            assert_eq!(doubt.is_none(), may_go, "{why}: {doubt:?}");
+        }
+    }
+
+    #[test]
     fn a_rollback_goes_to() {
-        let known = "no earlier version is known to have succeeded";
+        let known = "it is not known which version ran before: none was named, and none has succeeded here";
         for case in [
             Case {
                 why: "the version that the release names",
@@ -206,7 +241,7 @@ mod tests {
                 ..NOTHING
             },
             Case {
-                why: "not one that nobody named and that never succeeded",
+                why: "one that succeeded, before one that only ran",
                 history: &["1.0.0"],
                 previous: Some("1.1.0"),
                 is_guess: true,
@@ -265,10 +300,17 @@ mod tests {
                 ..NOTHING
             },
             Case {
-                why: "not to one that was replaced before anybody could know it, even where the release names it",
+                why: "to the one that ran, where none succeeded",
+                previous: Some("1.1.0"),
+                is_guess: true,
+                expected: Ok("1.1.0"),
+                ..NOTHING
+            },
+            Case {
+                why: "to the one that the release names, however soon it was replaced",
                 history: &["1.0.0", "1.1.0!"],
                 previous: Some("1.1.0"),
-                expected: Ok("1.0.0"),
+                expected: Ok("1.1.0"),
                 ..NOTHING
             },
             Case {

@@ -164,8 +164,12 @@ impl Arbiter {
         record: &Record,
         effective: &EffectivePolicy,
     ) {
-        if let Err(why) = &judgement.destination {
-            judgement.cap(Level::Prepare, why.clone());
+        let doubt = match &judgement.destination {
+            Ok(to) => destination::doubt(&self.releases, record, &to.version),
+            Err(why) => Some(why.clone()),
+        };
+        if let Some(why) = doubt {
+            judgement.cap(Level::Prepare, why);
         }
         let since = self.releases.last_automatic(&record.release).map(|at| now.since(at));
         let cooldown = effective.safety.cooldown;

@@ -176,6 +176,9 @@ pub struct Release {
     /// Nobody named `previous_version` and it never succeeded: it serves for comparing, and a rollback does not go
     /// there by itself.
     pub previous_is_guess: bool,
+    /// Telemetry showed other versions running before the release, and `previous_version` not among them; of a
+    /// guess, that more than one was. Nothing goes there by itself.
+    pub previous_is_unseen: bool,
     pub kind: ChangeKind,
     pub change_id: Option<String>,
     pub stage: Option<String>,

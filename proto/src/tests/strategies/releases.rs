@@ -116,6 +116,7 @@ pub(super) fn release() -> BoxedStrategy<Release> {
                 state_since,
                 state_reason,
                 previous_is_guess: event.revertible.unwrap_or_default(),
+                previous_is_unseen: event.revertible.unwrap_or_default(),
             }
         })
         .boxed()

@@ -91,7 +91,8 @@ fn beside(
     ];
     let mut seen = sources.store.versions(subject.key);
     let is_own = |version: &str| is_same_version(version, accused.version);
-    seen.retain(|other| !other.version.as_deref().is_some_and(is_own));
+    // What carries no version may be the release's own, of the time before its version was known.
+    seen.retain(|other| other.version.as_deref().is_some_and(|version| !is_own(version)));
     seen.sort_by_key(|other| std::cmp::Reverse(other.last_at));
     seen.iter().take(VERSIONS_BESIDE_MAX).find_map(|other| {
         let versions = other.version.as_deref().map_or(Versions::Unversioned, Versions::One);

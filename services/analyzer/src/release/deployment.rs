@@ -81,7 +81,11 @@ impl Service {
             }
         };
         let before = self.releases[at].release.clone();
+        let was_guess = before.previous_is_guess;
         self.releases[at].take_details(event);
+        if was_guess != self.releases[at].release.previous_is_guess {
+            self.releases[at].release.previous_is_unseen = self.is_previous_unseen(at, context);
+        }
         if let Some(newer) = self.replaced_by(at) {
             let reason = format!("it went out before {newer}, whose event came first");
             self.close(at, ReleaseState::Superseded, reason, context, outbox);
@@ -136,6 +140,7 @@ impl Service {
             ..Release::default()
         };
         self.releases.insert(at, Tracked { release, ..Tracked::default() });
+        self.releases[at].release.previous_is_unseen = self.is_previous_unseen(at, context);
         at
     }
 

@@ -12,6 +12,9 @@ use crate::{
     watch::recovery::STRAGGLERS,
 };
 
+/// How the reason of a release begins whose watch a person called off: nothing was taken out.
+pub(super) const CALLED_OFF: &str = "called off by";
+
 /// How the reason of an extended watch begins; by it an extended watch is known again after a restart.
 const WATCH_GOES_ON: &str = "the watch goes on until";
 
@@ -47,7 +50,8 @@ impl Service {
     pub(crate) fn note_traces(&mut self, at: usize) {
         use ReleaseState::{Cancelled, RollbackFailed, RolledBack, Superseded};
         let release = &self.releases[at].release;
-        if matches!(release.state, RolledBack | RollbackFailed | Superseded | Cancelled) {
+        let goes_on = release.state == Cancelled && release.state_reason.starts_with(CALLED_OFF);
+        if matches!(release.state, RolledBack | RollbackFailed | Superseded | Cancelled) && !goes_on {
             self.quiet_since = self.quiet_since.max(Some(release.state_since + STRAGGLERS));
         }
     }

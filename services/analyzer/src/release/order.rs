@@ -88,6 +88,21 @@ impl Service {
         self.releases.iter().rposition(replaced).or_else(came_later)
     }
 
+    /// Whether telemetry speaks against the previous version of the release at `at`: others ran before it, and that
+    /// one did not; or, where it is only guessed, more than one other ran. Where telemetry shows nothing of the time
+    /// before, it says nothing, and the deployment tool's word stands.
+    pub(super) fn is_previous_unseen(&self, at: usize, context: Context<'_>) -> bool {
+        let release = &self.releases[at].release;
+        let Some(previous) = release.previous_version.as_deref() else { return false };
+        let seen = context.sources.store.versions(&self.key);
+        let before = seen.iter().filter(|it| it.first_at < release.started_at);
+        let mut others: Vec<&str> = before.filter_map(|it| it.version.as_deref()).collect();
+        others.retain(|it| !is_same_version(it, &release.version));
+        let is_among = others.iter().any(|it| is_same_version(it, previous));
+        let is_alone = others.iter().all(|it| is_same_version(it, previous));
+        if release.previous_is_guess { !(is_among && is_alone) } else { !others.is_empty() && !is_among }
+    }
+
     /// From when on what its version does counts for the release at `at`: from its beginning where the version ran
     /// before, and then only from the first scrape on that begins after it. What an earlier try of the version did,
     /// or the version before its configuration was mended, is not this release's.

@@ -2,7 +2,7 @@
 
 use model::{CommandId, CommandVerb, Outcome, OutcomeStatus, ReleaseId, ReleaseState, Verb, VerbKind};
 
-use super::tracked::Tracked;
+use super::{ending::CALLED_OFF, tracked::Tracked};
 use crate::{
     outbox::Outbox,
     service::{Context, Service},
@@ -94,7 +94,7 @@ impl Service {
     pub(crate) fn handle_verb(&mut self, at: usize, verb: &Verb, context: Context<'_>, outbox: &mut Outbox) {
         match &verb.kind {
             VerbKind::Cancel { .. } if self.releases[at].is_open() && !context.is_replay => {
-                let reason = format!("called off by {}", verb.actor.name);
+                let reason = format!("{CALLED_OFF} {}", verb.actor.name);
                 self.close(at, ReleaseState::Cancelled, reason, context, outbox);
             }
             VerbKind::Rollback { to_version: Some(to_version), .. } => {

@@ -168,8 +168,11 @@ impl Tracked {
     /// Takes over what the event says and an earlier one did not, or said otherwise.
     pub(crate) fn take_details(&mut self, event: &DeploymentEvent) {
         let release = &mut self.release;
-        replace(&mut release.previous_version, &event.previous_version);
-        release.previous_is_guess &= event.previous_version.is_none();
+        // The first word about it wins: what ran before does not change afterwards.
+        if release.previous_is_guess && event.previous_version.is_some() {
+            release.previous_version.clone_from(&event.previous_version);
+            release.previous_is_guess = false;
+        }
         replace(&mut release.change_id, &event.change_id);
         replace(&mut release.stage, &event.stage);
         replace(&mut release.artifact, &event.artifact);

@@ -88,11 +88,11 @@ fn an_alert_that_fired_before_the_release_is_not_its_fault() {
          300s serve checkout 2.4.1 rps=20
          400s end",
         expect![[r#"
-              100s checkout exceeds alert("Burn") (1.0000)
-              100s BREACH checkout (no release): alert_team alert("Burn") [alert("Burn") 1.0000 vs 0.0000, 0/0]
-              200s release checkout 2.4.1 from 2.4.0: watching, fully out, watched for 1h
-              210s checkout is within alert("Burn") (1.0000)
-              210s BREACH checkout 2.4.1: prepare_rollback alert("Burn") [alert("Burn") 1.0000 vs 0.0000, 0/0], exceeded before (1.0000)"#]],
+            100s checkout exceeds alert("Burn") (1.0000)
+            100s BREACH checkout (no release): alert_team alert("Burn") [alert("Burn") 1.0000 vs 0.0000, 0/0]
+            200s release checkout 2.4.1 from 2.4.0: watching, fully out, watched for 1h
+            210s BREACH checkout 2.4.1: prepare_rollback alert("Burn") [alert("Burn") 1.0000 vs 0.0000, 0/0], exceeded before (1.0000)
+            315s checkout is within alert("Burn") (1.0000)"#]],
     );
 }
 

@@ -179,3 +179,67 @@ fn a_version_is_the_same_in_both_spellings() {
             270s BREACH checkout (no release): alert_team error_rate > 1% [error_rate 0.1000 vs 0.0100, 60/600, tail 1.3e-39 at 0.001]"#]],
     );
 }
+
+#[test]
+fn a_service_whose_new_version_has_another_name_in_the_telemetry_goes_on_being_judged() {
+    check(
+        &format!(
+            "{ERRORS}\nalerts: [ {{ name: Errors, condition: \"error_rate > 5%\", window: 1m, for: 30s, action: alert_team }} ]"
+        ),
+        "0s   serve checkout 2.4.0 rps=20
+         100s serve checkout build-77 rps=20 errors=10%
+         100s stop checkout 2.4.0
+         100s deploy checkout 2.5.0 previous=2.4.0
+         300s cancel checkout 2.5.0
+         400s end",
+        expect![[r#"
+            100s release checkout 2.5.0 from 2.4.0: watching, fully out, watched for 10m
+            120s BREACH checkout 2.5.0: immediate_rollback error_rate > 1% [error_rate 0.1000 vs 0.0100, 30/300, tail 1.3e-20 at 0.0001, baseline 0.0000 of 1500 before], unversioned
+            150s BREACH checkout 2.5.0: alert_team error_rate > 5% [error_rate 0.1000 vs 0.0500, 90/900, tail 7.0e-10 at 0.001, baseline 0.0000 of 1200 before], unversioned
+            220s finding checkout 2.5.0: ReleaseSilent: nothing was ever seen of 2.5.0 for 2m, while others still send; telemetry names build-77 (10.0 % errors, 210 of 2100 requests in 5m)
+            300s release checkout 2.5.0 from 2.4.0: cancelled, called off by ann
+            300s finding checkout 2.5.0: no more ReleaseSilent: the release is not under watch any more
+            300s ended  checkout 2.5.0: Errors
+            300s ended  checkout 2.5.0: error_rate
+            315s checkout exceeds error_rate > 1% (0.1000)
+            315s checkout exceeds error_rate > 5% (0.1000)
+            315s BREACH checkout (no release): alert_team error_rate > 1% [error_rate 0.0737 vs 0.0100, 420/5700, tail 3.4e-214 at 0.001]
+            345s BREACH checkout (no release): alert_team error_rate > 5% [error_rate 0.1000 vs 0.0500, 120/1200, tail 1.2e-12 at 0.001]"#]],
+    );
+}
+
+#[test]
+fn a_service_is_told_of_as_long_as_nothing_is_seen_of_its_release() {
+    check(
+        r#"alerts: [ { name: Errors, condition: "error_rate > 5%", window: 1m, for: 30s, action: alert_team } ]"#,
+        "0s   serve checkout 2.4.0 rps=20
+         100s deploy checkout 2.5.0 previous=2.4.0
+         120s serve checkout 2.4.0 errors=20%
+         250s end",
+        expect![[r#"
+            100s release checkout 2.5.0 from 2.4.0: watching, fully out, watched for 1h
+            150s checkout exceeds error_rate > 5% (0.1000)
+            180s BREACH checkout (no release): alert_team error_rate > 5% [error_rate 0.2000 vs 0.0500, 240/1200, tail 5.2e-75 at 0.001]
+            220s finding checkout 2.5.0: ReleaseSilent: nothing was ever seen of 2.5.0 for 2m, while others still send; telemetry names 2.4.0 (9.2 % errors, 360 of 3900 requests in 5m)"#]],
+    );
+}
+
+#[test]
+fn a_breach_of_the_service_becomes_one_of_the_version_once_it_is_known() {
+    check(
+        ERRORS,
+        "0s   serve checkout 1 rps=20
+         60s  stop checkout 1
+         60s  serve checkout - rps=20 errors=20%
+         60s  deploy checkout 2 previous=1
+         120s stop checkout -
+         120s serve checkout 2 rps=20 errors=20%
+         200s end",
+        expect![[r#"
+            60s release checkout 2 from 1: watching, fully out, watched for 10m
+            90s checkout exceeds error_rate > 1% (0.0500)
+            90s BREACH checkout (no release): alert_team error_rate > 1% [error_rate 0.0500 vs 0.0100, 60/1200, tail 2.0e-23 at 0.001]
+            135s checkout is within error_rate > 1% (0.1000)
+            150s BREACH checkout 2: immediate_rollback error_rate > 1% [error_rate 0.2000 vs 0.0100, 60/300, tail 8.4e-58 at 0.0001, baseline 0.0000 of 300 1], exceeded beside (0.2000)"#]],
+    );
+}

@@ -17,9 +17,9 @@ fn a_release_that_crashes_at_start_is_silent_while_others_send() {
          400s serve checkout 2.4.1 rps=20
          500s end",
         expect![[r#"
-              100s release checkout 2.4.1 from 2.4.0: watching, fully out, watched for 10m
-              220s finding checkout 2.4.1: ReleaseSilent: nothing was ever seen of 2.4.1 for 2m, while others still send; telemetry names 2.4.0
-              420s finding checkout 2.4.1: no more ReleaseSilent: the release is seen again"#]],
+            100s release checkout 2.4.1 from 2.4.0: watching, fully out, watched for 10m
+            220s finding checkout 2.4.1: ReleaseSilent: nothing was ever seen of 2.4.1 for 2m, while others still send; telemetry names 2.4.0 (0.0 % errors, 0 of 3900 requests in 5m)
+            420s finding checkout 2.4.1: no more ReleaseSilent: the release is seen again"#]],
     );
 }
 

@@ -14,7 +14,10 @@ use crate::{
         subject::{Baselines, Beside, Subject},
     },
     outbox::Outbox,
-    release::tracked::{Tracked, TriggerState, slot_of},
+    release::{
+        order::ANNOUNCED_LATE_MAX,
+        tracked::{Tracked, TriggerState, slot_of},
+    },
     service::{Context, Scope, Service},
     store::{VersionSeen, Versions},
 };
@@ -43,7 +46,7 @@ impl Service {
                 self.judge_recovery(index, at, &seen, &policy, context, outbox);
             }
         }
-        self.judge_own(scope, at, &policy, context, outbox);
+        self.judge_own(scope, at, &seen, &policy, context, outbox);
     }
 
     /// A release that was announced as started is judged as soon as telemetry shows its version: a slow rolling
@@ -81,15 +84,14 @@ impl Service {
         let mut torn = None;
         for trigger in policy.triggers.iter().filter(|it| scope == Scope::All || has_alert(&it.condition)) {
             let tracked = &self.releases[index];
-            let by_version = tracked.is_told_by_version(seen);
+            let by_version = tracked.is_judged_by_version(seen);
             let state = triggers.entry(trigger.name.clone()).or_default();
             let mut subject = tracked.subject(at, by_version, seen, policy);
             subject.since = subject.since.max(state.whole_since);
             let judged =
                 judge(&trigger.condition, trigger.window, &Guarding::of(trigger), &subject, context.sources);
             let step = state.look(trigger, at, &judged, context);
-            let is_there = !by_version || seen.iter().any(|it| tracked.is_version_of(it));
-            if scope == Scope::All && is_there {
+            if scope == Scope::All && (!by_version || tracked.is_seen(seen)) {
                 state.eyes.look(trigger, &subject, context.sources);
             }
             let continues = state.continues(trigger, at, step, &judged) && !context.is_replay;
@@ -165,6 +167,34 @@ impl Tracked {
             return true;
         }
         seen.iter().filter(is_since).count() == 0 && seen.iter().any(|it| it.version.is_some())
+    }
+
+    /// Whether its own version decides what is judged. Not where it never shows and another new one does: names
+    /// differ then between the deployment tool and the telemetry, and the service is judged as if it had none.
+    pub(crate) fn is_judged_by_version(&self, seen: &[VersionSeen]) -> bool {
+        self.is_told_by_version(seen) && (self.is_seen(seen) || !self.is_misnamed(seen))
+    }
+
+    /// Whether telemetry has shown its version since it began.
+    pub(crate) fn is_seen(&self, seen: &[VersionSeen]) -> bool {
+        seen.iter().any(|it| self.is_version_of(it) && it.last_at >= self.release.started_at)
+    }
+
+    /// Whether a version is as new as the release and is neither its own nor the one before.
+    fn is_misnamed(&self, seen: &[VersionSeen]) -> bool {
+        let release = &self.release;
+        let is_previous =
+            |name: &str| release.previous_version.as_deref().is_some_and(|it| is_same_version(it, name));
+        let others = seen.iter().filter_map(|it| Some((it.version.as_deref()?, it.first_at)));
+        let others: Vec<(&str, Timestamp)> =
+            others.filter(|(name, _)| !is_same_version(name, &release.version)).collect();
+        // Where nobody said what ran before, it was what was there first.
+        let first = others.iter().map(|(_, first_at)| *first_at).min();
+        others.iter().any(|(name, first_at)| {
+            let ran_before =
+                if release.previous_is_guess { Some(*first_at) == first } else { is_previous(name) };
+            !ran_before && *first_at + ANNOUNCED_LATE_MAX >= release.started_at
+        })
     }
 
     pub(super) fn is_version_of(&self, seen: &VersionSeen) -> bool {

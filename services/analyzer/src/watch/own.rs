@@ -17,9 +17,9 @@ use crate::{
         subject::{Baselines, Subject},
     },
     outbox::Outbox,
-    release::tracked::TriggerState,
+    release::tracked::{Tracked, TriggerState},
     service::{Context, Scope, Service},
-    store::Versions,
+    store::{VersionSeen, Versions},
 };
 
 /// One trigger of the service as a whole.
@@ -41,11 +41,14 @@ impl Service {
         &mut self,
         scope: Scope,
         at: Timestamp,
+        seen: &[VersionSeen],
         policy: &Arc<EffectivePolicy>,
         context: Context<'_>,
         outbox: &mut Outbox,
     ) {
-        let is_watched = self.has_release_under_watch();
+        // A release of which nothing is seen yet stands for nothing: until then the service is judged as without it.
+        let is_judged = |it: &Tracked| it.is_seen(seen) || !it.is_judged_by_version(seen);
+        let is_watched = self.releases.iter().any(|it| it.is_under_watch() && is_judged(it));
         let mut torn = None;
         for trigger in policy.triggers.iter().filter(|it| scope == Scope::All || has_alert(&it.condition)) {
             // Without a deployment there is no "before" to compare with.
