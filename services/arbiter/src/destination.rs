@@ -51,8 +51,7 @@ pub(crate) fn choose(releases: &Releases, bad: &BadVersions, record: &Record) ->
         }
     }
     if refusals.is_empty() {
-        return Err("it is not known which version ran before: none was named, and none has succeeded here"
-            .to_owned());
+        return Err("no earlier version is known to have succeeded".to_owned());
     }
     Err(format!("no version to go back to: {}", refusals.join(", ")))
 }
@@ -231,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_rollback_goes_to() {
-        let known = "it is not known which version ran before: none was named, and none has succeeded here";
+        let known = "no earlier version is known to have succeeded";
         for case in [
             Case {
                 why: "the version that the release names",
