@@ -3,12 +3,8 @@
 use std::collections::BTreeSet;
 
 use model::{
-<<<<<<< HEAD
-    Breach, Command, CommandId, Delivery, DeliveryResult, Notice, NoticeStatus, Reason, Release,
-=======
-    Breach, Command, CommandId, Delivery, DeliveryResult, Finding, FindingKind, Reason, Release,
->>>>>>> 9dd226a (Report a trigger that could not have shown a breach, and never call such a watch a pass)
-    ReleaseState, Timestamp,
+    Breach, Command, CommandId, Delivery, DeliveryResult, Finding, FindingKind, Notice, NoticeStatus, Reason,
+    Release, ReleaseState, Timestamp,
 };
 
 /// Lines of one release's timeline; a release that flaps for a day stays readable, the log keeps the rest.
