@@ -100,13 +100,13 @@ impl Actuators {
         self.metrics.seconds.with_label_values(&[target.kind()]).observe(watch.elapsed().as_secs_f64());
         self.metrics.outcomes.with_label_values(&[target.kind(), report.status.as_str()]).inc();
         self.metrics.open_circuits.set(i64::try_from(self.breakers.open()).unwrap_or(i64::MAX));
-        tracing::info!(
-            target = target.display_name(),
-            status = report.status.as_str(),
-            attempts = report.attempts,
-            detail = report.detail,
-            "a command was executed"
-        );
+        let (name, status) = (target.display_name(), report.status.as_str());
+        let (attempts, detail) = (report.attempts, &report.detail);
+        if report.status == OutcomeStatus::Failed {
+            tracing::error!(target = name, status, attempts, detail, "a command was not carried out");
+        } else {
+            tracing::info!(target = name, status, attempts, detail, "a command was executed");
+        }
         Outcome {
             command: command.id.clone(),
             release: command.release.clone(),

@@ -147,6 +147,15 @@ impl Attempts<'_> {
             let Some(pause) = self.pause_before_next(made, retry_after) else {
                 return stopped(Stop::NoTime("no time is left for another attempt"), made, last);
             };
+            let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+            let detail = last.as_deref().unwrap_or_default();
+            tracing::warn!(
+                target = self.target,
+                attempt = made,
+                detail,
+                pause_ms,
+                "an attempt failed and is made again"
+            );
             tokio::time::sleep(pause).await;
         }
     }

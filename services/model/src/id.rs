@@ -127,8 +127,17 @@ impl ReleaseId {
 
 impl CommandId {
     /// `cmd_` + hash(release, verb, attempt).
+    ///
+    /// What is hashed last changes few digits, and two attempts of one release stand under each other in every list:
+    /// from the second on the attempt comes first. The first keeps the id that it has on logs of earlier versions.
     pub fn of(release: &ReleaseId, verb: &str, attempt: u32) -> Self {
-        Self(format!("cmd_{}", stable_hash(&[release.as_str(), verb, &attempt.to_string()])))
+        let attempt_text = attempt.to_string();
+        let parts = if attempt > 1 {
+            [&attempt_text, release.as_str(), verb]
+        } else {
+            [release.as_str(), verb, &attempt_text]
+        };
+        Self(format!("cmd_{}", stable_hash(&parts)))
     }
 }
 
@@ -174,6 +183,19 @@ mod tests {
         assert_eq!(Partition::of(&ServiceKey::new("checkout", "production"), 24), Partition(4));
         assert_eq!(Partition::of(&key(1), 1), Partition::HOME);
         assert_eq!(Partition::of(&key(1), 0), Partition::HOME, "there is no topic without partitions");
+    }
+
+    #[test]
+    fn the_ids_of_a_releases_commands_differ_at_first_sight() {
+        let release = ReleaseId::of("checkout", "production", "", "2.4.1", "");
+        let ids: Vec<String> =
+            (1..=16).map(|attempt| CommandId::of(&release, "rollback", attempt).to_string()).collect();
+        for (at, one) in ids.iter().enumerate() {
+            for other in &ids[at + 1..] {
+                let differing = one.chars().zip(other.chars()).filter(|(one, other)| one != other).count();
+                assert!(differing >= 8, "{one} and {other}");
+            }
+        }
     }
 
     #[test]

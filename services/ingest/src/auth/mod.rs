@@ -182,7 +182,7 @@ impl Auth {
             return Err(AuthError::Forbidden { name: token.name.clone(), role: role.as_str() });
         }
         let (services, environments) = (token.services.clone(), token.environments.clone());
-        Ok(Caller { actor: actor(&token.name, peer), services, environments })
+        Ok(Caller { actor: via(actor(&token.name, peer), headers), services, environments })
     }
 
     fn identify_local(
@@ -195,7 +195,8 @@ impl Auth {
         if !is_open || !local::is_local(headers, peer) {
             return Err(AuthError::Unauthenticated);
         }
-        Ok(Caller { actor: actor("loopback", peer), services: Vec::new(), environments: Vec::new() })
+        let actor = via(actor("loopback", peer), headers);
+        Ok(Caller { actor, services: Vec::new(), environments: Vec::new() })
     }
 
     /// Whether a notification of Alertmanager's may come in; `Ok(None)` if the hook is off for this peer.
@@ -223,6 +224,23 @@ impl Auth {
 fn actor(name: &str, peer: Option<SocketAddr>) -> Actor {
     let address = peer.map(|peer| peer.ip().to_string()).unwrap_or_default();
     Actor { name: name.to_owned(), via: "api".to_owned(), address }
+}
+
+/// The header in which the command line says who runs it.
+pub const CLI_USER: &str = "ripcord-cli-user";
+
+/// Longest name of a user that is kept.
+const CLI_USER_CHARS_MAX: usize = 32;
+
+/// Shows who ran the command line, as they say: a token that several people share is still one name where approvals
+/// are counted.
+fn via(mut actor: Actor, headers: &HeaderMap) -> Actor {
+    if let Some(user) = headers.get(CLI_USER).and_then(|value| value.to_str().ok()) {
+        let is_plain = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '@');
+        let user: String = user.chars().filter(is_plain).take(CLI_USER_CHARS_MAX).collect();
+        actor.via = if user.is_empty() { "cli".to_owned() } else { format!("cli ({user})") };
+    }
+    actor
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&[u8]> {

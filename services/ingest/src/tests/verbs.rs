@@ -264,3 +264,15 @@ async fn a_forced_rollback_says_so_on_the_log() {
     let answer = bench.post("/api/v1/releases/rel_1/hold", "person", r#"{"force":true}"#).await;
     assert_eq!(answer.problem().0, 400, "only where a version is named");
 }
+
+#[tokio::test]
+async fn the_audit_names_the_token_and_who_ran_the_command_line() {
+    let bench = Bench::new();
+    bench.know_release("rel_1", ReleaseState::Watching);
+    for (user, via) in [("ada", "cli (ada)"), ("a b", "cli (ab)"), ("", "cli"), ("x;<y>", "cli (xy)")] {
+        let headers = [("ripcord-cli-user", user)];
+        bench.send("POST", "/api/v1/releases/rel_1/cancel", "person", &headers, "").await;
+        let actor = verb(bench.event()).actor;
+        assert_eq!((actor.name.as_str(), actor.via.as_str()), ("person", via), "{user:?}");
+    }
+}

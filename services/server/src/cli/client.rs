@@ -119,6 +119,10 @@ impl Client {
             url: self.base.clone(),
             why: root_cause(&error),
         };
+        let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_default();
+        let user = reqwest::header::HeaderValue::from_str(&user);
+        let request =
+            request.header(ingest::CLI_USER, user.unwrap_or(reqwest::header::HeaderValue::from_static("")));
         let response = request.send().await.map_err(unreachable)?;
         let status = response.status();
         let body = response.bytes().await.map_err(unreachable)?;

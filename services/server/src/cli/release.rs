@@ -160,10 +160,22 @@ async fn status(args: StatusArgs) -> anyhow::Result<ExitCode> {
         .as_deref()
         .map_or("/api/v1/releases".to_owned(), |id| format!("/api/v1/releases/{}", segment(id)));
     let answer = client.get(&path).await?;
-    if !args.server.output.print_whole(&answer) {
-        let print = if args.id.is_some() { print_one } else { print_list };
-        print(&answer);
+    if args.server.output.print_whole(&answer) {
+        return Ok(ExitCode::SUCCESS);
     }
+    if args.id.is_none() {
+        print_list(&answer);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let path = format!(
+        "/api/v1/services/{}/metrics?environment={}&version={}",
+        segment(&text(&answer, "service")),
+        segment(&text(&answer, "environment")),
+        segment(&text(&answer, "version"))
+    );
+    // What the release is must be shown even where its values cannot be had.
+    let values = client.get(&path).await.unwrap_or(Value::Null);
+    print_one(&answer, &values);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -180,15 +192,61 @@ fn print_list(answer: &Value) {
     output::table(&["ID", "SERVICE", "ENVIRONMENT", "VERSION", "STATE", "VERDICT", "STARTED"], &rows);
 }
 
-fn print_one(release: &Value) {
+/// The values of now: requests, error rate and latency of the release's version, beside the limits that it broke.
+fn print_values(values: &Value) {
+    for version in values["versions"].as_array().into_iter().flatten() {
+        let number = |value: &Value, unit: f64| {
+            value.as_f64().map_or("none".to_owned(), |it| format!("{:.2}", it * unit))
+        };
+        output::line(&format!(
+            "  now, over {}: {} requests, {} errors ({} %), p95 {} ms, {} % of the window covered",
+            text(values, "window"),
+            text(version, "requests"),
+            text(version, "errors"),
+            number(&version["error_rate"], 100.0),
+            number(&version["latency_seconds"]["p95"], 1000.0),
+            number(&version["coverage"], 100.0)
+        ));
+    }
+}
+
+/// Each limit that is broken right now, with the numbers that broke it last.
+fn print_broken(release: &Value) {
+    for trigger in release["broken_triggers"].as_array().into_iter().flatten() {
+        let mut reasons = release["verdict"]["reasons"].as_array().into_iter().flatten();
+        let Some(reason) = reasons.rfind(|reason| reason["trigger"] == *trigger) else {
+            continue;
+        };
+        output::line(&format!("  broken: {}", reason_line(reason)));
+    }
+}
+
+/// How long the watch goes on.
+fn time_left(release: &Value) -> String {
+    let until = release["watch_until"].as_str().and_then(proto::wire::moment::parse_rfc3339);
+    let is_watched =
+        ["progressing", "watching", "rollback_prepared"].contains(&text(release, "state").as_str());
+    match until.filter(|_| is_watched) {
+        Some(until) => {
+            let minutes = until.since(telemetry::clock::now()).as_secs().div_ceil(60);
+            format!(", watched for {minutes} more minutes")
+        }
+        None => String::new(),
+    }
+}
+
+fn print_one(release: &Value, values: &Value) {
     output::line(&format!(
-        "{} {} in {}: {} ({})",
+        "{} {} in {}: {} ({}){}",
         text(release, "service"),
         text(release, "version"),
         text(release, "environment"),
         text(release, "state"),
-        text(&release["verdict"], "status")
+        text(&release["verdict"], "status"),
+        time_left(release)
     ));
+    print_values(values);
+    print_broken(release);
     for entry in release["timeline"].as_array().into_iter().flatten() {
         output::line(&format!("  {}  {:13} {}", text(entry, "at"), text(entry, "what"), text(entry, "text")));
     }
@@ -253,15 +311,19 @@ async fn verdict(args: WaitArgs) -> anyhow::Result<ExitCode> {
 fn print_verdict(answer: &Value) {
     output::line(&text(answer, "status"));
     for reason in answer["reasons"].as_array().into_iter().flatten() {
-        let first = &reason["evidence"][0];
-        output::line(&format!(
-            "  {}: {} against {} over {}, {} of {} requests",
-            text(reason, "condition"),
-            text(first, "value"),
-            text(first, "limit"),
-            text(reason, "window"),
-            text(first, "errors"),
-            text(first, "requests")
-        ));
+        output::line(&format!("  {}", reason_line(reason)));
     }
+}
+
+fn reason_line(reason: &Value) -> String {
+    let first = &reason["evidence"][0];
+    format!(
+        "{}: {} against {} over {}, {} of {} requests",
+        text(reason, "condition"),
+        text(first, "value"),
+        text(first, "limit"),
+        text(reason, "window"),
+        text(first, "errors"),
+        text(first, "requests")
+    )
 }

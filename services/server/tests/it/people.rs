@@ -92,3 +92,29 @@ async fn reports_that_change_nothing_are_called_ignored() {
     let said = cli(&system, &["list", "releases", "--state", "nowhere"]);
     assert!(said.code == Some(1) && said.err.contains("is not a state"), "{}", said.err);
 }
+
+#[tokio::test]
+async fn an_operator_sees_the_build_the_process_the_reload_and_what_waits_on_metrics() {
+    let sink = Sink::start().await;
+    let system = crate::shop::start(&sink).await;
+    let metrics = async || {
+        let answer = reqwest::get(format!("{}/metrics", system.url)).await.unwrap();
+        answer.text().await.unwrap()
+    };
+    let shown = metrics().await;
+    for line in [
+        "ripcord_build_info{version=",
+        "process_resident_memory_bytes ",
+        "ripcord_config_last_reload_successful 1",
+        "ripcord_config_last_reload_success_timestamp_seconds ",
+        "ripcord_releases{state=\"watching\"} 0",
+        "ripcord_open_commands{state=\"prepared\"} 0",
+        "ripcord_halts 0",
+        "ripcord_bad_versions 0",
+    ] {
+        assert!(shown.contains(line), "{line} is not in\n{shown}");
+    }
+    let halted = cli(&system, &["halt", "--all", "--for", "1h", "--reason", "game day"]);
+    assert_eq!(halted.code, Some(0), "{}", halted.err);
+    assert!(metrics().await.contains("ripcord_halts 1"));
+}
