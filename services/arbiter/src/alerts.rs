@@ -36,7 +36,8 @@ impl Alerts {
 
     /// Whether the alert's end is that of an earlier stretch: it comes late, and the alert fires again.
     pub(crate) fn is_late_end(&self, now: Timestamp, alert: &Alert) -> bool {
-        let began_again = |end: Timestamp| self.known(now, alert).is_some_and(|passed| end <= passed.since);
+        let passed = self.known(now, alert).filter(|passed| alert.starts_at < passed.since);
+        let began_again = |end: Timestamp| passed.is_some_and(|passed| end <= passed.since);
         alert.is_resolved_at(now) && alert.ends_at.is_some_and(began_again)
     }
 
