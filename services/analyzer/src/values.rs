@@ -62,13 +62,13 @@ impl Analyzer {
             Signal::read(&self.store, &self.policy, &Ask { key, versions, metric, window, at, since: None })
         };
         let mut values = VersionValues::default();
-        for metric in self.policy.metrics.keys() {
+        for metric in self.policy.metric_names() {
             let Some(signal) = read(metric) else { continue };
             values.coverage = values.coverage.max(signal.coverage());
-            match (metric.as_str(), &signal) {
+            match (metric, &signal) {
                 (ERROR_RATE, Signal::Ratio(count)) => set_errors(&mut values, count),
                 (RESPONSE_TIME, Signal::Histogram(count)) => values.latency = latency(count),
-                _ => values.metrics.extend(signal.value(QUANTILE_DEFAULT).map(|it| (metric.clone(), it))),
+                _ => values.metrics.extend(signal.value(QUANTILE_DEFAULT).map(|it| (metric.to_owned(), it))),
             }
         }
         values.version = version;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use model::{BaselineKind, ErrorBound, Evidence, Reason, Release, ReleaseRef, Test, Timestamp};
-use policy::{MetricSource, Policy};
+use policy::{Policy, Shape};
 
 /// What a metric's bare number means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,10 +107,9 @@ pub(crate) fn value(policy: Option<&Policy>, evidence: &Evidence, condition: &st
 
 /// By the metric's definition; where there is none, by how the condition is written.
 fn unit_of(policy: Option<&Policy>, metric: &str, condition: &str) -> Unit {
-    let definition = policy.and_then(|policy| policy.metrics.get(without_quantile(metric)));
-    match definition.and_then(|definition| definition.sources.first()) {
-        Some(MetricSource::Ratio { .. } | MetricSource::RequestErrors) => Unit::Ratio,
-        Some(MetricSource::Histogram(_) | MetricSource::RequestDurations) => Unit::Seconds,
+    match policy.and_then(|policy| policy.shape(without_quantile(metric))) {
+        Some(Shape::Ratio(_)) => Unit::Ratio,
+        Some(Shape::Histogram) => Unit::Seconds,
         Some(_) => Unit::Plain,
         None if condition.contains('%') => Unit::Ratio,
         None if without_quantile(metric) != metric => Unit::Seconds,

@@ -105,7 +105,7 @@ fn read_main(root: &Node, diagnostics: &Diagnostics) -> Option<Policy> {
     policy.freezes = freezes::read(&mut reader, &policy.time_intervals);
     let scope = Scope { diagnostics, metrics: &policy.metrics, defaults: &policy.defaults };
     let (base, triggers) = base_rules(&mut reader, scope);
-    let policies = policies::read(&mut reader, scope, &base.triggers);
+    let policies = policies::read(&mut reader, scope, &base.triggers, &[]);
     inert::read(&mut reader, scope);
     reader.texts("policy_files");
     lint::contradictions(&triggers, diagnostics);
@@ -142,7 +142,7 @@ fn read_team(root: &Node, policy: &Policy, diagnostics: &Diagnostics) -> Option<
     }
     let freezes = freezes::read(&mut reader, &extended.time_intervals);
     let scope = Scope { diagnostics, metrics: &extended.metrics, defaults: &policy.defaults };
-    let policies = policies::read(&mut reader, scope, &policy.base.triggers);
+    let policies = policies::read(&mut reader, scope, &policy.base.triggers, &policy.policies);
     reader.finish_with(sections::misplaced_in_team_file);
     extended.freezes.extend(freezes);
     extended.policies.extend(policies);

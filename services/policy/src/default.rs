@@ -17,6 +17,12 @@ pub const THROUGHPUT: &str = "throughput";
 /// The family that OpenTelemetry's `http.server.request.duration` has in Prometheus' names.
 const OTEL_FAMILY: &str = "http_server_request_duration_seconds";
 
+/// What many programs of the Prometheus world call their requests and how long they take.
+const PROMETHEUS_COUNTER: &str = "http_requests_total";
+const PROMETHEUS_FAMILY: &str = "http_request_duration_seconds";
+/// What they call the label of a request's HTTP status: Go's `promhttp`, and most exporters of other languages.
+const STATUS_LABELS: [&str; 3] = ["code", "status", "status_code"];
+
 const MINUTE: Duration = Duration::from_secs(60);
 
 impl Policy {
@@ -119,24 +125,34 @@ pub(crate) fn built_in_metrics() -> BTreeMap<String, MetricDefinition> {
         .collect()
 }
 
-/// OpenTelemetry's series first, raw request events after them; empty for a name that is not built in.
+/// OpenTelemetry's series first, then the common names of the Prometheus world, raw request events last; empty for a
+/// name that is not built in.
 pub(crate) fn built_in_sources(name: &str) -> Vec<MetricSource> {
     let count = Selector::named(&format!("{OTEL_FAMILY}_count"));
-    match name {
-        ERROR_RATE => vec![
-            MetricSource::Ratio {
-                kind: RatioKind::Bad,
-                part: count.clone().with_pattern("http_response_status_code", "5.."),
-                total: count,
-            },
-            MetricSource::RequestErrors,
-        ],
-        RESPONSE_TIME => vec![
-            MetricSource::Histogram(HistogramSource { family: Selector::named(OTEL_FAMILY) }),
-            MetricSource::RequestDurations,
-        ],
-        THROUGHPUT => vec![MetricSource::Throughput(count), MetricSource::RequestThroughput],
+    let histogram = |family| MetricSource::Histogram(HistogramSource { family: Selector::named(family) });
+    let mut sources = match name {
+        ERROR_RATE => {
+            let part = count.clone().with_pattern("http_response_status_code", "5..");
+            let otel = MetricSource::Ratio { kind: RatioKind::Bad, part, total: count };
+            std::iter::once(otel).chain(STATUS_LABELS.map(failures_of_counter)).collect()
+        }
+        RESPONSE_TIME => vec![histogram(OTEL_FAMILY), histogram(PROMETHEUS_FAMILY)],
+        // Not of the counter as well: few triggers use it, and every sample of every counter would pay for it.
+        THROUGHPUT => vec![MetricSource::Throughput(count)],
         _ => Vec::new(),
+    };
+    sources.extend(request_source(name));
+    sources
+}
+
+/// Both sides ask for the label and for a number in it: where a service names its status otherwise, or in words, there
+/// is no source, and not one that never sees a failure.
+fn failures_of_counter(label: &str) -> MetricSource {
+    let counter = || Selector::named(PROMETHEUS_COUNTER);
+    MetricSource::Ratio {
+        kind: RatioKind::Bad,
+        part: counter().with_pattern(label, "5.."),
+        total: counter().with_pattern(label, "[1-5].."),
     }
 }
 

@@ -8,7 +8,8 @@ use std::{
 use model::Owner;
 
 use crate::{
-    EffectivePolicy, Expression, Operand, Policy, Rules, Safety, Trigger,
+    EffectivePolicy, Expression, MetricDefinition, MetricSource, Operand, Policy, Rules, Safety, Shape,
+    Trigger,
     default::{ERROR_RATE, RESPONSE_TIME, THROUGHPUT},
 };
 
@@ -34,6 +35,26 @@ impl Policy {
             merged.override_with(rules);
         }
         merged
+    }
+
+    /// What kind of number a metric is: the same wherever it is defined. `None`: it is defined nowhere.
+    pub fn shape(&self, metric: &str) -> Option<Shape> {
+        let of_some = || self.policies.iter().find_map(|rules| rules.metrics.get(metric));
+        let definition = self.metrics.get(metric).or_else(of_some)?;
+        definition.sources.first().map(MetricSource::shape)
+    }
+
+    /// The names of all metrics, of those too that only some services have.
+    pub fn metric_names(&self) -> BTreeSet<&str> {
+        let of_some = self.policies.iter().flat_map(|rules| rules.metrics.keys());
+        self.metrics.keys().chain(of_some).map(String::as_str).collect()
+    }
+
+    /// The definition that holds for a service.
+    pub fn metric(&self, service: &str, environment: &str, name: &str) -> Option<&MetricDefinition> {
+        let own = self.policies.iter().rev().filter(|rules| rules.metrics.contains_key(name));
+        let mut covering = own.filter(|rules| rules.matching.covers(service, environment));
+        covering.next().and_then(|rules| rules.metrics.get(name)).or_else(|| self.metrics.get(name))
     }
 
     /// Every window over which some trigger, of whichever policy, computes a metric, and [`VALUES_WINDOW`] for

@@ -27,6 +27,6 @@ pub use effective::VALUES_WINDOW;
 pub use matching::{Match, Pattern};
 
 pub use expression::{Expression, Operand, Operator};
-pub use metric::{HistogramSource, MetricDefinition, MetricSource, RatioKind, Selector};
+pub use metric::{HistogramSource, MetricDefinition, MetricSource, RatioKind, Selector, Shape};
 pub use time_interval::{TimeInterval, TimeSpecification};
 pub use types::*;

@@ -56,8 +56,50 @@ pub enum MetricSource {
     RequestThroughput,
 }
 
-/// A named signal. `sources` are alternatives in order of preference: per service, the first that has data in
-/// the window is the metric.
+/// What kind of number a metric is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    Ratio(RatioKind),
+    Histogram,
+    Gauge,
+    Throughput,
+}
+
+impl MetricSource {
+    pub fn shape(&self) -> Shape {
+        match self {
+            Self::Ratio { kind, .. } => Shape::Ratio(*kind),
+            Self::RequestErrors => Shape::Ratio(RatioKind::Bad),
+            Self::Histogram(_) | Self::RequestDurations => Shape::Histogram,
+            Self::Gauge(_) => Shape::Gauge,
+            Self::Throughput(_) | Self::RequestThroughput => Shape::Throughput,
+        }
+    }
+
+    /// Whether series of one name count for both.
+    pub(crate) fn shares_family_with(&self, other: &Self) -> bool {
+        let others = other.families();
+        self.families().into_iter().flatten().any(|name| others.contains(&Some(name)))
+    }
+
+    fn families(&self) -> [Option<&str>; 2] {
+        match self {
+            Self::Ratio { part, total, .. } => [part.name.as_deref(), total.name.as_deref()],
+            Self::Histogram(HistogramSource { family: only })
+            | Self::Gauge(only)
+            | Self::Throughput(only) => [only.name.as_deref(), None],
+            Self::RequestErrors | Self::RequestDurations | Self::RequestThroughput => [None, None],
+        }
+    }
+
+    /// Whether it counts raw request events, not series.
+    pub fn is_requests(&self) -> bool {
+        matches!(self, Self::RequestErrors | Self::RequestDurations | Self::RequestThroughput)
+    }
+}
+
+/// A named signal. `sources` are alternatives of one shape, in order of preference: each version of a service is
+/// counted by the first that has data in the window.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MetricDefinition {
     pub name: String,

@@ -137,6 +137,8 @@ pub struct EffectivePolicy {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rules {
     pub matching: Match,
+    /// By name; each replaces the one that holds for all services.
+    pub metrics: BTreeMap<String, MetricDefinition>,
     pub mode: Option<Mode>,
     pub owner: Option<Owner>,
     /// By trigger name: overrides one of the same name.

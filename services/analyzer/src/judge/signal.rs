@@ -1,7 +1,7 @@
 //! A metric's numbers over one window, whichever kind it is.
 
 use model::Timestamp;
-use policy::{MetricSource, Policy};
+use policy::{Policy, Shape};
 use serde::{Deserialize, Serialize};
 
 use crate::store::{Ask, GaugeValue, HistogramCount, RatioCount, Store, ThroughputValue};
@@ -18,15 +18,11 @@ pub(crate) enum Signal {
 impl Signal {
     /// Reads the metric; `None` where it is not defined or the window holds nothing.
     pub(crate) fn read(store: &Store, policy: &Policy, ask: &Ask<'_>) -> Option<Self> {
-        let signal = match policy.metrics.get(ask.metric)?.sources.first()? {
-            MetricSource::Ratio { .. } | MetricSource::RequestErrors => Self::Ratio(store.ratio(ask)?),
-            MetricSource::Histogram(_) | MetricSource::RequestDurations => {
-                Self::Histogram(store.histogram(ask)?)
-            }
-            MetricSource::Gauge(_) => Self::Gauge(store.gauge(ask)?),
-            MetricSource::Throughput(_) | MetricSource::RequestThroughput => {
-                Self::Throughput(store.throughput(ask)?)
-            }
+        let signal = match policy.shape(ask.metric)? {
+            Shape::Ratio(_) => Self::Ratio(store.ratio(ask)?),
+            Shape::Histogram => Self::Histogram(store.histogram(ask)?),
+            Shape::Gauge => Self::Gauge(store.gauge(ask)?),
+            Shape::Throughput => Self::Throughput(store.throughput(ask)?),
         };
         (!signal.is_empty()).then_some(signal)
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::{LabelBytes, Labels, Sample, SeriesKind, Timestamp};
+use model::{LabelBytes, Labels, Sample, SeriesKind, ServiceKey, Timestamp};
 use policy::Identity;
 
 use super::{
@@ -97,14 +97,14 @@ impl Store {
 
     /// Finds out whose a series is and what it counts for.
     pub(super) fn bind(&mut self, id: u32, labels: &Labels) {
-        let mut parts = self.parts_of(id, labels);
+        let names = self.names_of(labels);
+        let key = names.key();
+        let mut parts = self.parts_of(id, labels, key.as_ref());
         if parts.iter().any(|(_, part)| *part == Part::Bucket) && !self.climb(id, labels) {
             parts.retain(|(_, part)| *part != Part::Bucket);
         }
-        let names = self.names_of(labels);
-        let version = names
-            .key()
-            .and_then(|key| self.catalog.version(&key, names.version.as_deref(), self.now, &self.config));
+        let version =
+            key.and_then(|key| self.catalog.version(&key, names.version.as_deref(), self.now, &self.config));
         let series = &mut self.table.series[id];
         series.flags.has_gauge_role = parts.iter().any(|(_, part)| *part == Part::Gauge);
         series.flags.has_counter_role = parts.iter().any(|(_, part)| *part != Part::Gauge);
@@ -126,10 +126,13 @@ impl Store {
         self.table.series[id].roles = self.role_sets.acquire(roles.collect());
     }
 
-    fn parts_of(&self, id: u32, labels: &Labels) -> Vec<(u32, Part)> {
+    /// What a series counts for, by source: of those that count its service's series.
+    fn parts_of(&self, id: u32, labels: &Labels, key: Option<&ServiceKey>) -> Vec<(u32, Part)> {
         let candidate = Candidate::new(labels, self.table.series[id].kind);
-        let sources = self.config.sources.iter().enumerate();
-        sources.filter_map(|(at, it)| Some((at as u32, candidate.part_in(&it.definition)?))).collect()
+        let counting = key.and_then(|key| self.config.sources_of(key));
+        let sources = (0..).zip(&self.config.sources);
+        let sources = sources.filter(|(at, _)| counting.as_ref().is_none_or(|it| it.contains(at)));
+        sources.filter_map(|(at, it)| Some((at, candidate.part_in(&it.definition)?))).collect()
     }
 
     /// Puts a bucket on its ladder; whether it is on one.

@@ -118,6 +118,28 @@ pub(super) enum Cell {
 }
 
 impl Cell {
+    /// Whether a window holds any sample.
+    pub(super) fn has_data(&self, at: Timestamp, window: Duration) -> bool {
+        fn samples<L: Lane>(
+            rings: &Rings<L>,
+            (at, window): (Timestamp, Duration),
+            sum: impl Fn(&L, Span) -> u64,
+        ) -> bool {
+            let Some(ring) = rings.of(window) else { return false };
+            ring.read(at, window, None).is_some_and(|(span, _)| sum(&ring.lane, span) > 0)
+        }
+        let asked = (at, window);
+        match self {
+            Self::Free => false,
+            Self::Ratio(rings) => samples(rings, asked, |lane, span| lane.sum(span)[2]),
+            Self::Count(rings) => samples(rings, asked, |lane, span| lane.sum(span)[1]),
+            Self::Gauge(rings) => samples(rings, asked, |lane, span| lane.sum(span).1),
+            Self::Histogram(layered) => layered.layouts.iter().any(|layer| {
+                samples(&layer.rings, asked, |lane, span| lane.sum(span, &mut vec![0; layer.bounds.len()]))
+            }),
+        }
+    }
+
     pub(super) fn new(source: &MetricSource, windows: &[Duration]) -> Self {
         match source {
             MetricSource::Ratio { .. } => Self::Ratio(Rings::new(windows, Counts::ring)),

@@ -1,8 +1,12 @@
 //! The part of the policy that the store works by.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
-use policy::{Identity, MetricSource, Policy};
+use model::ServiceKey;
+use policy::{Identity, Match, MetricDefinition, MetricSource, Policy};
 
 use super::hash::hash_bytes;
 
@@ -20,19 +24,21 @@ pub(super) struct Source {
 impl Source {
     /// Whether it counts raw request events, not series.
     pub(super) fn is_requests(&self) -> bool {
-        matches!(
-            self.definition,
-            MetricSource::RequestErrors | MetricSource::RequestDurations | MetricSource::RequestThroughput
-        )
+        self.definition.is_requests()
     }
 }
+
+/// A metric's sources in order of preference, as places in [`Config::sources`].
+type Places = BTreeMap<String, Vec<u32>>;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Config {
     pub(super) identity: Identity,
     pub(super) sources: Vec<Source>,
-    /// A metric's sources in order of preference, as places in `sources`.
-    pub(super) metrics: BTreeMap<String, Vec<u32>>,
+    /// Where no policy says otherwise.
+    metrics: Places,
+    /// What policies say otherwise for the services they match, least specific first.
+    of_some: Vec<(Match, Places)>,
     /// All windows of request metrics, ascending.
     pub(super) request_windows: Vec<Duration>,
     pub(super) settle: Duration,
@@ -53,15 +59,27 @@ impl Config {
     pub(super) fn of(policy: &Policy) -> Self {
         let windows = policy.windows();
         let mut sources: Vec<Source> = Vec::new();
-        let mut metrics = BTreeMap::new();
-        for (name, definition) in &policy.metrics {
-            let windows: Vec<Duration> = match windows.get(name) {
-                Some(windows) if !windows.is_empty() => windows.iter().copied().collect(),
-                _ => vec![WINDOW_DEFAULT],
+        let mut places = |definitions: &BTreeMap<String, MetricDefinition>| {
+            let place = |(name, definition): (&String, &MetricDefinition)| {
+                let windows: Vec<Duration> = match windows.get(name) {
+                    Some(windows) if !windows.is_empty() => windows.iter().copied().collect(),
+                    _ => vec![WINDOW_DEFAULT],
+                };
+                let mut own = Vec::new();
+                for source in &definition.sources {
+                    let place = enter(&mut sources, source, &windows);
+                    // One that is given twice would be counted twice.
+                    if !own.contains(&place) {
+                        own.push(place);
+                    }
+                }
+                (name.clone(), own)
             };
-            let places = definition.sources.iter().map(|source| enter(&mut sources, source, &windows));
-            metrics.insert(name.clone(), places.collect());
-        }
+            definitions.iter().map(place).collect::<Places>()
+        };
+        let metrics = places(&policy.metrics);
+        let with_metrics = policy.policies.iter().filter(|rules| !rules.metrics.is_empty());
+        let of_some = with_metrics.map(|rules| (rules.matching.clone(), places(&rules.metrics))).collect();
         let mut request_windows: Vec<Duration> =
             sources.iter().filter(|it| it.is_requests()).flat_map(|it| it.windows.clone()).collect();
         request_windows.sort();
@@ -72,6 +90,7 @@ impl Config {
         Self {
             identity: policy.identity.clone(),
             metrics,
+            of_some,
             request_windows,
             settle: policy.defaults.settle,
             late: policy.defaults.late,
@@ -81,6 +100,27 @@ impl Config {
         }
     }
 
+    /// The sources of a service's metric, in order of preference.
+    pub(super) fn places(&self, key: &ServiceKey, metric: &str) -> &[u32] {
+        let own =
+            self.of_some.iter().rev().filter_map(|(matching, places)| Some((matching, places.get(metric)?)));
+        let mut covering = own.filter(|(matching, _)| matching.covers(&key.service, &key.environment));
+        let found = covering.next().map(|(_, places)| places).or_else(|| self.metrics.get(metric));
+        found.map_or(&[], Vec::as_slice)
+    }
+
+    /// Which of [`Self::sources`] count a service's series; `None`: all of them. A source that only another
+    /// service's policy names would cost this one its windows.
+    pub(super) fn sources_of(&self, key: &ServiceKey) -> Option<BTreeSet<u32>> {
+        if self.of_some.is_empty() {
+            return None;
+        }
+        let some =
+            self.of_some.iter().filter(|(matching, _)| matching.covers(&key.service, &key.environment));
+        let names = some.flat_map(|(_, places)| places.keys()).chain(self.metrics.keys());
+        Some(names.flat_map(|name| self.places(key, name)).copied().collect())
+    }
+
     /// A hash of everything in it: whether a policy that is compiled again comes out as it did.
     pub(super) fn hash(&self) -> u64 {
         hash_bytes(format!("{self:?}").as_bytes())
@@ -88,7 +128,7 @@ impl Config {
 
     /// Whether series are bound to the same names and windows as by `other`.
     pub(super) fn binds_as(&self, other: &Self) -> bool {
-        self.identity == other.identity && self.sources == other.sources
+        self.identity == other.identity && self.sources == other.sources && self.of_some == other.of_some
     }
 }
 

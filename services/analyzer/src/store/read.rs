@@ -1,7 +1,9 @@
 //! Answers from the windows.
 //!
-//! A metric's sources are alternatives: the first that has data in the window answers. No data at all is
-//! `None`, and so is a source that never was seen; samples that add up to nothing are an answer of 0.
+//! A metric's sources are alternatives: each version is counted by the first that has data in the window, so that
+//! a service which sends the same requests in two forms has them counted once, and two versions that are
+//! instrumented differently can be asked for together. No data at all is `None`, and so is a source that never was
+//! seen; samples that add up to nothing are an answer of 0.
 
 use std::collections::BTreeMap;
 
@@ -18,72 +20,105 @@ use super::{
 impl Store {
     /// How many of how many.
     pub fn ratio(&self, ask: &Ask<'_>) -> Option<RatioCount> {
-        self.sources(ask).find_map(|(source, definition)| {
+        let counts = self.sources(ask).filter_map(|(source, definition)| {
             let (kind, (part, total, reach)) = match definition {
                 MetricSource::Ratio { kind, .. } => (*kind, self.ratio_of_series(ask, source)?),
                 MetricSource::RequestErrors => {
-                    let (counts, reach) = self.requests_of(ask, None)?;
+                    let (counts, reach) = self.requests_of(ask, source, None)?;
                     (RatioKind::Bad, (counts.errors, counts.requests, reach))
                 }
                 _ => return None,
             };
             let Reach { coverage, newest_at } = reach;
             Some(RatioCount { part, total, kind, coverage, newest_at })
+        });
+        counts.reduce(|sum, own| RatioCount {
+            part: sum.part.saturating_add(own.part),
+            total: sum.total.saturating_add(own.total),
+            kind: sum.kind,
+            coverage: sum.coverage.max(own.coverage),
+            newest_at: sum.newest_at.max(own.newest_at),
         })
     }
 
-    /// How long requests took, or whatever the histogram observes.
+    /// How long requests took, or whatever the histogram observes. Versions that send request events only are left
+    /// out where others have a histogram: their durations have no buckets.
     pub fn histogram(&self, ask: &Ask<'_>) -> Option<HistogramCount> {
-        self.sources(ask).find_map(|(source, definition)| match definition {
-            MetricSource::Histogram(_) => self.histogram_of_series(ask, source),
-            MetricSource::RequestDurations => {
-                let mut durations = Vec::new();
-                let (counts, reach) = self.requests_of(ask, Some(&mut durations))?;
-                let histogram = HistogramCount::of_durations(&durations, reach.coverage, reach.newest_at);
-                (counts.timed > 0).then_some(histogram)
-            }
-            _ => None,
+        let of_series = self.histogram_of_series(ask);
+        of_series.or_else(|| {
+            self.sources(ask).find_map(|(source, definition)| match definition {
+                MetricSource::RequestDurations => {
+                    let mut durations = Vec::new();
+                    let (counts, reach) = self.requests_of(ask, source, Some(&mut durations))?;
+                    let histogram = HistogramCount::of_durations(&durations, reach.coverage, reach.newest_at);
+                    (counts.timed > 0).then_some(histogram)
+                }
+                _ => None,
+            })
         })
     }
 
     /// The mean over series and window.
     pub fn gauge(&self, ask: &Ask<'_>) -> Option<GaugeValue> {
-        self.sources(ask).find_map(|(source, _)| {
-            let (mut sum, mut samples, mut reach) = (0.0, 0, None::<Reach>);
-            for cell in self.cells(ask, source) {
-                let Cell::Gauge(rings) = cell else { continue };
-                let Some(ring) = rings.of(ask.window) else { continue };
-                let Some((span, own)) = ring.read(ask.at, ask.window, ask.since) else { continue };
-                let (own_sum, own_samples) = ring.lane.sum(span);
-                if own_samples > 0 {
-                    (sum, samples, reach) = (sum + own_sum, samples + own_samples, Some(own.join(reach)));
-                }
+        let (mut sum, mut samples, mut reach) = (0.0, 0, None::<Reach>);
+        for cell in self.sources(ask).flat_map(|(source, _)| self.cells(ask, source)) {
+            let Cell::Gauge(rings) = cell else { continue };
+            let Some(ring) = rings.of(ask.window) else { continue };
+            let Some((span, own)) = ring.read(ask.at, ask.window, ask.since) else { continue };
+            let (own_sum, own_samples) = ring.lane.sum(span);
+            if own_samples > 0 {
+                (sum, samples, reach) = (sum + own_sum, samples + own_samples, Some(own.join(reach)));
             }
-            let Reach { coverage, newest_at } = reach?;
-            Some(GaugeValue { value: sum / samples as f64, samples, coverage, newest_at })
-        })
+        }
+        let Reach { coverage, newest_at } = reach?;
+        Some(GaugeValue { value: sum / samples as f64, samples, coverage, newest_at })
     }
 
     /// Events per second.
     pub fn throughput(&self, ask: &Ask<'_>) -> Option<ThroughputValue> {
-        self.sources(ask).find_map(|(source, definition)| {
-            let (count, reach) = match definition {
-                MetricSource::Throughput(_) => self.count_of_series(ask, source)?,
-                MetricSource::RequestThroughput => {
-                    let (counts, reach) = self.requests_of(ask, None)?;
-                    (counts.requests, reach)
-                }
-                _ => return None,
-            };
-            let Reach { coverage, newest_at } = reach;
-            let covered_s = (coverage * ask.window.as_secs_f64()).max(1.0);
-            Some(ThroughputValue { per_second: count as f64 / covered_s, count, coverage, newest_at })
-        })
+        let counts = self.sources(ask).filter_map(|(source, definition)| match definition {
+            MetricSource::Throughput(_) => self.count_of_series(ask, source),
+            MetricSource::RequestThroughput => {
+                let (counts, reach) = self.requests_of(ask, source, None)?;
+                Some((counts.requests, reach))
+            }
+            _ => None,
+        });
+        let joined =
+            counts.reduce(|(sum, reach), (own, other)| (sum.saturating_add(own), reach.join(Some(other))));
+        let (count, Reach { coverage, newest_at }) = joined?;
+        let covered_s = (coverage * ask.window.as_secs_f64()).max(1.0);
+        Some(ThroughputValue { per_second: count as f64 / covered_s, count, coverage, newest_at })
     }
 
     fn sources<'a>(&'a self, ask: &Ask<'_>) -> impl Iterator<Item = (u32, &'a MetricSource)> + use<'a> {
-        let places = self.config.metrics.get(ask.metric).into_iter().flatten();
-        places.map(|&place| (place, &self.config.sources[place as usize].definition))
+        let places = self.config.places(ask.key, ask.metric);
+        places.iter().map(|&place| (place, &self.config.sources[place as usize].definition))
+    }
+
+    /// Whether a version is counted by this source: the first with data in the whole window, whatever part of it
+    /// is asked for, so that the source does not change with the deployment that a question begins at.
+    fn is_counted_by(&self, ask: &Ask<'_>, version: &Version, source: u32) -> bool {
+        let is_there = |place: u32, definition: &MetricSource| {
+            version.cells.contains_key(&place) || (definition.is_requests() && version.has_requests)
+        };
+        let there = || {
+            let sources = self.sources(ask).filter(|(place, definition)| is_there(*place, definition));
+            sources.map(|(place, _)| place)
+        };
+        if there().nth(1).is_none() {
+            return there().next() == Some(source);
+        }
+        there().find(|place| self.has_data(ask, version, *place)) == Some(source)
+    }
+
+    fn has_data(&self, ask: &Ask<'_>, version: &Version, source: u32) -> bool {
+        let Some(cell) = version.cells.get(&source) else {
+            let ring = version.requests.of(ask.window);
+            let read = ring.and_then(|ring| Some((ring, ring.read(ask.at, ask.window, None)?.0)));
+            return read.is_some_and(|(ring, span)| ring.lane.sum(span, None).requests > 0);
+        };
+        self.catalog.cells[*cell].has_data(ask.at, ask.window)
     }
 
     fn asked_versions<'a>(&'a self, ask: &'a Ask<'_>) -> impl Iterator<Item = &'a Version> {
@@ -93,7 +128,8 @@ impl Store {
     }
 
     fn cells<'a>(&'a self, ask: &'a Ask<'_>, source: u32) -> impl Iterator<Item = &'a Cell> {
-        let cells = self.asked_versions(ask).filter_map(move |version| version.cells.get(&source));
+        let versions = self.asked_versions(ask).filter(move |it| self.is_counted_by(ask, it, source));
+        let cells = versions.filter_map(move |version| version.cells.get(&source));
         cells.map(|&cell| &self.catalog.cells[cell])
     }
 
@@ -126,10 +162,10 @@ impl Store {
         Some((count, reach?))
     }
 
-    fn histogram_of_series(&self, ask: &Ask<'_>, source: u32) -> Option<HistogramCount> {
+    fn histogram_of_series(&self, ask: &Ask<'_>) -> Option<HistogramCount> {
         let mut layouts: BTreeMap<u32, LayoutCounts> = BTreeMap::new();
         let mut reach = None::<Reach>;
-        for cell in self.cells(ask, source) {
+        for cell in self.sources(ask).flat_map(|(source, _)| self.cells(ask, source)) {
             let Cell::Histogram(layered) = cell else { continue };
             for layer in &layered.layouts {
                 let Some(ring) = layer.rings.of(ask.window) else { continue };
@@ -152,10 +188,12 @@ impl Store {
     fn requests_of(
         &self,
         ask: &Ask<'_>,
+        source: u32,
         mut durations: Option<&mut Vec<u64>>,
     ) -> Option<(RequestCounts, Reach)> {
         let (mut counts, mut reach) = (RequestCounts::default(), None::<Reach>);
-        for version in self.asked_versions(ask).filter(|version| version.has_requests) {
+        let versions = self.asked_versions(ask).filter(|it| self.is_counted_by(ask, it, source));
+        for version in versions.filter(|version| version.has_requests) {
             let Some(ring) = version.requests.of(ask.window) else { continue };
             let Some((span, own)) = ring.read(ask.at, ask.window, ask.since) else { continue };
             let own_counts = ring.lane.sum(span, durations.as_deref_mut());

@@ -58,7 +58,7 @@ impl Store {
     /// Whether `metric` can show anything of the `versions` of a service. Looks through all series: for the moments
     /// in which it is not known yet, not for every look.
     pub fn sight(&self, key: &ServiceKey, versions: Versions<'_>, metric: &str) -> Sight {
-        let places = self.config.metrics.get(metric).into_iter().flatten();
+        let places = self.config.places(key, metric).iter();
         let sources: Vec<&MetricSource> =
             places.map(|&place| &self.config.sources[place as usize].definition).collect();
         let found = sources.iter().find_map(|source| self.sight_of(key, versions, source));

@@ -1,7 +1,7 @@
 //! Conditions as they stand in a file, and what can be said about them before any data comes in.
 
 use crate::{
-    Expression, MetricDefinition, MetricSource, Operand, Operator, RatioKind,
+    Expression, MetricDefinition, MetricSource, Operand, Operator, RatioKind, Shape,
     diagnostic::{Located, Place, nearest},
     expression::{Compared, NameUse, Parsed, Unit, parse_with_uses},
     yaml::Node,
@@ -106,42 +106,27 @@ fn resolved(expression: Expression, scope: Scope<'_>) -> Expression {
 }
 
 /// What a metric is, by its preferred source.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Shape {
-    Ratio,
-    Histogram,
-    Gauge,
-    Throughput,
+fn shape_of(definition: &MetricDefinition) -> Option<Shape> {
+    definition.sources.first().map(MetricSource::shape)
 }
 
-impl Shape {
-    fn of(definition: &MetricDefinition) -> Option<Self> {
-        Some(match definition.sources.first()? {
-            MetricSource::Ratio { .. } | MetricSource::RequestErrors => Self::Ratio,
-            MetricSource::Histogram(_) | MetricSource::RequestDurations => Self::Histogram,
-            MetricSource::Gauge(_) => Self::Gauge,
-            MetricSource::Throughput(_) | MetricSource::RequestThroughput => Self::Throughput,
-        })
-    }
-
-    fn article(self) -> &'static str {
-        match self {
-            Self::Ratio => "a ratio",
-            Self::Histogram => "a time",
-            Self::Gauge => "a gauge",
-            Self::Throughput => "requests per second",
-        }
+fn article(shape: Shape) -> &'static str {
+    match shape {
+        Shape::Ratio(_) => "a ratio",
+        Shape::Histogram => "a time",
+        Shape::Gauge => "a gauge",
+        Shape::Throughput => "requests per second",
     }
 }
 
 /// Whether less of a metric is worse, as it is for a ratio of what is good.
 pub(super) fn is_less_worse(definition: &MetricDefinition) -> bool {
-    matches!(definition.sources.first(), Some(MetricSource::Ratio { kind: RatioKind::Good, .. }))
+    shape_of(definition) == Some(Shape::Ratio(RatioKind::Good))
 }
 
 /// Whether a metric has quantiles.
 pub(super) fn is_histogram(definition: &MetricDefinition) -> bool {
-    Shape::of(definition) == Some(Shape::Histogram)
+    shape_of(definition) == Some(Shape::Histogram)
 }
 
 /// One name of a condition under examination.
@@ -202,17 +187,17 @@ impl Check<'_> {
     }
 
     fn metric(&self, definition: &MetricDefinition, name_use: &NameUse) {
-        let Some(shape) = Shape::of(definition) else { return };
+        let Some(shape) = shape_of(definition) else { return };
         let is_quantile = name_use.quantile.is_some() && definition.name != name_use.text;
         if is_quantile && shape != Shape::Histogram {
-            let message = format!("`{}` has no quantiles: it is {}", definition.name, shape.article());
+            let message = format!("`{}` has no quantiles: it is {}", definition.name, article(shape));
             let hint = format!("write `{}`", definition.name);
             return self.scope.diagnostics.error_hint(self, message, hint);
         }
         if let Compared::WithNumber { operator, value, unit } = name_use.compared {
             self.unit(name_use, shape, unit);
             match shape {
-                Shape::Ratio => self.ratio(name_use, operator, value, unit),
+                Shape::Ratio(_) => self.ratio(name_use, operator, value, unit),
                 Shape::Histogram => self.bucket(name_use, value),
                 Shape::Gauge | Shape::Throughput => {}
             }
@@ -221,7 +206,7 @@ impl Check<'_> {
 
     fn unit(&self, name_use: &NameUse, shape: Shape, unit: Unit) {
         let (limit, hint) = match (shape, unit) {
-            (Shape::Ratio, Unit::Time) => ("a time", "write it as 1% or 0.01"),
+            (Shape::Ratio(_), Unit::Time) => ("a time", "write it as 1% or 0.01"),
             (Shape::Histogram, Unit::Percent) => ("a ratio", "write it as 300ms or 1s"),
             (Shape::Throughput, Unit::Percent) => {
                 ("a ratio", "write it as a bare number, or compare with `baseline * 0.5`")
@@ -229,7 +214,7 @@ impl Check<'_> {
             (Shape::Throughput, Unit::Time) => ("a time", "write it as a bare number"),
             _ => return,
         };
-        let message = format!("`{}` is {}, compared with {limit}", name_use.text, shape.article());
+        let message = format!("`{}` is {}, compared with {limit}", name_use.text, article(shape));
         self.scope.diagnostics.error_hint(self, message, hint);
     }
 

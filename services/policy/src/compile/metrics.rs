@@ -1,10 +1,13 @@
 //! `metrics`: named signals and the series they are computed from.
+//!
+//! A definition at the top level stands before the built-in ones, which go on counting the services that it has no
+//! series of. One under a policy replaces both for the services that it matches.
 
 use std::collections::BTreeMap;
 
 use crate::{
-    HistogramSource, MetricDefinition, MetricSource, RatioKind, Selector,
-    default::{ERROR_RATE, RESPONSE_TIME, THROUGHPUT, request_source},
+    HistogramSource, MetricDefinition, MetricSource, RatioKind, Selector, Shape,
+    default::{ERROR_RATE, RESPONSE_TIME, THROUGHPUT, built_in_sources, request_source},
     diagnostic::Diagnostics,
     expression::is_name,
     yaml::{Entry, Node, Reader},
@@ -12,18 +15,93 @@ use crate::{
 
 type Metrics = BTreeMap<String, MetricDefinition>;
 
-/// The metrics that hold: `known` ones, and those of the file. A built-in metric keeps its request events behind
-/// the source that the file gives.
+/// The most definitions of one metric: each is tried for every series that comes in.
+const DEFINITIONS_MAX: usize = 16;
+
+/// The metrics that hold for all services: `known` ones, and those of the file.
 pub(super) fn read(root: &mut Reader<'_, '_>, known: &Metrics) -> Metrics {
     let mut metrics = known.clone();
-    let Some(reader) = root.mapping("metrics") else { return metrics };
-    for entry in reader.entries() {
-        let Some(source) = definition(entry, reader.diagnostics()) else { continue };
-        let name = entry.key.name.clone();
-        let sources = std::iter::once(source).chain(request_source(&name)).collect();
-        metrics.insert(name.clone(), MetricDefinition { name, sources });
+    metrics.extend(definitions(root, built_in_sources));
+    metrics
+}
+
+/// The metrics of a policy, for the services that it matches. `shapes` has what each name means elsewhere, and takes in
+/// what is new: a name means one kind of number, whichever service it is asked of.
+pub(super) fn read_of_policy(root: &mut Reader<'_, '_>, shapes: &mut BTreeMap<String, Shape>) -> Metrics {
+    let metrics = definitions(root, |name| request_source(name).into_iter().collect());
+    let nodes = root.get("metrics").and_then(Node::entries).unwrap_or_default();
+    for Entry { key, .. } in nodes {
+        let Some(shape) = metrics.get(&key.name).and_then(|it| Some(it.sources.first()?.shape())) else {
+            continue;
+        };
+        let known = *shapes.entry(key.name.clone()).or_insert(shape);
+        if known != shape {
+            let message = format!("`{}` is {} elsewhere, and {} here", key.name, said(known), said(shape));
+            root.diagnostics().error_hint(key, message, "give one of them another name");
+        }
     }
     metrics
+}
+
+fn definitions(root: &mut Reader<'_, '_>, behind: impl Fn(&str) -> Vec<MetricSource>) -> Metrics {
+    let mut metrics = Metrics::new();
+    let Some(reader) = root.mapping("metrics") else { return metrics };
+    for entry in reader.entries() {
+        let name = entry.key.name.clone();
+        let mut sources = own_sources(entry, reader.diagnostics());
+        if !sources.is_empty() {
+            // Whoever says how a family is counted has said it for all services that have it.
+            let is_other = |it: &MetricSource| !sources.iter().any(|own| own.shares_family_with(it));
+            let behind: Vec<_> = behind(&name).into_iter().filter(is_other).collect();
+            sources.extend(behind);
+            metrics.insert(name.clone(), MetricDefinition { name, sources });
+        }
+    }
+    metrics
+}
+
+/// One definition, or a list of them in order of preference.
+fn own_sources(entry: &Entry, diagnostics: &Diagnostics) -> Vec<MetricSource> {
+    let name = entry.key.name.as_str();
+    if !is_name(name) {
+        let hint =
+            "letters, digits, `_`, `.` and `:`, beginning with a letter, and not and, or, baseline, alert";
+        diagnostics.error_hint(&entry.key, format!("`{name}` cannot be a metric's name"), hint);
+    }
+    let nodes = entry.value.items().unwrap_or(std::slice::from_ref(&entry.value));
+    if nodes.len() > DEFINITIONS_MAX || nodes.is_empty() {
+        let message = format!("`{name}` has {} definitions: from 1 to {DEFINITIONS_MAX}", nodes.len());
+        diagnostics.error(&entry.value, message);
+        return Vec::new();
+    }
+    let mut sources: Vec<MetricSource> = Vec::new();
+    for node in nodes {
+        let Some(source) = definition(entry, node, diagnostics) else { continue };
+        let first = sources.first().map(MetricSource::shape);
+        if first.is_some_and(|first| first != source.shape()) {
+            let message = format!("the definitions of `{name}` are of different kinds");
+            diagnostics.error_hint(
+                node,
+                message,
+                "they are alternatives: each has to give the same kind of number",
+            );
+            continue;
+        }
+        if !sources.contains(&source) {
+            sources.push(source);
+        }
+    }
+    sources
+}
+
+fn said(shape: Shape) -> &'static str {
+    match shape {
+        Shape::Ratio(RatioKind::Bad) => "a ratio of what is bad",
+        Shape::Ratio(RatioKind::Good) => "a ratio of what is good",
+        Shape::Histogram => "a histogram",
+        Shape::Gauge => "a gauge",
+        Shape::Throughput => "a throughput",
+    }
 }
 
 /// Reports metrics of a team's file that another file defines: they would change under other teams' triggers.
@@ -31,21 +109,16 @@ pub(super) fn refuse_redefined(root: &mut Reader<'_, '_>, known: &Metrics) {
     let Some(node) = root.get("metrics") else { return };
     for Entry { key, .. } in node.entries().unwrap_or_default() {
         if known.contains_key(&key.name) {
-            let hint = "give it another name, and use that in this file's conditions";
+            let hint = "define it under `metrics` of one of this file's policies, or give it another name";
             let message = format!("the metric `{}` is defined elsewhere", key.name);
             root.diagnostics().error_hint(key, message, hint);
         }
     }
 }
 
-fn definition(entry: &Entry, diagnostics: &Diagnostics) -> Option<MetricSource> {
+fn definition(entry: &Entry, node: &Node, diagnostics: &Diagnostics) -> Option<MetricSource> {
     let name = entry.key.name.as_str();
-    if !is_name(name) {
-        let hint =
-            "letters, digits, `_`, `.` and `:`, beginning with a letter, and not and, or, baseline, alert";
-        diagnostics.error_hint(&entry.key, format!("`{name}` cannot be a metric's name"), hint);
-    }
-    let mut reader = Reader::open(&entry.value, &format!("`{name}`"), diagnostics)?;
+    let mut reader = Reader::open(node, &format!("`{name}`"), diagnostics)?;
     let kind = reader.one_of(&["ratio", "histogram", "gauge", "throughput"]);
     let source = match kind {
         None => {

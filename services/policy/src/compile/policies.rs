@@ -1,11 +1,11 @@
 //! `policies`: what holds for some services only.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use model::Owner;
 
 use crate::{
-    Defaults, Mode, Rules, Safety, Trigger,
+    Defaults, MetricDefinition, Mode, Rules, Safety, Shape, Trigger,
     diagnostic::Located,
     yaml::{Node, Reader},
 };
@@ -14,18 +14,35 @@ use super::{
     Scope,
     defaults::{REQUESTS, read_watch},
     inert::not_acting,
-    matching, stages, targets, triggers,
+    matching, metrics, stages, targets, triggers,
 };
 
 const MODES: [(&str, Mode); 4] =
     [("observe", Mode::Observe), ("advise", Mode::Advise), ("approve", Mode::Approve), ("auto", Mode::Auto)];
 
-pub(super) fn read(root: &mut Reader<'_, '_>, scope: Scope<'_>, base: &[Trigger]) -> Vec<Rules> {
-    root.list("policies").iter().filter_map(|node| policy(node, scope, base)).collect()
+/// `before` are the policies of the files before.
+pub(super) fn read(
+    root: &mut Reader<'_, '_>,
+    scope: Scope<'_>,
+    base: &[Trigger],
+    before: &[Rules],
+) -> Vec<Rules> {
+    let all = before.iter().flat_map(|rules| &rules.metrics).chain(scope.metrics);
+    let shape = |(name, it): (&String, &MetricDefinition)| Some((name.clone(), it.sources.first()?.shape()));
+    let mut shapes = all.filter_map(shape).collect();
+    root.list("policies").iter().filter_map(|node| policy(node, scope, base, &mut shapes)).collect()
 }
 
-fn policy(node: &Node, scope: Scope<'_>, base: &[Trigger]) -> Option<Rules> {
+fn policy(
+    node: &Node,
+    scope: Scope<'_>,
+    base: &[Trigger],
+    shapes: &mut BTreeMap<String, Shape>,
+) -> Option<Rules> {
     let mut reader = Reader::open(node, "a policy", scope.diagnostics)?;
+    let metrics = metrics::read_of_policy(&mut reader, shapes);
+    let known = scope.metrics.clone().into_iter().chain(metrics.clone()).collect();
+    let scope = Scope { metrics: &known, ..scope };
     let min_requests = reader.integer_within("min_requests", REQUESTS);
     let defaults = Defaults {
         min_requests: min_requests.unwrap_or(scope.defaults.min_requests),
@@ -38,6 +55,7 @@ fn policy(node: &Node, scope: Scope<'_>, base: &[Trigger]) -> Option<Rules> {
     let day = Duration::from_secs(86_400);
     let rules = Rules {
         matching: matching::read(&mut reader),
+        metrics,
         mode: reader.choice("mode", &MODES),
         owner: owner(&mut reader),
         triggers: found.into_iter().map(|placed| placed.trigger).collect(),

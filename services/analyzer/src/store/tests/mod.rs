@@ -5,6 +5,7 @@ mod identity;
 mod limits;
 mod promql;
 mod scrapes;
+mod sources;
 mod streams;
 mod truth;
 mod verdicts;

@@ -491,7 +491,7 @@ fn a_fault_in_a_teams_file_drops_that_file_only() {
         m.yml:1:1: error: unknown key `rollback_triggers`
           hint: `rollback_triggers` holds for all services: it belongs into the main file, or under `policies`
         m.yml:2:12: error: the metric `error_rate` is defined elsewhere
-          hint: give it another name, and use that in this file's conditions
+          hint: define it under `metrics` of one of this file's policies, or give it another name
         m.yml:2:12: error: `error_rate` must be a ratio of what is bad: ratio: {bad: …, total: …}
           hint: give another kind of metric a name of its own
         m.yml:3:1: error: unknown key `server`
@@ -511,4 +511,29 @@ fn teams_do_not_define_one_interval_twice() {
         a.yml:1:1: error: the time interval `night` is defined in another file
         ripcord.yml:1:1: warning: no trigger: Ripcord will watch and tell nothing
           hint: rollback_triggers: { error_rate: { threshold: 1%, window: 5m, action: immediate_rollback } }"#]].assert_eq(&shown(&diagnostics));
+}
+
+#[test]
+fn a_metric_is_one_kind_of_number_wherever_it_is_defined() {
+    check(
+        r#"
+metrics:
+  a: [ { gauge: x }, { histogram: y } ]
+  b: []
+  queue: { gauge: depth }
+policies:
+  - { match: { service: a }, metrics: { queue: { histogram: waits }, own: { gauge: z }, error_rate: { gauge: z } } }
+  - { match: { service: b }, metrics: { own: { throughput: z } }, alerts: [ { name: q, condition: own > 5, action: hold } ] }
+"#,
+        expect![[r#"
+            ripcord.yml:3:22: error: the definitions of `a` are of different kinds
+              hint: they are alternatives: each has to give the same kind of number
+            ripcord.yml:4:6: error: `b` has 0 definitions: from 1 to 16
+            ripcord.yml:7:41: error: `queue` is a gauge elsewhere, and a histogram here
+              hint: give one of them another name
+            ripcord.yml:7:89: error: `error_rate` must be a ratio of what is bad: ratio: {bad: …, total: …}
+              hint: give another kind of metric a name of its own
+            ripcord.yml:8:41: error: `own` is a gauge elsewhere, and a throughput here
+              hint: give one of them another name"#]],
+    );
 }

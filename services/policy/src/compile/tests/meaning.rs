@@ -6,7 +6,7 @@ use expect_test::expect;
 use model::Target;
 
 use super::{accepted, triggers};
-use crate::{FreezeEffect, IdentityField, MetricSource, Mode, Policy, RatioKind, TimeSpecification};
+use crate::{FreezeEffect, IdentityField, MetricSource, Mode, Policy, TimeSpecification};
 
 #[test]
 fn thresholds_become_conditions_as_a_person_would_write_them() {
@@ -125,30 +125,76 @@ fn a_topic_is_a_target() {
     assert_eq!(policy.effective("a", "x").targets, [Target::Kafka { topic: "deploy-commands".into() }]);
 }
 
+/// One line a source.
+fn sources(definition: &crate::MetricDefinition) -> String {
+    let line = |source: &MetricSource| match source {
+        MetricSource::Ratio { part, total, .. } => format!("{} / {}", part.text, total.text),
+        MetricSource::Histogram(histogram) => histogram.family.text.clone(),
+        MetricSource::Gauge(selector) | MetricSource::Throughput(selector) => selector.text.clone(),
+        requests => format!("{requests:?}"),
+    };
+    definition.sources.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
 #[test]
-fn configured_metrics_come_first_and_request_events_stay_behind_them() {
+fn a_definition_at_the_top_level_stands_before_the_built_in_ones_and_adds_to_them() {
     let policy = accepted(
         r#"
 metrics:
   error_rate: { ratio: { bad: 'http_requests_total{code=~"5.."}', total: http_requests_total } }
-  response_time: { histogram: http_request_duration_seconds }
+  response_time: [ { histogram: latency_seconds }, { histogram: http_request_duration_seconds } ]
   conversion_rate: { ratio: { good: a_total, total: '{__name__=~"b_.+"}' } }
 "#,
     );
-    let sources = |name: &str| &policy.metrics[name].sources;
-    assert!(matches!(
-        sources("error_rate")[..],
-        [MetricSource::Ratio { kind: RatioKind::Bad, .. }, MetricSource::RequestErrors]
-    ));
-    assert!(matches!(
-        sources("response_time")[..],
-        [MetricSource::Histogram(_), MetricSource::RequestDurations]
-    ));
-    assert!(matches!(
-        sources("throughput")[..],
-        [MetricSource::Throughput(_), MetricSource::RequestThroughput]
-    ));
-    assert!(matches!(sources("conversion_rate")[..], [MetricSource::Ratio { kind: RatioKind::Good, .. }]));
+    let shown = |name: &str| sources(&policy.metrics[name]);
+    expect![[r#"
+        http_requests_total{code=~"5.."} / http_requests_total
+        http_server_request_duration_seconds_count{http_response_status_code=~"5.."} / http_server_request_duration_seconds_count
+        RequestErrors"#]].assert_eq(&shown("error_rate"));
+    expect![[r#"
+        latency_seconds
+        http_request_duration_seconds
+        http_server_request_duration_seconds
+        RequestDurations"#]]
+    .assert_eq(&shown("response_time"));
+    expect![[r#"
+        http_server_request_duration_seconds_count
+        RequestThroughput"#]]
+    .assert_eq(&shown("throughput"));
+    expect![[r#"a_total / {__name__=~"b_.+"}"#]].assert_eq(&shown("conversion_rate"));
+}
+
+#[test]
+fn a_policys_definition_replaces_the_others_for_what_it_matches_and_may_add_a_name() {
+    let policy = accepted(
+        r#"
+metrics: { error_rate: { ratio: { bad: 'http_requests_total{code=~"5.."}', total: http_requests_total } } }
+policies:
+  - match: { service: [legacy, cart] }
+    metrics:
+      error_rate: { ratio: { bad: failures_total, total: calls_total } }
+      queue: { gauge: queue_depth }
+    alerts: [ { name: full, condition: queue > 100, action: alert_team } ]
+  - match: { service: cart }
+    metrics: { error_rate: { ratio: { bad: cart_failures_total, total: cart_calls_total } } }
+"#,
+    );
+    let first = |service: &str, metric: &str| {
+        policy
+            .metric(service, "production", metric)
+            .map(|it| sources(it).lines().collect::<Vec<_>>().join(", "))
+    };
+    let own = |text: &str| Some(format!("{text}, RequestErrors"));
+    assert_eq!(first("legacy", "error_rate"), own("failures_total / calls_total"));
+    assert_eq!(
+        first("cart", "error_rate"),
+        own("cart_failures_total / cart_calls_total"),
+        "the most specific"
+    );
+    assert_eq!(first("cart", "queue"), Some("queue_depth".to_owned()));
+    assert_eq!(first("checkout", "queue"), None);
+    assert!(first("checkout", "error_rate").unwrap().starts_with("http_requests_total{code=~"));
+    assert!(policy.windows().contains_key("queue"));
 }
 
 #[test]

@@ -90,7 +90,8 @@ fn read(folder: &Path, text: &str) -> (Vec<String>, Keys) {
 fn walk(node: &Node, path: String, paths: &mut BTreeMap<Place, String>) {
     if let Some(entries) = node.entries() {
         for entry in entries {
-            let name = if NAMED.iter().any(|named| path.ends_with(named)) { "NAME" } else { &entry.key.name };
+            let is_named = NAMED.iter().any(|named| path.ends_with(named));
+            let name = if is_named { "NAME" } else { &entry.key.name };
             let below = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
             walk(&entry.value, below, paths);
         }
@@ -104,7 +105,8 @@ fn walk(node: &Node, path: String, paths: &mut BTreeMap<Place, String>) {
 
 /// The path under which a key stands in the page.
 fn documented_as(mapping: &str, key: &str) -> String {
-    let mut mapping = mapping.replace(".routes[]", "");
+    // One route is read as another, and one definition of a metric as a list of them.
+    let mut mapping = mapping.replace(".routes[]", "").replace("NAME[]", "NAME");
     for (place, same) in SAME {
         if let Some(rest) = mapping.strip_prefix(place) {
             mapping = format!("{same}{rest}");
