@@ -47,6 +47,11 @@ pub struct Rejected {
     pub by_reason: BTreeMap<&'static str, u64>,
     /// The first few, each naming the part and what is wrong with it.
     pub examples: Vec<String>,
+    /// For the first [`Self::SERVICES_MAX`] pairs of service (empty where that is not known) and reason, how many
+    /// parts, and one of them with what is wrong with it.
+    pub by_service: BTreeMap<(String, &'static str), (u64, String)>,
+    /// Whose parts are noted from here on.
+    pub(crate) service: String,
 }
 
 impl Rejected {
@@ -54,6 +59,9 @@ impl Rejected {
     pub const EXAMPLES_MAX: usize = 10;
     /// Senders log the answer as one line; Prometheus cuts it at 512 bytes.
     const EXAMPLE_CHARS_MAX: usize = 300;
+
+    /// Enough for a Collector's batch, which is of many services.
+    pub const SERVICES_MAX: usize = 100;
 
     /// Whether everything was kept.
     pub fn is_empty(&self) -> bool {
@@ -63,18 +71,33 @@ impl Rejected {
     /// Notes `parts` of one sample each that have the same fault.
     pub(crate) fn note_many(&mut self, reason: &'static str, parts: u64, example: impl FnOnce() -> String) {
         if parts > 0 {
-            self.note(reason, parts, example);
-            self.parts += parts - 1;
-            *self.by_reason.entry(reason).or_default() += parts - 1;
+            self.add(reason, (parts, parts), example);
         }
     }
 
     pub(crate) fn note(&mut self, reason: &'static str, samples: u64, example: impl FnOnce() -> String) {
-        self.parts += 1;
+        self.add(reason, (1, samples), example);
+    }
+
+    fn add(&mut self, reason: &'static str, (parts, samples): (u64, u64), example: impl FnOnce() -> String) {
+        self.parts += parts;
         self.samples += samples;
-        *self.by_reason.entry(reason).or_default() += 1;
-        if self.examples.len() < Self::EXAMPLES_MAX {
-            self.examples.push(shortened(&example(), Self::EXAMPLE_CHARS_MAX));
+        *self.by_reason.entry(reason).or_default() += parts;
+        let key = (self.service.clone(), reason);
+        let is_shown = self.examples.len() < Self::EXAMPLES_MAX;
+        let is_new = self.by_service.len() < Self::SERVICES_MAX && !self.by_service.contains_key(&key);
+        if let Some((counted, _)) = self.by_service.get_mut(&key) {
+            *counted += parts;
+        }
+        if !is_shown && !is_new {
+            return;
+        }
+        let example = shortened(&example(), Self::EXAMPLE_CHARS_MAX);
+        if is_new {
+            self.by_service.insert(key, (parts, example.clone()));
+        }
+        if is_shown {
+            self.examples.push(example);
         }
     }
 }

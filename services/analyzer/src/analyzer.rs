@@ -128,6 +128,11 @@ impl Analyzer {
         &self.store
     }
 
+    /// How many series could not be placed, and of how many services nothing is counted.
+    pub fn unseen(&self) -> (usize, usize) {
+        (self.store.unplaced_series(), self.store.uncounted_services())
+    }
+
     /// What `ripcord discover` prints.
     pub fn discovery(&self) -> Discovery {
         self.store.discovery()

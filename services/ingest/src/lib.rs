@@ -19,6 +19,7 @@ mod openapi;
 mod ports;
 mod problem;
 mod recent;
+mod refusals;
 mod stamp;
 mod state;
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub use auth::{Auth, AuthError, CLI_USER, Caller, DEFAULT_RESOLVE_TIMEOUT, Reach
 pub use limits::Limits;
 pub use openapi::openapi;
 pub use ports::{Answered, BoxFuture, EventSink, KnownCommand, KnownRelease, Lookup, Unavailable};
+pub use refusals::Refusals;
 pub use state::{Ingest, Parts};
 
 /// The routes of this crate, ready to be merged with `console`'s.

@@ -7,7 +7,7 @@ use axum::{body::Body, extract::ConnectInfo};
 use http::{Extensions, HeaderMap};
 use model::{Batch, EventBody, HaltScope, Timestamp};
 use prometheus::Registry;
-use proto::{EnvelopeBody, EventEnvelope};
+use proto::{EnvelopeBody, EventEnvelope, wire::Rejected};
 use telemetry::metrics::MetricsError;
 
 use crate::{
@@ -18,6 +18,7 @@ use crate::{
     ports::{EventSink, KnownRelease, Lookup, Unavailable},
     problem::Problem,
     recent::Recent,
+    refusals::Refusals,
     stamp::{Stamp, Stamper},
 };
 
@@ -32,6 +33,8 @@ pub struct Parts {
     /// Swapped at reload; shared with `console`.
     pub auth: Arc<ArcSwap<Auth>>,
     pub limits: Limits,
+    /// Where it is noted what was left out of bodies; shared with whoever shows it.
+    pub refusals: Refusals,
 }
 
 /// The one way in; clones share everything.
@@ -48,6 +51,7 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) budget: Budget,
     pub(crate) metrics: Metrics,
+    refusals: Refusals,
     stamper: Stamper,
     pub(crate) releases: Recent<KnownRelease>,
     pub(crate) halts: Recent<HaltScope>,
@@ -56,7 +60,7 @@ pub(crate) struct Shared {
 impl Ingest {
     /// Registers the metrics `ripcord_ingest_*` on `registry`; a second time on the same one is an error.
     pub fn try_new(parts: Parts, registry: &Registry) -> Result<Self, MetricsError> {
-        let Parts { sink, lookup, clock, boot_nonce, auth, limits } = parts;
+        let Parts { sink, lookup, clock, boot_nonce, auth, limits, refusals } = parts;
         Ok(Self(Arc::new(Shared {
             sink,
             lookup,
@@ -64,6 +68,7 @@ impl Ingest {
             budget: Budget::new(&limits),
             limits,
             metrics: Metrics::register(registry)?,
+            refusals,
             stamper: Stamper::new(clock, boot_nonce),
             releases: Recent::default(),
             halts: Recent::default(),
@@ -118,6 +123,12 @@ impl Shared {
         let taken = body::read_plain(&self.budget, &self.limits, &head.headers, body, bytes_max).await;
         self.metrics.in_flight.set(i64::try_from(self.budget.taken()).unwrap_or(i64::MAX));
         taken
+    }
+
+    /// Notes what was left out of a body that came in at `at`; `kind` is what its parts are called.
+    pub(crate) fn reject(&self, kind: &str, rejected: &Rejected, at: Timestamp) {
+        self.metrics.reject(kind, rejected);
+        self.refusals.note(rejected, at);
     }
 
     /// Appends one record; returns when it is durable.

@@ -14,8 +14,20 @@ pub const RESPONSE_TIME: &str = "response_time";
 /// The metric that every service has: requests per second.
 pub const THROUGHPUT: &str = "throughput";
 
-/// The family that OpenTelemetry's `http.server.request.duration` has in Prometheus' names.
-const OTEL_FAMILY: &str = "http_server_request_duration_seconds";
+/// The families that OpenTelemetry's instrumentation of HTTP servers sends, and the label that each has the status
+/// in; the first that a version sends counts it, so that what is sent under two names is counted once.
+///
+/// `http.server.request.duration` is the stable convention's name. Before it (semantic conventions 1.20 and earlier)
+/// it was `http.server.duration`, in milliseconds, which the instrumentation of Python and JavaScript still sends by
+/// default. Names with dots are Prometheus 3's, where it does not translate them.
+const OTEL_FAMILIES: [(&str, &str); 6] = [
+    ("http_server_request_duration_seconds", "http_response_status_code"),
+    ("http_server_request_duration_milliseconds", "http_response_status_code"),
+    ("http.server.request.duration_seconds", "http.response.status_code"),
+    ("http.server.request.duration", "http.response.status_code"),
+    ("http_server_duration_milliseconds", "http_status_code"),
+    ("http_server_duration_seconds", "http_status_code"),
+];
 
 /// What many programs of the Prometheus world call their requests and how long they take.
 const PROMETHEUS_COUNTER: &str = "http_requests_total";
@@ -128,21 +140,30 @@ pub(crate) fn built_in_metrics() -> BTreeMap<String, MetricDefinition> {
 /// OpenTelemetry's series first, then the common names of the Prometheus world, raw request events last; empty for a
 /// name that is not built in.
 pub(crate) fn built_in_sources(name: &str) -> Vec<MetricSource> {
-    let count = Selector::named(&format!("{OTEL_FAMILY}_count"));
     let histogram = |family| MetricSource::Histogram(HistogramSource { family: Selector::named(family) });
-    let mut sources = match name {
-        ERROR_RATE => {
-            let part = count.clone().with_pattern("http_response_status_code", "5..");
-            let otel = MetricSource::Ratio { kind: RatioKind::Bad, part, total: count };
-            std::iter::once(otel).chain(STATUS_LABELS.map(failures_of_counter)).collect()
-        }
-        RESPONSE_TIME => vec![histogram(OTEL_FAMILY), histogram(PROMETHEUS_FAMILY)],
+    let count = |family| Selector::named(&format!("{family}_count"));
+    let mut sources: Vec<MetricSource> = match name {
+        ERROR_RATE => OTEL_FAMILIES
+            .map(failures_of_family)
+            .into_iter()
+            .chain(STATUS_LABELS.map(failures_of_counter))
+            .collect(),
+        RESPONSE_TIME => OTEL_FAMILIES
+            .map(|(family, _)| histogram(family))
+            .into_iter()
+            .chain([histogram(PROMETHEUS_FAMILY)])
+            .collect(),
         // Not of the counter as well: few triggers use it, and every sample of every counter would pay for it.
-        THROUGHPUT => vec![MetricSource::Throughput(count)],
+        THROUGHPUT => OTEL_FAMILIES.map(|(family, _)| MetricSource::Throughput(count(family))).to_vec(),
         _ => Vec::new(),
     };
     sources.extend(request_source(name));
     sources
+}
+
+fn failures_of_family((family, status): (&str, &str)) -> MetricSource {
+    let total = Selector::named(&format!("{family}_count"));
+    MetricSource::Ratio { kind: RatioKind::Bad, part: total.clone().with_pattern(status, "5.."), total }
 }
 
 /// Both sides ask for the label and for a number in it: where a service names its status otherwise, or in words, there

@@ -15,7 +15,7 @@ use arbiter::Chair;
 use arc_swap::ArcSwap;
 use bus::{Bus, BusConfig, Share};
 use console::SharedProjection;
-use ingest::{Auth, Ingest};
+use ingest::{Auth, Ingest, Refusals};
 use model::{EventBody, Partition, PolicyLoad};
 use prometheus::Registry;
 use receivers::Receivers;
@@ -313,9 +313,10 @@ impl App {
             Shadows::new(Parts { bus, followed, poison, stop })
         });
         let document: Arc<str> = openapi().into();
+        let refusals = Refusals::default();
         let console = console::Console {
             projection: projection.clone(),
-            values: Arc::new(Asker::new(judges, bus.events.partitions(), shadows)),
+            values: Arc::new(Asker::new(judges, bus.events.partitions(), shadows, refusals.clone())),
             authorize: access::view_guard(Arc::clone(&auth)),
             readiness: Arc::new(move || readiness.check()),
             registry: registry.clone(),
@@ -341,6 +342,7 @@ impl App {
                 boot_nonce: boot,
                 auth,
                 limits: config.server.limits.clone(),
+                refusals,
             };
             api = api.merge(ingest::router(Ingest::try_new(parts, &registry).context("ingest")?));
         }

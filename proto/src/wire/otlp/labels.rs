@@ -45,6 +45,11 @@ impl ResourceLabels {
         Self(labels)
     }
 
+    /// The resource's service; empty if it names none.
+    pub(super) fn service(&self) -> &str {
+        self.0.get("service_name").map_or("", String::as_str)
+    }
+
     /// These and a point's own, sorted. Where both name the same thing, the resource knows better: it is what the
     /// process says of itself. Two attributes that become one label are joined by `;`.
     pub(super) fn with<'a>(&'a self, attributes: &'a [KeyValue]) -> BTreeMap<Cow<'a, str>, Cow<'a, str>> {

@@ -76,10 +76,12 @@ fn convert(
     for resource in &request.resource_metrics {
         let attributes = resource.resource.as_ref().map_or(&[][..], |it| &it.attributes);
         let labels = ResourceLabels::of(attributes);
+        points.rejected.service = labels.service().to_owned();
         for metric in resource.scope_metrics.iter().flat_map(|scope| &scope.metrics) {
             points.metric(metric, &labels)?;
         }
     }
+    points.rejected.service.clear();
     Ok(Decoded { body: points.batch, rejected: points.rejected })
 }
 
@@ -116,7 +118,8 @@ impl Points {
             Data::ExponentialHistogram(it) => {
                 self.reject("exponential_histogram", it.data_points.len(), || {
                     format!(
-                        "{name}: exponential histograms are not supported; use explicit bucket boundaries"
+                        "{name}: exponential histograms are not supported; use explicit buckets \
+                         (OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION=explicit_bucket_histogram)"
                     )
                 });
                 Ok(())

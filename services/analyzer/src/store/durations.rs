@@ -258,6 +258,15 @@ mod tests {
 
         /// Totals, slots and the open histogram agree with a plain list, whatever the order of arrival.
         #[test]
+        fn a_duration_is_off_by_no_more_than_is_said(exponent in 0.0..9.5_f64) {
+            let us = 10_f64.powf(exponent);
+            let DurationUs(kept) = DurationUs::of_ms(us / 1000.0).unwrap();
+            let (lower, upper) = bounds_us_of(bucket_of(kept));
+            let said = 0.008 * us + 1.5;
+            prop_assert!((lower as f64 - us).abs() <= said && (upper as f64 - us).abs() <= said, "{us}: {lower} to {upper}");
+        }
+
+        #[test]
         fn windows_are_those_of_a_list(
             events in prop::collection::vec((0_i64..180_000, any::<bool>(), 1_u64..1_000_000), 1..300),
             back_slots in 0_i64..60,

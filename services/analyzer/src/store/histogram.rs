@@ -140,7 +140,8 @@ impl HistogramCount {
         (found.checked_sub(1).and_then(finite), finite(found))
     }
 
-    /// How far a quantile may be off: a source's bucket, or (recorded durations) at most 0.8 % of the value.
+    /// How far a quantile may be off: a source's bucket, or (recorded durations) at most 0.8 % of the value
+    /// plus 1.5 us.
     pub fn error_bound(&self) -> ErrorBound {
         self.error_bound
     }

@@ -125,10 +125,24 @@ pub(super) struct Ladders {
     pub(super) layouts: Layouts,
 }
 
-/// The upper bound of a bucket series; `None` if it has none or one that is no number.
+/// The upper bound of a bucket series, in seconds where its name says that it is a time; `None` if it has none or
+/// one that is no number.
 pub(super) fn bound_of(labels: &Labels) -> Option<f64> {
     let bound: f64 = labels.get(BOUND)?.parse().ok()?;
+    let bound = bound / units_per_second(labels.get("__name__").unwrap_or_default());
     (!bound.is_nan() && bound != f64::NEG_INFINITY).then_some(bound)
+}
+
+/// Limits and answers are in seconds; a histogram's unit stands at the end of its name, as Prometheus' conventions
+/// have it.
+fn units_per_second(bucket_name: &str) -> f64 {
+    let family = bucket_name.strip_suffix("_bucket").unwrap_or(bucket_name);
+    match family.rsplit('_').next() {
+        Some("milliseconds") => 1e3,
+        Some("microseconds") => 1e6,
+        Some("nanoseconds") => 1e9,
+        _ => 1.0,
+    }
 }
 
 /// What came of putting a series on a ladder.

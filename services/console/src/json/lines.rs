@@ -150,22 +150,51 @@ pub struct ServiceJson {
     /// `null`: telemetry without a version.
     pub versions: Vec<Option<String>>,
     pub series: u64,
+    /// How many of them some metric of the policy counts.
+    pub counted_series: u64,
+    /// Names of a few series, where no metric counts anything that the service sends: it is not judged.
+    pub uncounted: Vec<String>,
     pub last_sample_at: Option<String>,
 }
 
-/// Series that could not be placed.
+/// The series of one job that could not be placed.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UnplacedJson {
-    pub example: String,
+    /// The label `job`, else the service, else nothing.
+    pub job: String,
+    /// Of at most 100 targets.
+    pub instances: Vec<String>,
+    /// Which of service, environment is missing.
     pub missing: String,
     pub series: u64,
+    /// How many of them a metric of the policy would count.
+    pub wanted_series: u64,
+    pub example: String,
+}
+
+/// What is left out of a service's telemetry before it is stored, since the start of the process that was asked.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RefusedJson {
+    /// Empty where what is refused does not say.
+    pub service: String,
+    pub reason: String,
+    /// Series, data points or lines.
+    pub parts: u64,
+    pub example: String,
+    pub last_at: String,
 }
 
 /// Everything seen.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DiscoveryJson {
     pub services: Vec<ServiceJson>,
+    /// A line a job: what the policy's metrics would count first, then what has most series.
     pub unplaced: Vec<UnplacedJson>,
+    /// All series that could not be placed.
+    pub unplaced_series: u64,
+    /// Lines that `unplaced` had no room for.
+    pub unplaced_more: u64,
+    pub refused: Vec<RefusedJson>,
 }
 
 impl DiscoveryJson {
@@ -175,16 +204,31 @@ impl DiscoveryJson {
             environment: seen.key.environment,
             versions: seen.versions,
             series: seen.series,
+            counted_series: seen.counted_series,
+            uncounted: seen.uncounted,
             last_sample_at: seen.last_sample_at.map(|at| at.to_string()),
         };
         let unplaced = |seen: model::values::Unplaced| UnplacedJson {
-            example: seen.example,
+            job: seen.job,
+            instances: seen.instances.into_iter().collect(),
             missing: seen.missing,
             series: seen.series,
+            wanted_series: seen.wanted_series,
+            example: seen.example,
+        };
+        let refused = |it: model::values::Refused| RefusedJson {
+            service: it.service,
+            reason: it.reason,
+            parts: it.parts,
+            example: it.example,
+            last_at: it.last_at.to_string(),
         };
         Self {
             services: discovery.services.into_iter().map(service).collect(),
             unplaced: discovery.unplaced.into_iter().map(unplaced).collect(),
+            unplaced_series: discovery.unplaced_series,
+            unplaced_more: discovery.unplaced_more,
+            refused: discovery.refused.into_iter().map(refused).collect(),
         }
     }
 }

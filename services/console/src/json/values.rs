@@ -16,7 +16,8 @@ pub struct LatencyJson {
     pub p95: Option<f64>,
     pub p99: Option<f64>,
     pub count: u64,
-    /// `exact`, or `bucket`: off by at most the width of a bucket of the source.
+    /// `bucket`: off by at most the width of a bucket of the source. `exact`: recorded durations, off by at most 0.8 %
+    /// of the value plus 1.5 us.
     pub error_bound: &'static str,
 }
 

@@ -83,7 +83,7 @@ async fn take(ingest: &Shared, head: &Head, form: Form, body: Body) -> Result<Re
         Ok::<_, Problem>((decoded.body.samples.len(), decoded.rejected))
     });
     let (samples, rejected) = judged.await??;
-    ingest.metrics.reject("points", &rejected);
+    ingest.reject("points", &rejected, stamp.at);
     if samples > 0 {
         let encoding = match form {
             Form::Protobuf => TelemetryEncoding::OtlpMetricsProtobuf,

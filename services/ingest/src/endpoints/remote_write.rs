@@ -65,7 +65,7 @@ async fn take(ingest: &Shared, head: &Head, body: axum::body::Body) -> Result<()
     let decoded = body::offload(bytes.len(), move || remote_write::decode_reusing(&bytes, spare)).await??;
     let (batch, rejected) = (decoded.body, decoded.rejected);
     let (samples, series) = (batch.samples.len(), batch.series.len());
-    ingest.metrics.reject("series", &rejected);
+    ingest.reject("series", &rejected, stamp.at);
     if samples > 0 {
         let encoding = TelemetryEncoding::RemoteWriteV1Snappy;
         let body = EnvelopeBody::Telemetry { encoding, body: taken.bytes.clone() };

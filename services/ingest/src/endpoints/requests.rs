@@ -48,7 +48,7 @@ pub(crate) async fn requests(State(ingest): State<Core>, request: Request) -> Re
         Ok::<_, Problem>((decoded.body.len(), decoded.rejected))
     });
     let (accepted, rejected) = judged.await??;
-    ingest.metrics.reject("lines", &rejected);
+    ingest.reject("lines", &rejected, stamp.at);
     if accepted > 0 {
         let encoding = TelemetryEncoding::RequestsNdjson;
         let body = EnvelopeBody::Telemetry { encoding, body: taken.bytes.clone() };

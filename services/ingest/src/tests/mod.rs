@@ -95,6 +95,7 @@ struct Bench {
     sink: Arc<Recorder>,
     known: Arc<Known>,
     registry: Registry,
+    refusals: Refusals,
 }
 
 fn token(name: &str, roles: Vec<Role>) -> Token {
@@ -116,6 +117,7 @@ impl Bench {
         ];
         let (sink, known, registry) =
             (Arc::new(Recorder::default()), Arc::new(Known::default()), Registry::new());
+        let refusals = Refusals::default();
         let parts = Parts {
             sink: Arc::<Recorder>::clone(&sink),
             lookup: Arc::<Known>::clone(&known),
@@ -123,9 +125,10 @@ impl Bench {
             boot_nonce: "boot".to_owned(),
             auth: Arc::new(ArcSwap::from_pointee(Auth::new(tokens, Vec::new()))),
             limits,
+            refusals: refusals.clone(),
         };
         let router = router(Ingest::try_new(parts, &registry).unwrap());
-        Self { router, sink, known, registry }
+        Self { router, sink, known, registry, refusals }
     }
 
     /// A request as `name` (nobody, if empty) from another machine.

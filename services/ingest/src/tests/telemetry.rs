@@ -131,11 +131,15 @@ async fn otlp_is_answered_in_its_own_form_and_says_what_was_left_out() {
         r#"{"partialSuccess":{"errorMessage":"s: summaries are not supported","rejectedDataPoints":"1"}}"#
     );
     assert_eq!(batch(bench.telemetry()).series.len(), 1);
+    let refused = || bench.refusals.all().into_iter().map(|it| (it.service, it.reason, it.parts, it.example));
+    let once = ("a".to_owned(), "summary".to_owned(), 1, "s: summaries are not supported".to_owned());
+    assert_eq!(refused().collect::<Vec<_>>(), [once], "also where it is shown to people");
 
     let zipped = [("content-type", "application/json; charset=utf-8"), ("content-encoding", "gzip")];
     let answer = bench.send("POST", "/v1/metrics", "sender", &zipped, gzip(EXPORT.as_bytes())).await;
     assert_eq!(answer.status, 200);
     assert!(batch(bench.telemetry()).is_whole);
+    assert_eq!(refused().map(|it| it.2).collect::<Vec<_>>(), [2], "by service and reason");
 
     let protobuf = [("content-type", "application/x-protobuf")];
     let answer = bench.send("POST", "/v1/metrics", "sender", &protobuf, Vec::new()).await;

@@ -7,6 +7,7 @@ use std::{
 };
 
 use analyzer::Keeper;
+use ingest::Refusals;
 use model::{
     Partition, ServiceKey,
     values::{Discovery, ServiceValues, ValuesQuery},
@@ -68,11 +69,13 @@ pub(crate) struct Asker {
     partitions: u32,
     /// `None`: no other process can have what this one has not.
     shadows: Option<Shadows>,
+    /// What this process did not take in.
+    refusals: Refusals,
 }
 
 impl Asker {
-    pub(crate) fn new(judges: Judges, partitions: u32, shadows: Option<Shadows>) -> Self {
-        Self { judges, partitions, shadows }
+    pub(crate) fn new(judges: Judges, partitions: u32, shadows: Option<Shadows>, refusals: Refusals) -> Self {
+        Self { judges, partitions, shadows, refusals }
     }
 
     /// The answers for these partitions; `None` if one of them does not answer now.
@@ -132,10 +135,9 @@ impl console::Values for Asker {
         Box::pin(async move {
             let mut all = Discovery::default();
             for seen in asker.ask(asker.all(), Question::Discovery).await? {
-                all.services.extend(seen.services);
-                all.unplaced.extend(seen.unplaced);
+                all.add(seen);
             }
-            all.services.sort_by(|a, b| a.key.cmp(&b.key));
+            all.refused = asker.refusals.all();
             Some(all)
         })
     }

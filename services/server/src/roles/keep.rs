@@ -21,6 +21,7 @@ use super::{
     follow::Followed,
     records::{Poison, Unreadable, read_event},
     restore::{Restored, restore},
+    unseen::{Unseen, UnseenMetrics},
 };
 use crate::{handover::Handover, readiness::Readiness};
 
@@ -52,6 +53,7 @@ pub(crate) struct KeepMetrics {
     seconds: HistogramVec,
     snapshot_bytes: IntGaugeVec,
     snapshot_seconds: HistogramVec,
+    unseen: UnseenMetrics,
 }
 
 impl KeepMetrics {
@@ -91,6 +93,7 @@ impl KeepMetrics {
                 "Time that judging waited for a snapshot.",
                 &[],
             )?,
+            unseen: UnseenMetrics::register(registry)?,
         })
     }
 }
@@ -131,6 +134,7 @@ struct Judge {
     taken_over_at: Timestamp,
     is_behind: bool,
     stands_still: bool,
+    unseen: Unseen,
 }
 
 impl KeepTask {
@@ -157,6 +161,7 @@ impl KeepTask {
             taken_over_at,
             is_behind: false,
             stands_still: false,
+            unseen: Unseen::default(),
             task: self,
         };
         judge.run(&name).await;
@@ -199,6 +204,7 @@ impl Judge {
                 _ = look.tick() => {
                     self.watch_time(name);
                     self.note_lag();
+                    self.note_unseen();
                     self.save_if_due().await;
                 }
                 record = self.reader.next() => match record {
@@ -354,6 +360,13 @@ impl Judge {
             self.task.readiness.set(name, Ok(()));
         }
         self.stands_still = stands_still;
+    }
+
+    /// What cannot be judged; not while the past is read, when much of it is still to come.
+    fn note_unseen(&mut self) {
+        if self.catching_up_to.is_none() {
+            self.unseen.look(&self.keeper, self.task.partition, &self.task.metrics.unseen);
+        }
     }
 
     /// How many events wait.

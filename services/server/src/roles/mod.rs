@@ -16,4 +16,5 @@ pub(crate) mod restore;
 pub(crate) mod shadow;
 pub(crate) mod story;
 pub(crate) mod tick;
+pub(crate) mod unseen;
 pub(crate) mod writer;

@@ -135,18 +135,50 @@ fn what_cannot_be_placed_is_listed_and_never_judged() {
     let mut shown = String::new();
     let discovery = rig.store.discovery();
     for it in &discovery.unplaced {
-        shown += &format!("{} lacks {} ({} series)\n", it.example, it.missing, it.series);
+        let (wanted, of) = (it.wanted_series, it.series);
+        shown += &format!(
+            "{:?} {:?} lacks {}: {wanted} of {of} wanted, {}\n",
+            it.job, it.instances, it.missing, it.example
+        );
     }
     for it in &discovery.services {
         shown += &format!("{}: {:?}, {} series\n", it.key, it.versions, it.series);
     }
     expect![[r#"
-        node_load1{instance="n1"} lacks service, environment (1 series)
-        requests{code="500", service="cart"} lacks environment (2 series)
+        "cart" {} lacks environment: 2 of 2 wanted, requests{code="500", service="cart"}
+        "" {"n1"} lacks service, environment: 0 of 1 wanted, node_load1{instance="n1"}
         cart in production: [None], 1 series
     "#]]
     .assert_eq(&shown);
     assert_eq!((rig.looks().as_str(), rig.ratio(All, 0).as_str()), ("cart@0", "none"));
+}
+
+#[test]
+fn a_job_that_metrics_would_count_is_listed_before_those_with_many_series_and_nothing_is_cut_in_silence() {
+    let mut rig = Rig::new();
+    rig.labels.clear();
+    let own = (0..300).map(|n| format!("prometheus_own_{n}{{job=prometheus,instance=localhost:9090}} 1@0\n"));
+    let jobs = (0..250).map(|n| format!("up{{job=exporter-{n:03},instance=n{n}}} 1@0\n"));
+    let legacy = ["a", "b"]
+        .map(|it| format!("requests{{job=legacy,instance={it}}} 1@0\nup{{job=legacy,instance={it}}} 1@0\n"));
+    rig.send_whole(0, &own.chain(jobs).chain(legacy).collect::<String>());
+    let found = rig.store.discovery();
+    let first: Vec<String> = found.unplaced[..3]
+        .iter()
+        .map(|it| {
+            format!("{} at {:?}: {} of {}, {}", it.job, it.instances, it.wanted_series, it.series, it.example)
+        })
+        .collect();
+    assert_eq!(
+        first,
+        [
+            r#"legacy at {"a", "b"}: 2 of 4, requests{instance="a", job="legacy"}"#,
+            r#"prometheus at {"localhost:9090"}: 0 of 300, prometheus_own_0{instance="localhost:9090", job="prometheus"}"#,
+            r#"exporter-000 at {"n0"}: 0 of 1, up{instance="n0", job="exporter-000"}"#,
+        ]
+    );
+    assert_eq!((found.unplaced.len(), found.unplaced_more, found.unplaced_series), (200, 52, 554));
+    assert_eq!(rig.store.unplaced_series(), 554);
 }
 
 #[test]

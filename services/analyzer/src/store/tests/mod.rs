@@ -1,6 +1,7 @@
 //! Scenarios: samples in as text, looks and window contents out as text.
 
 mod bounds;
+mod conventions;
 mod identity;
 mod limits;
 mod promql;

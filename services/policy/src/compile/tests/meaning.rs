@@ -150,15 +150,30 @@ metrics:
     expect![[r#"
         http_requests_total{code=~"5.."} / http_requests_total
         http_server_request_duration_seconds_count{http_response_status_code=~"5.."} / http_server_request_duration_seconds_count
+        http_server_request_duration_milliseconds_count{http_response_status_code=~"5.."} / http_server_request_duration_milliseconds_count
+        http.server.request.duration_seconds_count{http.response.status_code=~"5.."} / http.server.request.duration_seconds_count
+        http.server.request.duration_count{http.response.status_code=~"5.."} / http.server.request.duration_count
+        http_server_duration_milliseconds_count{http_status_code=~"5.."} / http_server_duration_milliseconds_count
+        http_server_duration_seconds_count{http_status_code=~"5.."} / http_server_duration_seconds_count
         RequestErrors"#]].assert_eq(&shown("error_rate"));
     expect![[r#"
         latency_seconds
         http_request_duration_seconds
         http_server_request_duration_seconds
+        http_server_request_duration_milliseconds
+        http.server.request.duration_seconds
+        http.server.request.duration
+        http_server_duration_milliseconds
+        http_server_duration_seconds
         RequestDurations"#]]
     .assert_eq(&shown("response_time"));
     expect![[r#"
         http_server_request_duration_seconds_count
+        http_server_request_duration_milliseconds_count
+        http.server.request.duration_seconds_count
+        http.server.request.duration_count
+        http_server_duration_milliseconds_count
+        http_server_duration_seconds_count
         RequestThroughput"#]]
     .assert_eq(&shown("throughput"));
     expect![[r#"a_total / {__name__=~"b_.+"}"#]].assert_eq(&shown("conversion_rate"));
