@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     analyze::Progress,
     ask::{Judges, Question, answer},
+    counts::{StoreCounts, StoreMetrics},
     follow::Followed,
     records::{Poison, Unreadable, read_event},
     restore::{Restored, restore},
@@ -54,6 +55,7 @@ pub(crate) struct KeepMetrics {
     snapshot_bytes: IntGaugeVec,
     snapshot_seconds: HistogramVec,
     unseen: UnseenMetrics,
+    store: StoreMetrics,
 }
 
 impl KeepMetrics {
@@ -94,6 +96,7 @@ impl KeepMetrics {
                 &[],
             )?,
             unseen: UnseenMetrics::register(registry)?,
+            store: StoreMetrics::register(registry)?,
         })
     }
 }
@@ -135,6 +138,7 @@ struct Judge {
     is_behind: bool,
     stands_still: bool,
     unseen: Unseen,
+    counts: StoreCounts,
 }
 
 impl KeepTask {
@@ -150,7 +154,9 @@ impl KeepTask {
         tracing::info!(%partition, from, end = end_at, is_from_snapshot, "partition taken over");
         let taken = next.0.checked_sub(1).map(Position);
         let taken_over_at = telemetry::clock::now();
+        let counts = self.metrics.store.of(partition, keeper.analyzer().store().counters());
         let judge = Judge {
+            counts,
             reader: self.bus.events.reader(self.partition, next),
             questions: self.judges.answer_for(self.partition),
             keeper,
@@ -205,6 +211,7 @@ impl Judge {
                     self.watch_time(name);
                     self.note_lag();
                     self.note_unseen();
+                    self.counts.note(self.keeper.analyzer().store().counters());
                     self.save_if_due().await;
                 }
                 record = self.reader.next() => match record {

@@ -1,0 +1,151 @@
+//! What the analyzers count about the telemetry they take in, on `/metrics`.
+
+use analyzer::store::Counters;
+use model::Partition;
+use prometheus::{IntCounterVec, IntGaugeVec, Registry};
+use telemetry::metrics::{counter, gauges};
+
+#[derive(Clone, Debug)]
+pub(crate) struct StoreMetrics {
+    samples: IntCounterVec,
+    requests: IntCounterVec,
+    discarded: IntCounterVec,
+    adjusted: IntCounterVec,
+    stale_markers: IntCounterVec,
+    series_discarded: IntCounterVec,
+    series_gone: IntCounterVec,
+    scrapes_held: IntCounterVec,
+    series: IntGaugeVec,
+}
+
+impl StoreMetrics {
+    pub(crate) fn register(registry: &Registry) -> anyhow::Result<Self> {
+        let plain = |name, help| counter(registry, name, help, &[]);
+        let by_reason = |name, help| counter(registry, name, help, &["reason"]);
+        Ok(Self {
+            samples: plain("ripcord_store_samples_total", "Samples of series that the analyzers took in.")?,
+            requests: plain("ripcord_store_requests_total", "Request events that the analyzers took in.")?,
+            discarded: by_reason(
+                "ripcord_store_samples_discarded_total",
+                "Samples and request events that are not in the windows: late (older than the windows reach, or \
+                 before 1970), out_of_order (not newer than the series' last one; repeats too), not_a_number (NaN, \
+                 infinite, or negative where a counter is expected), standby (of a replica that is not the elected \
+                 one), no_room (of series beyond a limit, or that cannot be read).",
+            )?,
+            adjusted: by_reason(
+                "ripcord_store_samples_adjusted_total",
+                "Samples that are in the windows other than they were sent: future (moved to the server's time, as \
+                 the sender's clock is ahead), reset (a counter that began again at zero).",
+            )?,
+            stale_markers: plain(
+                "ripcord_store_stale_markers_total",
+                "Stale markers: ends of series that senders report.",
+            )?,
+            series_discarded: by_reason(
+                "ripcord_store_series_discarded_total",
+                "New series that nothing is counted of: unreadable (labels), unplaced (no service or environment so \
+                 far; `ripcord discover` lists them).",
+            )?,
+            series_gone: plain(
+                "ripcord_store_series_gone_total",
+                "Series that were waited for in vain and are taken to be gone, as no stale marker came.",
+            )?,
+            scrapes_held: plain(
+                "ripcord_store_scrapes_held_total",
+                "Scrapes of which a part had not come when `settle` ran out; they are judged in part until it comes.",
+            )?,
+            series: gauges(registry, "ripcord_store_series", "Series in memory.", &["partition"])?,
+        })
+    }
+
+    /// For one partition's analyzer, which has counted `counted` so far: in another process, or before a restart.
+    pub(crate) fn of(&self, partition: Partition, counted: Counters) -> StoreCounts {
+        StoreCounts { metrics: self.clone(), partition: partition.to_string(), counted }
+    }
+}
+
+/// One partition's share of [`StoreMetrics`].
+#[derive(Debug)]
+pub(crate) struct StoreCounts {
+    metrics: StoreMetrics,
+    partition: String,
+    counted: Counters,
+}
+
+impl StoreCounts {
+    /// Adds what was counted since the last call.
+    pub(crate) fn note(&mut self, now: Counters) {
+        let before = std::mem::replace(&mut self.counted, now);
+        let metrics = &self.metrics;
+        let add = |metric: &IntCounterVec, labels: &[&str], get: fn(&Counters) -> u64| {
+            metric.with_label_values(labels).inc_by(get(&now).saturating_sub(get(&before)));
+        };
+        add(&metrics.samples, &[], |it| it.samples);
+        add(&metrics.requests, &[], |it| it.requests);
+        add(&metrics.discarded, &["late"], |it| it.late);
+        add(&metrics.discarded, &["out_of_order"], |it| it.out_of_order);
+        add(&metrics.discarded, &["not_a_number"], |it| it.not_a_number);
+        add(&metrics.discarded, &["standby"], |it| it.standby);
+        add(&metrics.discarded, &["no_room"], |it| it.dropped_series);
+        add(&metrics.adjusted, &["future"], |it| it.future);
+        add(&metrics.adjusted, &["reset"], |it| it.resets);
+        add(&metrics.stale_markers, &[], |it| it.stale_markers);
+        add(&metrics.series_discarded, &["unreadable"], |it| it.unreadable);
+        add(&metrics.series_discarded, &["unplaced"], |it| it.unplaced);
+        add(&metrics.series_gone, &[], |it| it.gone_series);
+        add(&metrics.scrapes_held, &[], |it| it.incomplete_scrapes);
+        let series = i64::try_from(now.series).unwrap_or(i64::MAX);
+        metrics.series.with_label_values(&[&self.partition]).set(series);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_counter_is_shown_by_what_was_counted_since_the_partition_was_taken_over() {
+        let registry = Registry::new();
+        let before = Counters { samples: 1000, late: 7, ..Counters::default() };
+        let mut counts = StoreMetrics::register(&registry).unwrap().of(Partition(3), before);
+        let now = Counters {
+            series: 50,
+            samples: 1100,
+            requests: 1,
+            late: 9,
+            out_of_order: 3,
+            resets: 4,
+            stale_markers: 5,
+            not_a_number: 6,
+            future: 7,
+            dropped_series: 8,
+            unreadable: 9,
+            unplaced: 10,
+            standby: 11,
+            incomplete_scrapes: 12,
+            gone_series: 13,
+        };
+        counts.note(now);
+        counts.note(now);
+        let text = telemetry::metrics::render(&registry).unwrap();
+        for line in [
+            "ripcord_store_samples_total 100",
+            "ripcord_store_requests_total 1",
+            "ripcord_store_samples_discarded_total{reason=\"late\"} 2",
+            "ripcord_store_samples_discarded_total{reason=\"out_of_order\"} 3",
+            "ripcord_store_samples_discarded_total{reason=\"not_a_number\"} 6",
+            "ripcord_store_samples_discarded_total{reason=\"standby\"} 11",
+            "ripcord_store_samples_discarded_total{reason=\"no_room\"} 8",
+            "ripcord_store_samples_adjusted_total{reason=\"future\"} 7",
+            "ripcord_store_samples_adjusted_total{reason=\"reset\"} 4",
+            "ripcord_store_stale_markers_total 5",
+            "ripcord_store_series_discarded_total{reason=\"unreadable\"} 9",
+            "ripcord_store_series_discarded_total{reason=\"unplaced\"} 10",
+            "ripcord_store_series_gone_total 13",
+            "ripcord_store_scrapes_held_total 12",
+            "ripcord_store_series{partition=\"3\"} 50",
+        ] {
+            assert!(text.lines().any(|it| it == line), "{line}\n{text}");
+        }
+    }
+}
