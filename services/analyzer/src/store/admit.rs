@@ -6,8 +6,9 @@ use model::{LabelBytes, Labels, Sample, SeriesKind, ServiceKey, Timestamp};
 use policy::Identity;
 
 use super::{
-    FUTURE_TOLERANCE, Store,
+    Store,
     cell::Part,
+    clock,
     identity::{Names, first_present},
     join::{self, InfoSample},
     ladder,
@@ -44,10 +45,12 @@ impl Store {
         if !self.has_room(&names) {
             return None;
         }
-        let at = if first.at > self.now + FUTURE_TOLERANCE { self.now } else { first.at };
         let replica = first_present(&self.config.identity.replica, &labels);
         let target = self.targets.enter(target_key(&self.config.identity, &labels), replica);
         let name = labels.get(NAME).unwrap_or_default();
+        let (now, patience) = (self.now, self.config.patience());
+        let first = clock::moved(first, self.targets.all[target].offset_ms(first.at, now, patience));
+        let at = first.at;
         let (family, may_be_born) = self.targets.enter_family(target, name, at);
         let is_info = join::is_info(&self.config.identity, &labels);
         let is_process_start = name == PROCESS_START;

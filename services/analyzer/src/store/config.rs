@@ -31,6 +31,11 @@ impl Source {
 /// A metric's sources in order of preference, as places in [`Config::sources`].
 type Places = BTreeMap<String, Vec<u32>>;
 
+/// Five minutes at the usual `late`. No sign tells a series that a sender dropped without a stale marker from one
+/// whose connection stands still. Connections stand for a minute or two, behind a dead peer, until they are opened
+/// again; senders that drop series and write no markers are rare and mostly use one connection.
+const GONE_AFTER_LATES: u32 = 10;
+
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Config {
     pub(super) identity: Identity,
@@ -119,6 +124,11 @@ impl Config {
             self.of_some.iter().filter(|(matching, _)| matching.covers(&key.service, &key.environment));
         let names = some.flat_map(|(_, places)| places.keys()).chain(self.metrics.keys());
         Some(names.flat_map(|name| self.places(key, name)).copied().collect())
+    }
+
+    /// How long a scrape may wait for a part of it before that is taken to be gone.
+    pub(super) fn patience(&self) -> Duration {
+        self.late * GONE_AFTER_LATES
     }
 
     /// A hash of everything in it: whether a policy that is compiled again comes out as it did.

@@ -3,9 +3,9 @@
 use model::{Batch, Sample, Series, SeriesKind, Timestamp};
 
 use super::{
-    FUTURE_TOLERANCE, Store,
+    Store, clock,
     slab::NONE,
-    target::{Entry, Mark, Scrape},
+    target::{Election, Entry, Mark, Scrape},
     value,
 };
 
@@ -52,19 +52,25 @@ impl Store {
     }
 
     fn take_sample(&mut self, id: u32, sample: &Sample) {
+        let target = &mut self.targets.all[self.table.series[id].target];
+        if !target.is_ahead(sample.at, self.now) {
+            return self.take_timed(id, sample);
+        }
+        let offset_ms = target.offset_ms(sample.at, self.now, self.config.patience());
+        self.counters.future += u64::from(offset_ms != 0);
+        self.take_timed(id, &clock::moved(sample, offset_ms));
+    }
+
+    /// Takes a sample whose time is by our clock.
+    fn take_timed(&mut self, id: u32, sample: &Sample) {
         let id = match sample.start {
             Some(start) if self.table.series[id].kind != SeriesKind::Delta => self.stream_of(id, start),
             _ => id,
         };
-        let now = self.now;
+        let (now, at) = (self.now, sample.at);
         let series = &mut self.table.series[id];
         let target_id = series.target;
         let target = &mut self.targets.all[target_id];
-        let mut at = sample.at;
-        if at > now + FUTURE_TOLERANCE {
-            self.counters.future += 1;
-            at = now;
-        }
         target.arrived_at = now;
         let is_delta = series.kind == SeriesKind::Delta;
         if at <= series.last_at && !is_delta {
@@ -89,10 +95,19 @@ impl Store {
             target.is_touched = true;
             self.touched.push(target_id);
         }
+        let replicas = target.replicas;
+        let election = match replicas {
+            NONE => Election::Counts,
+            replicas => self.targets.replicas[replicas].elect(target_id, now),
+        };
+        if let Election::Succeeds(before) = election {
+            self.succeed(before, target_id, at);
+        }
+        let series = &mut self.table.series[id];
         let zero_from = at - self.config.start_reach;
         let before_at = series.last_at;
         let (mark, amount) = value::read(series, sample, at, zero_from, &mut self.counters);
-        if target.replicas != NONE && !self.targets.replicas[target.replicas].elect(target_id, now) {
+        if election == Election::StandsBy {
             self.counters.standby += 1;
             return;
         }

@@ -91,8 +91,10 @@ impl Store {
             let target = &mut self.targets.all[id];
             target.recheck_to = target.held_to;
         }
-        self.note_succession(id, place);
+        let place = self.weigh_before(id, place);
+        let renamed = self.renamed(id, place);
         self.weigh(id, place);
+        self.forget_live(id, &renamed);
         self.recount(id);
         self.recheck(id);
         self.settle_complete(id);
@@ -149,11 +151,10 @@ impl Store {
     fn settle_whole(&mut self, id: u32) {
         while let Some(scrape) = self.targets.all[id].scrapes.first() {
             let is_complete = self.targets.all[id].is_complete(scrape);
-            let is_last = self.targets.all[id].scrapes.len() == 1;
-            if is_last && !is_complete {
-                self.forget_absent(id);
-            }
+            let is_newest = self.targets.all[id].scrapes.len() == 1;
+            let gone = if is_newest && !is_complete { self.absent(id, 0) } else { Vec::new() };
             self.settle(id, 0);
+            self.forget_live(id, &gone);
         }
         self.recount(id);
     }

@@ -28,6 +28,8 @@ pub(super) struct Target {
     pub(super) first_at: Timestamp,
     /// When its process began, in seconds, as the newest settled scrape that had it said; NaN if none did.
     pub(super) process_start_s: f64,
+    /// How far the clocks of its senders are ahead of ours, the newest last; see [`super::clock`].
+    pub(super) offsets_ms: Vec<i64>,
     /// Waiting to settle, ascending by time.
     pub(super) scrapes: Vec<Scrape>,
     /// The newest scrape that has settled.
@@ -71,6 +73,7 @@ impl Default for Target {
             families: BTreeMap::new(),
             first_at: Timestamp::MAX,
             process_start_s: f64::NAN,
+            offsets_ms: Vec::new(),
             scrapes: Vec::new(),
             settled_at: Timestamp::MIN,
             counted_at: never(),
@@ -155,19 +158,28 @@ impl Default for Replicas {
     }
 }
 
+/// What a replica is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Election {
+    StandsBy,
+    Counts,
+    /// From now on, in place of that target.
+    Succeeds(u32),
+}
+
 /// Silence of the elected replica after which another takes over: two scrapes at the usual interval, as in
 /// Cortex' and Mimir's HA tracker.
 const FAILOVER: Duration = Duration::from_secs(30);
 
 impl Replicas {
-    /// Whether `target` is the one that counts now.
-    pub(super) fn elect(&mut self, target: u32, now: Timestamp) -> bool {
+    /// Whether `target` is the one that counts now, and whether that is new.
+    pub(super) fn elect(&mut self, target: u32, now: Timestamp) -> Election {
         if self.elected != target && self.elected != NONE && now.since(self.seen_at) <= FAILOVER {
-            return false;
+            return Election::StandsBy;
         }
-        self.elected = target;
+        let before = std::mem::replace(&mut self.elected, target);
         self.seen_at = now;
-        true
+        if before == target || before == NONE { Election::Counts } else { Election::Succeeds(before) }
     }
 }
 
@@ -299,16 +311,16 @@ mod tests {
     #[test]
     fn one_replica_counts_until_it_is_silent() {
         let mut replicas = Replicas::default();
-        for (target, seconds, counts, why) in [
-            (1, 0, true, "the first to come"),
-            (2, 1, false, "the other"),
-            (1, 15, true, "still there"),
-            (2, 45, false, "30 s of silence are not more than 30 s"),
-            (2, 46, true, "now they are"),
-            (1, 47, false, "back, but not needed"),
-            (2, 48, true, "it goes on"),
+        for (target, seconds, election, why) in [
+            (1, 0, Election::Counts, "the first to come"),
+            (2, 1, Election::StandsBy, "the other"),
+            (1, 15, Election::Counts, "still there"),
+            (2, 45, Election::StandsBy, "30 s of silence are not more than 30 s"),
+            (2, 46, Election::Succeeds(1), "now they are"),
+            (1, 47, Election::StandsBy, "back, but not needed"),
+            (2, 48, Election::Counts, "it goes on"),
         ] {
-            assert_eq!(replicas.elect(target, at(seconds)), counts, "{why}");
+            assert_eq!(replicas.elect(target, at(seconds)), election, "{why}");
         }
     }
 

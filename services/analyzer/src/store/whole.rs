@@ -12,9 +12,9 @@
 //!   lag and changes nothing else.
 //! - A live series that has a newer sample and none in this scrape **skipped** it (a request got lost): nothing will
 //!   come. Its next sample carries the increase of both scrapes, so what the others added is carried over to the next
-//!   scrape too, and is counted when that is whole. Series that never have a moment in common are counted after `late`
-//!   by the samples' times.
-//! - An awaited series is **gone** when the scrape has waited for [`GONE_AFTER_LATES`] times `late`; or for `late`, if
+//!   scrape too, and is counted when that is whole. Series that never have a moment in common are counted after four
+//!   times `late` by the samples' times.
+//! - An awaited series is **gone** when the scrape has waited for ten times `late`; or for `late`, if
 //!   the target comes in one request a scrape, and this one and a later one came with most of the series: one
 //!   connection keeps its order. Such a target's series are also gone where at least as many are new in the scrape
 //!   that lacks them: they were renamed. What was held then counts without it, each scrape under its own moment.
@@ -22,7 +22,10 @@
 //!   another one that names the same is there. Names change in the order of the scrapes: while an earlier scrape is
 //!   held, what would change them waits.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use model::Timestamp;
 
@@ -36,10 +39,9 @@ use super::{
     target::{Entry, Mark, Scrape},
 };
 
-/// Five minutes at the usual `late`. No sign tells a series that a sender dropped without a stale marker from one
-/// whose connection stands still. Connections stand for a minute or two, behind a dead peer, until they are opened
-/// again; senders that drop series and write no markers are rare and mostly use one connection.
-const GONE_AFTER_LATES: u32 = 10;
+/// Eight requests of one connection lost in a row, at the usual interval: what was carried over as long is not half of
+/// a scrape but of series that never share a moment.
+const CARRIED_LATES: u32 = 4;
 
 /// A held scrape is looked at again after this at least.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -73,7 +75,7 @@ struct Gaps {
 impl Gaps {
     /// Whether anything is missing, and what, for a series' groups.
     fn of(&self, series: &SeriesState, role_sets: &RoleSets) -> Option<Missing> {
-        if self.is_nameless {
+        if self.is_nameless && series.roles != NONE {
             return Some(Missing::Awaited);
         }
         groups_of(series, role_sets).filter_map(|group| self.groups.get(&group).copied()).max()
@@ -124,6 +126,18 @@ impl Store {
         false
     }
 
+    /// Weighs the scrapes before that of `place` that were not yet: what is skipped there has to be carried over before
+    /// this one is counted. Returns where it is then.
+    pub(super) fn weigh_before(&mut self, id: u32, place: usize) -> usize {
+        let at = self.targets.all[id].scrapes[place].at;
+        let mut before = 0;
+        while let Some(scrape) = self.targets.all[id].scrapes.get(before).filter(|scrape| scrape.at < at) {
+            let is_removed = !scrape.is_held && self.weigh(id, before);
+            before += usize::from(!is_removed);
+        }
+        before
+    }
+
     /// Weighs the held scrapes, oldest first, that the batch may have completed.
     pub(super) fn recheck(&mut self, id: u32) {
         let to = std::mem::replace(&mut self.targets.all[id].recheck_to, Timestamp::MIN);
@@ -132,7 +146,8 @@ impl Store {
         }
         let (mut place, mut has_moved) = (0, false);
         while let Some(scrape) = self.targets.all[id].scrapes.get(place) {
-            let is_open = scrape.is_held || scrape.at <= self.targets.all[id].settled_at;
+            let target = &self.targets.all[id];
+            let is_open = scrape.is_held || scrape.at <= target.settled_at.max(target.held_to);
             let is_concerned = scrape.at <= to || has_moved;
             if is_open && is_concerned && self.weigh(id, place) {
                 has_moved = true;
@@ -147,7 +162,7 @@ impl Store {
     /// Takes awaited series that did not come for long to be gone; whether there were any.
     pub(super) fn give_up(&mut self, id: u32) -> bool {
         let target = &self.targets.all[id];
-        let (late, gone) = (self.config.late, self.config.late * GONE_AFTER_LATES);
+        let (late, gone) = (self.config.late, self.config.patience());
         let mut is_any = false;
         for place in 0..target.scrapes.len() {
             let scrape = &self.targets.all[id].scrapes[place];
@@ -173,26 +188,20 @@ impl Store {
         let awaited = absent.into_iter().filter(|&series| self.table.series[series].last_at < at);
         let awaited: Vec<u32> = awaited.collect();
         self.forget_live(id, &awaited);
+        self.counters.gone_series += awaited.len() as u64;
         !awaited.is_empty()
     }
 
-    /// The newest scrape is whole without the live series that it does not have.
-    pub(super) fn forget_absent(&mut self, id: u32) {
-        let newest = self.targets.all[id].scrapes.len() - 1;
-        let absent = self.absent(id, newest);
-        self.forget_live(id, &absent);
-    }
-
-    fn forget_live(&mut self, id: u32, gone: &[u32]) {
+    /// Expects series no longer.
+    pub(super) fn forget_live(&mut self, id: u32, gone: &[u32]) {
         for &series in gone {
             self.table.series[series].flags.is_live = false;
         }
         self.targets.all[id].live -= gone.len() as u32;
-        self.counters.gone_series += gone.len() as u64;
     }
 
     /// The live series that a scrape has no sample of.
-    fn absent(&mut self, id: u32, place: usize) -> Vec<u32> {
+    pub(super) fn absent(&mut self, id: u32, place: usize) -> Vec<u32> {
         self.weighing = self.weighing.wrapping_add(1);
         let target = &self.targets.all[id];
         for entry in &target.scrapes[place].entries {
@@ -215,18 +224,21 @@ impl Store {
     }
 
     /// One connection brought a scrape in which as many series are new as are missing: those are what became of these
-    /// (other labels, other bounds), and no marker will come.
-    pub(super) fn note_succession(&mut self, id: u32, place: usize) {
+    /// (other labels, other bounds), and no marker will come. Returns the series to forget once it is counted.
+    pub(super) fn renamed(&mut self, id: u32, place: usize) -> Vec<u32> {
         let target = &self.targets.all[id];
         let scrape = &target.scrapes[place];
         if scrape.is_held || !scrape.is_single || !target.is_single || target.is_complete(scrape) {
-            return;
+            return Vec::new();
         }
         let is_new = |entry: &&Entry| entry.before_at == Timestamp::MIN && entry.mark != Mark::GaugeToo;
         let newcomers = scrape.entries.iter().filter(is_new).count();
-        if newcomers > 0 && newcomers >= self.absent(id, place).len() {
-            self.forget_awaited(id, place);
+        let absent = if newcomers > 0 { self.absent(id, place) } else { Vec::new() };
+        if absent.is_empty() || newcomers < absent.len() {
+            return Vec::new();
         }
+        self.targets.all[id].scrapes[place].is_whole = true;
+        absent
     }
 
     /// Lets the scrape's info series name others; false if that has to wait for an earlier scrape.
@@ -250,17 +262,19 @@ impl Store {
 
     fn gaps(&mut self, id: u32, place: usize) -> Gaps {
         let mut gaps = Gaps::default();
+        if self.targets.all[id].scrapes[place].is_whole {
+            return gaps;
+        }
         let absent = self.absent(id, place);
         let target = &self.targets.all[id];
         let scrape = &target.scrapes[place];
         let waits_for_names = self.now.since(scrape.arrived_at) < self.config.late;
-        let can_skip = scrape.is_held || scrape.at > target.settled_at;
         for (absent, series) in absent.into_iter().map(|id| (id, &self.table.series[id])) {
             if series.last_at < scrape.at {
                 let is_name = series.flags.is_info && waits_for_names;
                 gaps.is_nameless |= is_name && !self.has_other_name(absent, &scrape.entries);
                 gaps.spread(series, &self.role_sets, Missing::Awaited);
-            } else if can_skip {
+            } else {
                 gaps.spread(series, &self.role_sets, Missing::Skipped);
             }
         }
@@ -290,11 +304,21 @@ impl Store {
         let has_next = place + 1 < target.scrapes.len();
         let scrape = &mut target.scrapes[place];
         let (at, from) = (scrape.at, scrape.carried_from);
-        let can_carry = has_next && at.since(from) < self.config.late;
+        // What was carried for long is counted now, with all that it belongs to.
+        let is_old = !has_next || at.since(from) >= self.config.late * CARRIED_LATES;
+        let carried = scrape.carried.iter().filter(|_| is_old);
+        let stuck: BTreeSet<u64> =
+            carried.flat_map(|entry| groups_of(&self.table.series[entry.series], &self.role_sets)).collect();
+        let can_carry = |entry: &Entry| {
+            let mut groups = groups_of(&self.table.series[entry.series], &self.role_sets);
+            has_next && entry.mark.is_of_a_counter() && !groups.any(|group| stuck.contains(&group))
+        };
         let fate = |entry: &Entry| match gaps.of(&self.table.series[entry.series], &self.role_sets) {
             _ if entry.mark == Mark::Counted => Fate::Kept,
+            // An end adds nothing whose name could be in doubt.
+            _ if entry.mark == Mark::Ended && gaps.is_nameless => Fate::Counted,
             Some(Missing::Awaited) => Fate::Kept,
-            Some(Missing::Skipped) if can_carry && entry.mark.is_of_a_counter() => Fate::Carried,
+            Some(Missing::Skipped) if can_carry(entry) => Fate::Carried,
             _ => Fate::Counted,
         };
         let mut part = Scrape { is_whole: scrape.is_whole, live: scrape.live, ..scrape.part() };
@@ -315,6 +339,10 @@ impl Store {
                 Fate::Carried => carried.push(entry),
                 Fate::Counted => counted.push(entry),
             }
+        }
+        let from = if carried.is_empty() { at } else { from };
+        if scrape.carried.is_empty() {
+            scrape.carried_from = at;
         }
         let done = part.entries.iter().filter(|entry| entry.mark != Mark::GaugeToo);
         scrape.entries.extend(done.map(|entry| Entry { mark: Mark::Counted, ..*entry }));
@@ -340,7 +368,7 @@ impl Store {
 
     /// What is left of a scrape goes on waiting.
     fn hold(&mut self, id: u32, place: usize) {
-        let (late, gone) = (self.config.late, self.config.late * GONE_AFTER_LATES);
+        let (late, gone) = (self.config.late, self.config.patience());
         let target = &mut self.targets.all[id];
         let scrape = &mut target.scrapes[place];
         let waited = self.now.since(scrape.arrived_at);

@@ -15,6 +15,8 @@ pub(crate) struct StoreMetrics {
     series_discarded: IntCounterVec,
     series_gone: IntCounterVec,
     scrapes_held: IntCounterVec,
+    births: IntCounterVec,
+    streams_evicted: IntCounterVec,
     series: IntGaugeVec,
 }
 
@@ -53,6 +55,17 @@ impl StoreMetrics {
             scrapes_held: plain(
                 "ripcord_store_scrapes_held_total",
                 "Scrapes of which a part had not come when `settle` ran out; they are judged in part until it comes.",
+            )?,
+            streams_evicted: plain(
+                "ripcord_store_streams_evicted_total",
+                "OTLP streams that gave their place to another writer of the same labels.",
+            )?,
+            births: counter(
+                registry,
+                "ripcord_store_births_total",
+                "First values of series that are new at a known target, by whether they are counted from zero: counted, or \
+                 baseline (a birth is not plausible).",
+                &["result"],
             )?,
             series: gauges(registry, "ripcord_store_series", "Series in memory.", &["partition"])?,
         })
@@ -94,6 +107,9 @@ impl StoreCounts {
         add(&metrics.series_discarded, &["unplaced"], |it| it.unplaced);
         add(&metrics.series_gone, &[], |it| it.gone_series);
         add(&metrics.scrapes_held, &[], |it| it.incomplete_scrapes);
+        add(&metrics.births, &["counted"], |it| it.births);
+        add(&metrics.births, &["baseline"], |it| it.refused_births);
+        add(&metrics.streams_evicted, &[], |it| it.evicted_streams);
         let series = i64::try_from(now.series).unwrap_or(i64::MAX);
         metrics.series.with_label_values(&[&self.partition]).set(series);
     }
@@ -124,6 +140,9 @@ mod tests {
             standby: 11,
             incomplete_scrapes: 12,
             gone_series: 13,
+            births: 14,
+            refused_births: 15,
+            evicted_streams: 16,
         };
         counts.note(now);
         counts.note(now);
@@ -143,6 +162,9 @@ mod tests {
             "ripcord_store_series_discarded_total{reason=\"unplaced\"} 10",
             "ripcord_store_series_gone_total 13",
             "ripcord_store_scrapes_held_total 12",
+            "ripcord_store_births_total{result=\"counted\"} 14",
+            "ripcord_store_births_total{result=\"baseline\"} 15",
+            "ripcord_store_streams_evicted_total 16",
             "ripcord_store_series{partition=\"3\"} 50",
         ] {
             assert!(text.lines().any(|it| it == line), "{line}\n{text}");

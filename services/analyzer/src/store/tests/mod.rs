@@ -3,6 +3,7 @@
 mod bounds;
 mod conventions;
 mod identity;
+mod lags;
 mod limits;
 mod promql;
 mod scrapes;

@@ -141,10 +141,17 @@ fn one_replica_of_a_pair_counts_and_the_other_takes_over() {
     assert_eq!(scrape(&mut rig, 15, "a", 15), "15/15");
     assert_eq!(scrape(&mut rig, 20, "b", 20), "15/15", "not counted twice");
     assert_eq!(scrape(&mut rig, 35, "b", 35), "15/15", "20 s of silence");
-    assert_eq!(scrape(&mut rig, 50, "b", 50), "30/30", "35 s: it takes over where it stood");
-    assert_eq!(scrape(&mut rig, 55, "a", 55), "30/30", "the first is back, and stands by");
-    assert_eq!(scrape(&mut rig, 65, "b", 65), "45/45");
-    assert_eq!(rig.store.counters().standby, 4);
+    assert_eq!(
+        scrape(&mut rig, 50, "b", 50),
+        "50/50",
+        "35 s: it takes over, with what the other did not count"
+    );
+    assert_eq!(scrape(&mut rig, 55, "a", 55), "50/50", "the first is back, and stands by");
+    assert_eq!(scrape(&mut rig, 65, "b", 65), "65/65");
+    assert_eq!(scrape(&mut rig, 99, "a", 99), "99/99", "and back again");
+    assert_eq!(scrape(&mut rig, 100, "b", 2), "99/99", "it began anew, standing by");
+    assert_eq!(scrape(&mut rig, 140, "b", 9), "108/108", "what it counted since then");
+    assert_eq!(rig.store.counters().standby, 5);
 }
 
 #[test]

@@ -119,16 +119,18 @@ fn what_a_lost_request_would_have_brought_comes_with_the_next_scrape() {
 }
 
 #[test]
-fn series_that_never_share_a_moment_are_counted_after_late() {
+fn series_that_never_share_a_moment_are_counted_all_the_same() {
     let mut rig = rig();
-    for moment in (15..=120).step_by(15) {
+    for moment in (15..=300).step_by(15) {
         rig.send(moment, &format!("requests{{code=500}} {moment}@{moment}"));
         rig.tick(moment + 6);
         rig.send(moment + 7, &format!("requests{{code=200}} {}@{}", moment * 9, moment + 7));
         rig.tick(moment + 13);
     }
-    let ratio = rig.ratio(All, 127);
-    assert_eq!(ratio, "120/1065", "the newest of each but what is younger than that");
+    let ratio = rig.ratio(All, 300);
+    let (errors, total) = ratio.split_once('/').unwrap();
+    let (errors, total) = (errors.parse::<u64>().unwrap(), total.parse::<u64>().unwrap());
+    assert!(errors >= 120 && total <= 3000 && total >= 8 * errors, "{ratio}");
 }
 
 #[test]
@@ -228,4 +230,30 @@ fn an_overflow_of_waiting_scrapes_loses_nothing() {
     rig.tick(306);
     assert_eq!(rig.ratio(All, 300), "300/600");
     assert_eq!(rig.store.last_sample_at(&cart()), Some(at(300)));
+}
+
+#[test]
+fn a_sender_whose_clock_is_ahead_is_judged_as_others_are() {
+    for ahead in [12, 60, 3600] {
+        let mut rig = rig();
+        for moment in (15..=120).step_by(15) {
+            let (errors, rest) = (moment, moment * 9);
+            let parts = [
+                format!("requests{{code=500}} {errors}@{}", moment + ahead),
+                format!("requests{{code=200}} {rest}@{}", moment + ahead),
+            ];
+            // Now one half comes first, now the other, the second one two seconds later.
+            let order = if moment % 2 == 0 { [0, 1] } else { [1, 0] };
+            rig.tick(moment);
+            rig.send(moment, &parts[order[0]]);
+            rig.tick(moment + 1);
+            rig.send(moment + 2, &parts[order[1]]);
+            rig.tick(moment + 9);
+            assert_eq!(
+                rig.ratio(All, moment),
+                format!("{errors}/{}", errors + rest),
+                "{ahead} s, at {moment}"
+            );
+        }
+    }
 }
