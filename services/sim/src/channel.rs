@@ -56,8 +56,12 @@ impl Channel {
         if self.random.chance(rates.late) {
             delay += self.random.between(20, 60);
         }
+        if matches!(piece, Piece::Lagging(_)) {
+            let lag = plan.services[service].senders.lag;
+            delay += lag.map_or(0, |lag| lag.delay_seconds(second));
+        }
         let body = match piece {
-            Piece::Batch(batch) => EventBody::Telemetry(batch),
+            Piece::Batch(batch) | Piece::Lagging(batch) => EventBody::Telemetry(batch),
             Piece::Requests(requests) => EventBody::Requests(requests),
         };
         self.next_request += 1;

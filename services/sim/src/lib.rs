@@ -28,6 +28,7 @@ mod lines;
 mod log;
 mod notify;
 mod outside;
+mod page;
 mod people;
 mod placing;
 mod plan;
@@ -40,6 +41,7 @@ mod reference;
 mod restore;
 mod run;
 mod seat;
+mod senders;
 mod story;
 mod world;
 

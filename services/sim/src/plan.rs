@@ -1,6 +1,6 @@
 //! What happens in one run, drawn from its seed before it begins: services, releases, verbs, outages, faults.
 
-use crate::{faults::Faults, layout::Layout, random::Random};
+use crate::{faults::Faults, layout::Layout, random::Random, senders::SenderFaults};
 
 /// All services live in one environment, so that attribution and the storm guard see all of them.
 pub(crate) const ENVIRONMENT: &str = "production";
@@ -35,6 +35,7 @@ pub(crate) struct ServicePlan {
     pub(crate) versions: Vec<VersionPlan>,
     /// Never released: shows what is nobody's fault.
     pub(crate) is_control: bool,
+    pub(crate) senders: SenderFaults,
 }
 
 /// The truth about a version, which the cores have to find out.
@@ -154,6 +155,10 @@ impl Plan {
         plan.add_outage(&mut random);
         plan.add_deeds(&mut random);
         plan.add_telemetry_faults(&mut random);
+        let mut random = Random::stream(seed, &["senders"]);
+        for service in &mut plan.services {
+            service.senders = SenderFaults::draw(service, &mut random);
+        }
         plan.deeds.sort_by_key(|(second, _)| *second);
         plan
     }
@@ -180,6 +185,7 @@ impl Plan {
             mode: if random.chance(0.75) { "auto" } else { "approve" },
             versions: vec![first],
             is_control: random.chance(0.2),
+            senders: SenderFaults::default(),
         });
         if !self.services[index].is_control {
             self.add_releases(index, random);

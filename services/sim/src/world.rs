@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use model::{Batch, RequestEvent, Sample, SeriesKind, ServiceKey, Timestamp, telemetry::STALE_NAN_BITS};
+use model::{Batch, RequestEvent, ServiceKey, Timestamp};
 
 use crate::{
+    page::{Page, Pod},
     plan::{ENVIRONMENT, Plan, ServicePlan, Telemetry},
     random::Random,
+    senders::Change,
 };
 
 /// Far from zero, so that windows reach back into real time.
@@ -19,24 +21,12 @@ const DRAIN_SECONDS: u32 = 10;
 
 const PODS: usize = 2;
 
-/// Upper bounds of the latency histogram, seconds.
-const BOUNDS: [&str; 4] = ["0.1", "0.5", "2.5", "+Inf"];
-
 pub(crate) fn moment(second: u32) -> Timestamp {
     Timestamp::from_millis(BEGIN_MS + i64::from(second) * 1000)
 }
 
 pub(crate) fn second_of(at: Timestamp) -> i64 {
     (at.as_millis() - BEGIN_MS) / 1000
-}
-
-/// What a target shows on its metrics page.
-#[derive(Clone, Debug, Default)]
-struct Pod {
-    instance: String,
-    good: u64,
-    bad: u64,
-    fast: u64,
 }
 
 /// A version that runs, and the pods it runs on.
@@ -54,8 +44,8 @@ struct Running {
 pub(crate) struct Service {
     pub(crate) key: ServiceKey,
     running: Vec<Running>,
-    /// Instances that ended and have to be marked stale.
-    ended: Vec<(usize, String)>,
+    /// Pods that are gone and have to be marked stale, with the version that they ran.
+    ended: Vec<(usize, Pod)>,
     next_pod: u32,
     /// Requests served so far, by second and version: what no window may exceed.
     served: BTreeMap<(u32, usize), u64>,
@@ -72,6 +62,8 @@ pub(crate) struct Emission {
 #[derive(Clone, Debug)]
 pub(crate) enum Piece {
     Batch(Batch),
+    /// What goes over the sender's lagging connection.
+    Lagging(Batch),
     Requests(Vec<RequestEvent>),
 }
 
@@ -104,6 +96,7 @@ impl World {
         for (index, service) in self.services.iter_mut().enumerate() {
             let planned = &plan.services[index];
             service.drain(second);
+            service.restart_if_due(second, planned);
             let is_out = plan.outage.is_some_and(|outage| outage.holds(second, index));
             service.serve(second, planned, if is_out { plan.outage_rate } else { 0.0 }, &mut self.random);
             let offset = index as u32 * 4;
@@ -139,14 +132,14 @@ impl Service {
         self.retire(second, |it| it != version);
         match self.running.iter_mut().find(|it| it.version == version && it.until == u32::MAX) {
             Some(running) => running.share = 1.0,
-            None => self.start(version, 1.0),
+            None => self.start(version, 1.0, second),
         }
     }
 
     /// A tenth of the traffic goes to `version`.
-    pub(crate) fn run_canary(&mut self, version: usize) {
+    pub(crate) fn run_canary(&mut self, version: usize, second: u32) {
         self.running.iter_mut().for_each(|it| it.share *= 0.75);
-        self.start(version, 0.25);
+        self.start(version, 0.25, second);
     }
 
     pub(crate) fn remove(&mut self, second: u32) {
@@ -154,19 +147,27 @@ impl Service {
     }
 
     /// Pods get new names and count from zero; the old ones are marked stale.
-    pub(crate) fn replace_pods(&mut self) {
+    pub(crate) fn replace_pods(&mut self, second: u32) {
         for at in 0..self.running.len() {
             let version = self.running[at].version;
-            let fresh = self.pods(version);
+            let fresh = self.pods(version, second);
             let old = std::mem::replace(&mut self.running[at].pods, fresh);
-            self.ended.extend(old.into_iter().map(|pod| (version, pod.instance)));
+            self.ended.extend(old.into_iter().map(|pod| (version, pod)));
         }
     }
 
     /// Processes restart in place: the same series count from zero.
-    pub(crate) fn reset_counters(&mut self) {
+    pub(crate) fn reset_counters(&mut self, second: u32) {
         for pod in self.running.iter_mut().flat_map(|it| &mut it.pods) {
-            *pod = Pod { instance: std::mem::take(&mut pod.instance), ..Pod::default() };
+            pod.restart(second);
+        }
+    }
+
+    fn restart_if_due(&mut self, second: u32, planned: &ServicePlan) {
+        let gets_other_bounds =
+            planned.senders.changed.is_some_and(|it| it.change == Change::Bounds && it.from == second);
+        if gets_other_bounds || planned.senders.restarts.contains(&second) {
+            self.reset_counters(second);
         }
     }
 
@@ -192,15 +193,16 @@ impl Service {
         }
     }
 
-    fn start(&mut self, version: usize, share: f64) {
-        let pods = self.pods(version);
+    fn start(&mut self, version: usize, share: f64, second: u32) {
+        let pods = self.pods(version, second);
         self.running.push(Running { version, share, pods, until: u32::MAX });
     }
 
-    fn pods(&mut self, version: usize) -> Vec<Pod> {
+    fn pods(&mut self, version: usize, second: u32) -> Vec<Pod> {
         let mut fresh = || {
             self.next_pod += 1;
-            Pod { instance: format!("{}-{version}-{}", self.key.service, self.next_pod), ..Pod::default() }
+            let instance = format!("{}-{version}-{}", self.key.service, self.next_pod);
+            Pod { instance, started_at: second, ..Pod::default() }
         };
         (0..PODS).map(|_| fresh()).collect()
     }
@@ -209,7 +211,7 @@ impl Service {
         let (gone, running): (Vec<_>, Vec<_>) = self.running.drain(..).partition(|it| it.until <= second);
         self.running = running;
         for running in gone {
-            self.ended.extend(running.pods.into_iter().map(|pod| (running.version, pod.instance)));
+            self.ended.extend(running.pods.into_iter().map(|pod| (running.version, pod)));
         }
     }
 
@@ -249,88 +251,59 @@ impl Service {
         if requests.is_empty() { Vec::new() } else { vec![Piece::Requests(requests)] }
     }
 
-    /// Two pieces a pod, errors apart from the rest: the cut that hurts most.
     fn scrape(&mut self, second: u32, planned: &ServicePlan) -> Vec<Piece> {
         let mut pieces = Vec::new();
-        let at = moment(second);
-        for running in &self.running {
-            for pod in &running.pods {
-                let labels = self.labels(planned, running.version, &pod.instance);
-                pieces.extend(pod.pages(&labels, at).map(Piece::Batch));
+        let key = self.key.clone();
+        let faults = &planned.senders;
+        for running in &mut self.running {
+            let labels = labels(&key, planned, running.version);
+            let page = Page { labels: &labels, faults, second };
+            for (writer, pod) in running.pods.iter_mut().enumerate() {
+                pieces.extend(page.of(pod, writer));
             }
         }
-        for (version, instance) in std::mem::take(&mut self.ended) {
-            let labels = self.labels(planned, version, &instance);
-            pieces.extend(stale_pages(&labels, at).map(Piece::Batch));
+        for (version, pod) in std::mem::take(&mut self.ended) {
+            let labels = labels(&key, planned, version);
+            pieces.extend(Page { labels: &labels, faults, second }.end_of(&pod));
         }
         pieces
     }
+}
 
-    fn labels(&self, planned: &ServicePlan, version: usize, instance: &str) -> Vec<(&'static str, String)> {
-        let mut labels = vec![
-            ("service", self.key.service.clone()),
-            ("environment", self.key.environment.clone()),
-            ("job", self.key.service.clone()),
-            ("instance", instance.to_owned()),
-        ];
-        if planned.telemetry == Telemetry::Versioned {
-            labels.push(("version", planned.versions[version].name.clone()));
+/// What all series of a service's version have in common.
+fn labels(key: &ServiceKey, planned: &ServicePlan, version: usize) -> Vec<(&'static str, String)> {
+    let mut labels = vec![("service", key.service.clone()), ("environment", key.environment.clone())];
+    if !planned.senders.shares_resource {
+        labels.push(("job", key.service.clone()));
+    }
+    if planned.telemetry == Telemetry::Versioned {
+        labels.push(("version", planned.versions[version].name.clone()));
+    }
+    labels
+}
+
+impl Piece {
+    pub(crate) fn is_empty(&self) -> bool {
+        match self {
+            Self::Batch(batch) | Self::Lagging(batch) => batch.series.is_empty(),
+            Self::Requests(requests) => requests.is_empty(),
         }
-        labels
     }
 }
 
-/// Name, extra label and value of a series.
-type Line = (&'static str, Option<(&'static str, &'static str)>, f64);
-
-impl Pod {
-    fn pages(&self, labels: &[(&'static str, String)], at: Timestamp) -> impl Iterator<Item = Batch> {
-        let total = self.good + self.bad;
-        let errors: Vec<Line> = vec![("http_requests_total", Some(("code", "500")), self.bad as f64)];
-        let mut rest: Vec<Line> = vec![("http_requests_total", Some(("code", "200")), self.good as f64)];
-        for (bound, count) in BOUNDS.iter().zip([self.fast, total, total, total]) {
-            rest.push(("http_request_duration_seconds_bucket", Some(("le", bound)), count as f64));
-        }
-        rest.push(("http_request_duration_seconds_count", None, total as f64));
-        [page(&errors, labels, at), page(&rest, labels, at)].into_iter()
-    }
-}
-
-fn stale_pages(labels: &[(&'static str, String)], at: Timestamp) -> impl Iterator<Item = Batch> {
-    let stale = f64::from_bits(STALE_NAN_BITS);
-    let errors: Vec<Line> = vec![("http_requests_total", Some(("code", "500")), stale)];
-    let mut rest: Vec<Line> = vec![("http_requests_total", Some(("code", "200")), stale)];
-    for bound in &BOUNDS {
-        rest.push(("http_request_duration_seconds_bucket", Some(("le", bound)), stale));
-    }
-    rest.push(("http_request_duration_seconds_count", None, stale));
-    [page(&errors, labels, at), page(&rest, labels, at)].into_iter()
-}
-
-fn page(lines: &[Line], labels: &[(&'static str, String)], at: Timestamp) -> Batch {
-    let mut batch = Batch::default();
-    for (name, extra, value) in lines {
-        let common = labels.iter().map(|(name, value)| (*name, value.as_str()));
-        let all = [("__name__", *name)].into_iter().chain(common).chain(*extra);
-        batch.push(all, SeriesKind::Unknown, [Sample { value: *value, at, start: None }]);
-    }
-    batch
-}
-
-/// Puts pieces together into one batch, as a sender does that need not split.
+/// Puts pieces together into one batch a connection, as a sender does that need not split.
 pub(crate) fn join(pieces: Vec<Piece>) -> Vec<Piece> {
-    let mut whole = Batch::default();
-    let mut others = Vec::new();
+    let (mut whole, mut lagging) = (Batch::default(), Batch::default());
+    let mut joined = Vec::new();
     for piece in pieces {
         match piece {
             Piece::Batch(batch) => append(&mut whole, &batch),
-            Piece::Requests(_) => others.push(piece),
+            Piece::Lagging(batch) => append(&mut lagging, &batch),
+            Piece::Requests(_) => joined.push(piece),
         }
     }
-    if !whole.series.is_empty() {
-        others.push(Piece::Batch(whole));
-    }
-    others
+    joined.extend([Piece::Batch(whole), Piece::Lagging(lagging)].into_iter().filter(|it| !it.is_empty()));
+    joined
 }
 
 fn append(whole: &mut Batch, batch: &Batch) {

@@ -43,8 +43,8 @@ impl Simulation {
                 self.world.services[service].remove(second);
                 self.announce(service, version, DeploymentStatus::Removed, None);
             }
-            Deed::ReplacePods { service } => self.world.services[service].replace_pods(),
-            Deed::ResetCounters { service } => self.world.services[service].reset_counters(),
+            Deed::ReplacePods { service } => self.world.services[service].replace_pods(second),
+            Deed::ResetCounters { service } => self.world.services[service].reset_counters(second),
             Deed::Reload { is_good } => self.reload(is_good),
             Deed::Alert { service, seconds, has_environment } => {
                 self.alert(service, seconds, has_environment, second);
@@ -62,7 +62,7 @@ impl Simulation {
         let running = &mut self.world.services[service];
         let is_canary = is_canary && running.current().is_some();
         if is_canary {
-            running.run_canary(version);
+            running.run_canary(version, second);
         } else {
             running.run_alone(version, second);
         }
