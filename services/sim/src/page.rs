@@ -1,5 +1,7 @@
 //! What a target shows on its metrics page, and what a sender makes of that.
 
+use std::time::Duration;
+
 use model::{Batch, Sample, SeriesKind, Timestamp, id::stable_hash, telemetry::STALE_NAN_BITS};
 
 use crate::{
@@ -121,7 +123,9 @@ impl Page<'_> {
                 () => &mut rest,
             };
             let (kind, start) = match started_at {
-                Some(second) if self.faults.shares_resource => (SeriesKind::Cumulative, Some(moment(second))),
+                Some(second) if self.faults.shares_resource => {
+                    (SeriesKind::Cumulative, Some(moment(second) + Duration::from_millis(37 * writer as u64)))
+                }
                 _ => (SeriesKind::Unknown, None),
             };
             let labels = series.iter().map(|(name, value)| (*name, value.as_str()));
@@ -142,7 +146,7 @@ impl Page<'_> {
     fn at(&self, writer: usize) -> Timestamp {
         let offset_ms = if self.faults.shares_resource { 300 * writer as u64 } else { 0 };
         let at = moment(self.second + self.faults.clock_ahead_seconds);
-        at + std::time::Duration::from_millis(offset_ms)
+        at + Duration::from_millis(offset_ms)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{Notice, NoticeId, NoticeStatus, Send, SendReason};
+use model::{Notice, NoticeId, NoticeKind, NoticeStatus, Send, SendReason};
 
 use super::Promises;
 use crate::{outside::Arrived, world::second_of};
@@ -74,9 +74,12 @@ impl Promises {
         }
     }
 
-    /// At the end of the run: nothing fires for what is over.
+    /// At the end of the run: nothing fires for what is over. An alert from elsewhere ends where it came from.
     pub(crate) fn check_nothing_fires_for_what_is_over(&mut self, end: u32) {
         for (labels, (at, notice)) in self.firing.clone() {
+            if notice.kind == NoticeKind::Alert {
+                continue;
+            }
             let release = notice.release.as_ref().and_then(|it| self.releases.get(&it.id));
             let Some(release) = release.filter(|release| release.state.is_final()) else { continue };
             let what = format!("{labels} since {at}, the release is {}", release.state);

@@ -141,6 +141,9 @@ impl Simulation {
             figures: Figures::default(),
             plan,
         };
+        for service in &simulation.plan.services {
+            simulation.story.tell(0, || format!("** {}: {:?}", service.name, service.senders));
+        }
         simulation.send("start", EventBody::PolicyLoad(Box::new(simulation.policy.clone())));
         simulation
     }
