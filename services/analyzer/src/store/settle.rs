@@ -174,10 +174,15 @@ impl Store {
     pub(super) fn remove_scrape(&mut self, id: u32, place: usize) -> Scrape {
         let target = &mut self.targets.all[id];
         let scrape = target.scrapes.remove(place);
-        target.settled_at = target.settled_at.max(scrape.at);
         self.dues.remove(&(scrape.due, id, scrape.at));
         self.staged -= scrape.staged();
         scrape
+    }
+
+    /// Notes that a scrape has settled, after the verdict on it: that asks for the one before.
+    pub(super) fn note_settled(&mut self, id: u32, at: Timestamp) {
+        let target = &mut self.targets.all[id];
+        target.settled_at = target.settled_at.max(at);
     }
 
     /// Keeps an emptied list for the next scrape.
@@ -197,6 +202,7 @@ impl Store {
             scrape.entries.retain(|entry| entry.mark != Mark::Counted);
         }
         let joining = self.judge(id, &mut scrape);
+        self.note_settled(id, scrape.at);
         self.expect(id, &scrape.entries);
         if scrape.has_info {
             self.take_names(scrape.at, &scrape.entries);

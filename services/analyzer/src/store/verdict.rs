@@ -22,6 +22,7 @@ use model::{LabelBytes, Timestamp};
 use super::{
     Store,
     family::Family,
+    series::SeriesState,
     target::{Entry, Mark, Scrape},
 };
 
@@ -53,8 +54,9 @@ enum Process {
 /// The counters of one family in a scrape that begin at one time, as far as they say.
 #[derive(Debug, Default)]
 struct Tally {
-    /// One fell that was there in the scrape before.
-    has_fallen: bool,
+    /// When those that fell were seen before, and when those that did not: the newest of each.
+    fell_from: Timestamp,
+    seen_at: Timestamp,
     /// Series with an earlier value.
     going_on: usize,
     /// What those show, and by how much they grew.
@@ -83,16 +85,21 @@ impl Store {
     /// Decides what the scrape's samples mean, before it is counted; returns the ladders of which rungs join after
     /// that.
     pub(super) fn judge(&mut self, id: u32, scrape: &mut Scrape) -> Vec<u32> {
-        let is_complete = scrape.live >= self.targets.all[id].live;
-        let is_plain = is_complete && !scrape.has_newcomers;
-        if is_plain && !scrape.entries.iter().any(|entry| entry.mark.concerns_others()) {
+        let target = &self.targets.all[id];
+        let is_full = scrape.live >= target.live && !scrape.has_newcomers;
+        let is_ordinary = target.restarted_at != scrape.at
+            && !scrape.entries.iter().any(|entry| entry.mark.concerns_others());
+        if is_ordinary && is_full {
             return Vec::new();
         }
-        let tallies = self.tally(scrape);
-        let process = self.process_of(id, scrape);
-        self.judge_resets(scrape.at, process, &tallies);
-        self.judge_births(id, scrape, process, &tallies);
-        self.note_first(scrape, &tallies);
+        // Where several writers share a target, most of their scrapes are ordinary, but none is full.
+        if !is_ordinary {
+            let tallies = self.tally(scrape);
+            let process = self.process_of(id, scrape);
+            self.judge_resets(scrape.at, process, &tallies);
+            self.judge_births(id, scrape, process, &tallies);
+            self.note_first(scrape, &tallies);
+        }
         self.judge_ladders(id, scrape)
     }
 
@@ -101,8 +108,11 @@ impl Store {
         for entry in scrape.entries.iter().filter(|entry| entry.mark.is_of_a_counter()) {
             let series = &self.table.series[entry.series];
             let tally = tallies.entry((series.family, series.start)).or_default();
-            let was_there = entry.before_at >= self.targets.families[series.family].last_at;
-            tally.has_fallen |= entry.mark == Mark::Fell && was_there;
+            match entry.mark {
+                Mark::Fell => tally.fell_from = tally.fell_from.max(entry.before_at),
+                Mark::Increase => tally.seen_at = tally.seen_at.max(entry.before_at),
+                _ => {}
+            }
             if entry.mark == Mark::Birth {
                 tally.births.push(entry.series);
             }
@@ -147,6 +157,9 @@ impl Store {
     /// Notes which families began anew. Series that say themselves when they began need no verdict.
     fn judge_resets(&mut self, at: Timestamp, process: Process, tallies: &Tallies) {
         let unsaid = || tallies.iter().filter(|((_, start), _)| *start == Timestamp::MIN);
+        let has_fallen = |family: &Family, tally: &Tally| {
+            tally.fell_from > Timestamp::default() && tally.fell_from >= family.last_at.max(tally.seen_at)
+        };
         let times = match process {
             Process::Restarted => USUAL_AFTER_RESTART,
             Process::GoesOn => return,
@@ -154,15 +167,18 @@ impl Store {
         };
         let families = &mut self.targets.families;
         let mut has_restarted = process == Process::Restarted;
-        for (&(family, _), tally) in unsaid().filter(|(_, tally)| tally.has_fallen) {
-            if is_restart(tally, &families[family], at, times) {
+        for (&(family, _), tally) in unsaid() {
+            if has_fallen(&families[family], tally) && is_restart(tally, &families[family], at, times) {
                 families[family].began_at = at;
                 has_restarted = true;
             }
         }
         // A process that restarted did so for its other families too.
-        for (&(family, _), tally) in unsaid().filter(|(_, tally)| has_restarted && !tally.has_fallen) {
-            if tally.going_on > 0 && is_restart(tally, &families[family], at, times) {
+        for (&(family, _), tally) in unsaid().filter(|_| has_restarted) {
+            if tally.going_on > 0
+                && !has_fallen(&families[family], tally)
+                && is_restart(tally, &families[family], at, times)
+            {
                 families[family].began_at = at;
             }
         }
@@ -240,13 +256,17 @@ impl Store {
         if scrape.at <= target.settled_at {
             return false;
         }
-        let alive = scrape.entries.iter().filter(|it| it.mark != Mark::Ended).map(|it| it.series);
+        let entries = scrape.entries.iter();
+        let alive = entries.clone().filter(|it| it.mark != Mark::Ended).map(|it| it.series);
+        let ended = entries.filter(|it| it.mark == Mark::Ended).map(|it| (it.series, it.before_at));
         let alive: BTreeSet<u32> = alive.collect();
-        let members = self.targets.families[family].members.iter();
-        let gone = members.filter(|&member| !alive.contains(member)).map(|&it| &self.table.series[it]);
-        let gone = gone.filter(|it| it.flags.is_live && it.is_summed());
-        let gone = gone.filter(|it| it.last_at < scrape.at || it.flags.is_ended);
-        let ended = gone.map(|it| it.last).filter(|last| *last > 0.0).collect();
+        let ended: BTreeMap<u32, Timestamp> = ended.collect();
+        let family = &self.targets.families[family];
+        let gone = family.members.iter().filter(|&member| !alive.contains(member));
+        let gone = gone.map(|&id| (&self.table.series[id], ended.get(&id).copied()));
+        let gone = gone.filter(|(it, _)| it.is_summed());
+        let gone = gone.filter(|(it, before_at)| has_gone_at(it, *before_at, family, scrape.at));
+        let ended = gone.map(|(it, _)| it.last).filter(|last| *last > 0.0).collect();
         let (born, ended) = (descending(born.to_vec()), descending(ended));
         !ended.is_empty() && born.iter().zip(&ended).all(|(born, ended)| born >= ended)
     }
@@ -331,6 +351,16 @@ impl Measure {
 fn is_restart(tally: &Tally, family: &Family, at: Timestamp, times: f64) -> bool {
     let Some(usual) = family.expected(at) else { return true };
     (tally.value + CHANCE) * (tally.growth + CHANCE) <= (times * (usual + CHANCE)).powi(2)
+}
+
+/// Whether a series ends at `at`, with a value of `before_at`, or is missing there and was not missing before. What was
+/// last seen before its family began anew ended with that.
+fn has_gone_at(series: &SeriesState, before_at: Option<Timestamp>, family: &Family, at: Timestamp) -> bool {
+    if series.flags.is_ended {
+        return before_at.map_or(series.last_at == at, |before_at| before_at >= family.began_at);
+    }
+    let was_there = series.flags.is_live || series.last_at >= family.last_at;
+    (family.began_at..at).contains(&series.last_at) && was_there
 }
 
 fn descending(mut values: Vec<f64>) -> Vec<f64> {

@@ -116,6 +116,7 @@ impl Store {
         let is_done = |entry: &Entry| entry.mark == Mark::Counted;
         if scrape.entries.iter().all(is_done) && scrape.carried.is_empty() {
             let scrape = self.remove_scrape(id, place);
+            self.note_settled(id, scrape.at);
             if scrape.is_held {
                 self.note_lag(&scrape);
             }
@@ -387,6 +388,7 @@ impl Store {
         let mut scrape = self.remove_scrape(id, place);
         scrape.entries.retain(|entry| entry.mark != Mark::Counted);
         let joining = self.judge(id, &mut scrape);
+        self.note_settled(id, scrape.at);
         self.expect(id, &scrape.entries);
         if scrape.has_info {
             self.take_names(scrape.at, &scrape.entries);

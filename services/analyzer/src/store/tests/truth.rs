@@ -111,10 +111,9 @@ fn run(steps: &[Step], age: u64, says_start: bool) -> ((u64, u64), (u64, u64)) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
+    #![proptest_config(ProptestConfig::default())]
 
     #[test]
-    #[ignore = "fails: a series that falls after a scrape was folded into the next resets its family twice"]
     fn nothing_is_counted_that_did_not_happen(steps in steps(), age in 0_u64..2000) {
         let (counted, happened) = run(&steps, age, false);
         prop_assert!(counted.0 <= happened.0 && counted.1 <= happened.1, "{counted:?} of {happened:?}");
