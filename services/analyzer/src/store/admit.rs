@@ -49,7 +49,7 @@ impl Store {
         let target = self.targets.enter(target_key(&self.config.identity, &labels), replica);
         let name = labels.get(NAME).unwrap_or_default();
         let (now, patience) = (self.now, self.config.patience());
-        let first = clock::moved(first, self.targets.all[target].offset_ms(first.at, now, patience));
+        let first = clock::moved(first, self.targets.all[target].offset_ms(first.at, now, patience, None));
         let at = first.at;
         let (family, may_be_born) = self.targets.enter_family(target, name, at);
         let is_info = join::is_info(&self.config.identity, &labels);

@@ -19,18 +19,28 @@ impl Target {
         sent > now + FUTURE_TOLERANCE || !self.offsets_ms.is_empty()
     }
 
-    /// How far a sample's sender is ahead; 0 where it is to be believed. `patience`: how far a sample may lag.
-    pub(super) fn offset_ms(&mut self, sent: Timestamp, now: Timestamp, patience: Duration) -> i64 {
+    /// How far a sample's sender is ahead; 0 where it is to be believed. `patience`: how far a sample may lag;
+    /// `moved_before`: when the series' last sample was by our clock, if that was moved.
+    pub(super) fn offset_ms(
+        &mut self,
+        sent: Timestamp,
+        now: Timestamp,
+        patience: Duration,
+        moved_before: Option<Timestamp>,
+    ) -> i64 {
         let moved = |offset: i64| Timestamp::from_millis(sent.as_millis().saturating_sub(offset));
         let newest_first = || self.offsets_ms.iter().rev().copied();
         // The other half of a scrape that was moved may come when the sender's time is no longer ahead of ours.
         if let Some(known) = newest_first().find(|&offset| self.has_scrape(moved(offset))) {
             return known;
         }
-        if sent <= now + FUTURE_TOLERANCE {
-            return 0;
-        }
         let oldest = now - patience;
+        if sent <= now + FUTURE_TOLERANCE {
+            // A repeat that took so long that its time is no longer ahead is older than what the series had: at its
+            // own time a counter would seem to begin again.
+            let is_repeat = |at: Timestamp| at >= oldest && moved_before.is_some_and(|before| at <= before);
+            return newest_first().find(|&offset| is_repeat(moved(offset))).unwrap_or(0);
+        }
         let fits = |at: Timestamp| at <= now + FUTURE_TOLERANCE && at >= oldest;
         if let Some(known) = newest_first().find(|&offset| fits(moved(offset))) {
             return known;
@@ -75,13 +85,28 @@ mod tests {
             (56, 3656, 56, "and stays an hour ahead"),
             (109, 115, 55, "54 s late, when its time is nearly ours"),
         ] {
-            let offset = target.offset_ms(moment(sent), moment(now), Duration::from_secs(300));
+            let offset = target.offset_ms(moment(sent), moment(now), Duration::from_secs(300), None);
             let shown = moment(sent).as_millis() - offset;
             assert_eq!(shown, at * 1000, "{why}");
             let scrape = super::super::target::Scrape::new(moment(at), moment(now), Default::default(), 0);
             if let Err(place) = target.scrape(moment(at)) {
                 target.scrapes.insert(place, scrape);
             }
+        }
+    }
+    #[test]
+    fn a_repeat_that_is_late_is_moved_as_it_was_before() {
+        let moment = |seconds: i64| Timestamp::from_millis(seconds * 1000);
+        let mut target = Target::default();
+        let patience = Duration::from_secs(300);
+        assert_eq!(target.offset_ms(moment(160), moment(100), patience, None), 60_000);
+        for (now, sent, before, offset_ms, why) in [
+            (155, 160, Some(145), 60_000, "its time is nearly ours, and the series is 45 s further"),
+            (155, 160, None, 0, "a series that was never moved"),
+            (400, 400, Some(145), 0, "the clock was set right: this is news"),
+        ] {
+            let found = target.offset_ms(moment(sent), moment(now), patience, before.map(moment));
+            assert_eq!(found, offset_ms, "{why}");
         }
     }
 }

@@ -52,11 +52,14 @@ impl Store {
     }
 
     fn take_sample(&mut self, id: u32, sample: &Sample) {
-        let target = &mut self.targets.all[self.table.series[id].target];
+        let series = &mut self.table.series[id];
+        let target = &mut self.targets.all[series.target];
         if !target.is_ahead(sample.at, self.now) {
             return self.take_timed(id, sample);
         }
-        let offset_ms = target.offset_ms(sample.at, self.now, self.config.patience());
+        let moved_before = series.flags.is_moved.then_some(series.last_at);
+        let offset_ms = target.offset_ms(sample.at, self.now, self.config.patience(), moved_before);
+        series.flags.is_moved = offset_ms != 0;
         self.counters.future += u64::from(offset_ms != 0);
         self.take_timed(id, &clock::moved(sample, offset_ms));
     }

@@ -67,6 +67,8 @@ pub(super) struct Flags {
     pub(super) is_beside: bool,
     /// It began after all that was heard of its labels.
     pub(super) is_from_zero: bool,
+    /// Its last sample's sender was ahead: see [`super::clock`].
+    pub(super) is_moved: bool,
     /// Its target's next scrapes are expected to have it.
     pub(super) is_live: bool,
 }
