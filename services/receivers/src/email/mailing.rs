@@ -67,8 +67,8 @@ impl Recipients {
 
 /// Domains are compared as DNS does; so are local parts, which no server of today tells apart by case.
 fn is_same(left: &Address, right: &Address) -> bool {
-    left.as_ref() as &str == right.as_ref() as &str
-        || left.to_string().eq_ignore_ascii_case(&right.to_string())
+    let (left, right): (&str, &str) = (left.as_ref(), right.as_ref());
+    left.eq_ignore_ascii_case(right)
 }
 
 fn owners(send: &Send) -> impl Iterator<Item = &str> {
