@@ -116,7 +116,7 @@ impl Default for Defaults {
 }
 
 impl Default for Attribution {
-    /// The margin is what STATISTICS asks for before acting: less is seldom worth a rollback. Half of the rise and
+    /// A quarter more than the baseline's odds: a smaller difference is seldom worth a rollback. Half of the rise and
     /// a tenth of the failing requests leave room for another mix of traffic, and none for a service that is tiny
     /// beside the release. Two rises that one cause began are seen at most one slow scrape (60 s) apart, and each is
     /// placed to a slot or a scrape.
