@@ -18,21 +18,11 @@ impl Noun for SharedBlame {
     type Wire = v1::SharedBlame;
 
     fn to_wire(&self) -> v1::SharedBlame {
-        v1::SharedBlame {
-            before: self.before,
-            beside: self.beside,
-            is_unversioned: self.is_unversioned,
-            rise: self.rise.as_ref().map(Noun::to_wire),
-        }
+        v1::SharedBlame { before: self.before, beside: self.beside, is_unversioned: self.is_unversioned }
     }
 
     fn from_wire(wire: v1::SharedBlame) -> Result<Self, DecodeError> {
-        Ok(Self {
-            before: wire.before,
-            beside: wire.beside,
-            is_unversioned: wire.is_unversioned,
-            rise: read_optional(wire.rise)?,
-        })
+        Ok(Self { before: wire.before, beside: wire.beside, is_unversioned: wire.is_unversioned })
     }
 }
 
@@ -70,7 +60,6 @@ impl Noun for LimitState {
             condition: self.condition.clone(),
             is_exceeded: self.is_exceeded,
             value: Some(self.value),
-            rise: self.rise.as_ref().map(Noun::to_wire),
         }
     }
 
@@ -81,7 +70,6 @@ impl Noun for LimitState {
             condition: wire.condition,
             is_exceeded: wire.is_exceeded,
             value: required(wire.value, "LimitState.value")?,
-            rise: read_optional(wire.rise)?,
         })
     }
 }

@@ -115,7 +115,6 @@ mod tests {
             condition: "error_rate > 1%".into(),
             is_exceeded: true,
             value: 0.2,
-            rise: None,
         };
         outbox.limit(limit(&b));
         outbox.limit(limit(&a));

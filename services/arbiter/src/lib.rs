@@ -14,7 +14,6 @@
 mod again;
 mod alerts;
 mod arbiter;
-mod attribution;
 mod bad;
 mod bounds;
 mod breaches;

@@ -34,7 +34,7 @@ pub use label::{LabelBytes, Labels};
 pub use notice::{Notice, NoticeKind, NoticeStatus, Severity};
 pub use outcome::{Delivery, DeliveryResult, Outcome, OutcomeStatus, Recipient, RecipientState};
 pub use proposal::{Action, Breach, Finding, FindingKind, LimitState, Proposal, SharedBlame};
-pub use reason::{BaselineKind, BaselineValue, Comparison, Counts, ErrorBound, Evidence, Reason, Rise, Test};
+pub use reason::{BaselineKind, BaselineValue, ErrorBound, Evidence, Reason, Test};
 pub use release::{
     Artifact, ChangeKind, DeploymentEvent, DeploymentStatus, Owner, Release, ReleaseRef, ReleaseState,
 };

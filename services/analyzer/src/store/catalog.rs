@@ -12,7 +12,6 @@ use super::{
     cell::{Cell, Rings},
     config::{Config, Source},
     durations::Requests,
-    reports::Reports,
     slab::Slab,
 };
 
@@ -55,8 +54,6 @@ pub(super) struct Version {
     pub(super) cells: BTreeMap<u32, u32>,
     pub(super) requests: Rings<Requests>,
     pub(super) has_requests: bool,
-    /// Of the targets that its series are scraped at.
-    pub(super) reports: Reports,
 }
 
 impl Version {
