@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{Alert, Labels, ReleaseId, Timestamp};
+use model::{Alert, Labels, NoticeKind, ReleaseId, Timestamp};
 
 use crate::bounds::MAX_ALERTS;
 
@@ -60,6 +60,24 @@ impl Alerts {
     pub(crate) fn forget(&mut self, alert: &Alert) {
         self.firing.remove(&alert.labels.fingerprint());
     }
+}
+
+/// An alert's labels as they are passed on: what would make it pass for one of Ripcord's own notices, or name one of
+/// its releases or halts, goes on under another name, as Prometheus renames what a target may not set.
+pub(crate) fn without_own(labels: &Labels) -> Labels {
+    let is_kind = |value: &str| NoticeKind::ALL.iter().any(|kind| kind.as_str() == value);
+    let renamed = labels.iter().map(|(name, value)| {
+        let is_own = match name {
+            "kind" => is_kind(value),
+            "release" => value.starts_with("rel_"),
+            "halt" => value.starts_with("hlt_"),
+            // Without a name of some kind an alert is hard to read.
+            "alertname" if is_kind(value) => return (name.to_owned(), format!("exported_{value}")),
+            _ => false,
+        };
+        (if is_own { format!("exported_{name}") } else { name.to_owned() }, value.to_owned())
+    });
+    Labels::from_pairs(renamed)
 }
 
 /// The value of the first label that is there.

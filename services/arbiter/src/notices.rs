@@ -8,7 +8,7 @@ use model::{
 
 use crate::{
     Arbiter,
-    alerts::first_of,
+    alerts::{first_of, without_own},
     arbiter::Moment,
     firing::{Scope, Subject},
     releases::Record,
@@ -174,7 +174,7 @@ impl Arbiter {
     /// The labels under which an alert is passed on while it fires, and the release under watch that it is about, if
     /// it names the service of exactly one.
     fn labels_of_alert(&self, alert: &Alert) -> (Labels, Option<ReleaseId>) {
-        let mut labels = alert.labels.clone();
+        let mut labels = without_own(&alert.labels);
         let Some(release) = self.release_of_alert(&labels) else { return (labels, None) };
         labels.set("release", release.id.as_str());
         if first_of(&alert.labels, &self.identity().version).is_none() {

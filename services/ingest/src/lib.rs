@@ -25,7 +25,9 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use auth::{Auth, AuthError, CLI_USER, Caller, DEFAULT_RESOLVE_TIMEOUT, Reach, Role, Token, TokenError};
+pub use auth::{
+    AlertLabels, Auth, AuthError, CLI_USER, Caller, DEFAULT_RESOLVE_TIMEOUT, Reach, Role, Token, TokenError,
+};
 pub use limits::Limits;
 pub use openapi::openapi;
 pub use ports::{Answered, BoxFuture, EventSink, KnownCommand, KnownRelease, Lookup, Unavailable};

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use arc_swap::ArcSwap;
 use axum::{body::Body, extract::ConnectInfo};
 use http::{Extensions, HeaderMap};
-use model::{Batch, EventBody, HaltScope, Timestamp};
+use model::{Alert, Batch, EventBody, HaltScope, Timestamp};
 use prometheus::Registry;
 use proto::{EnvelopeBody, EventEnvelope, wire::Rejected};
 use telemetry::metrics::MetricsError;
@@ -99,9 +99,24 @@ impl Shared {
         Ok(self.auth.load().identify(&head.headers, head.peer, role)?)
     }
 
-    /// Who notifies, `None` if the hook is off.
-    pub(crate) fn alertmanager(&self, head: &Head) -> Result<Option<model::Actor>, Problem> {
+    /// Who notifies.
+    pub(crate) fn alertmanager(&self, head: &Head) -> Result<Caller, Problem> {
         Ok(self.auth.load().identify_alertmanager(&head.headers, head.peer)?)
+    }
+
+    /// An error unless the caller's scope holds what each of the alerts is about.
+    pub(crate) fn expect_alerts_within(&self, caller: &Caller, alerts: &[Alert]) -> Result<(), Problem> {
+        if !caller.is_scoped() {
+            return Ok(());
+        }
+        let auth = self.auth.load();
+        for (index, alert) in alerts.iter().enumerate() {
+            if let Err(error) = caller.expect_within(auth.alert_labels().reach_of(alert)) {
+                let problem = Problem::from(error);
+                return Err(Problem::new(problem.status, format!("alerts[{index}]: {}", problem.detail)));
+            }
+        }
+        Ok(())
     }
 
     /// How long after its last notification an alert counts as over.

@@ -15,6 +15,7 @@ pub mod outcome;
 pub mod proposal;
 pub mod reason;
 pub mod release;
+pub mod scope;
 pub mod send;
 pub mod service;
 mod standing;
@@ -38,6 +39,7 @@ pub use reason::{BaselineKind, BaselineValue, ErrorBound, Evidence, Reason, Test
 pub use release::{
     Artifact, ChangeKind, DeploymentEvent, DeploymentStatus, Owner, Release, ReleaseRef, ReleaseState,
 };
+pub use scope::Scope;
 pub use send::{Send, SendReason};
 pub use service::ServiceKey;
 pub use standing::Standing;

@@ -51,6 +51,19 @@ pub enum NoticeKind {
 }
 
 impl NoticeKind {
+    pub const ALL: [Self; 10] = [
+        Self::ReleaseProgress,
+        Self::Breach,
+        Self::RollbackPrepared,
+        Self::RollbackStarted,
+        Self::RolledBack,
+        Self::RollbackFailed,
+        Self::Recovered,
+        Self::Finding,
+        Self::Safety,
+        Self::Alert,
+    ];
+
     /// The kind's name: label `kind` of the notice.
     pub fn as_str(self) -> &'static str {
         match self {

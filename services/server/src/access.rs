@@ -17,7 +17,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use ingest::{Auth, AuthError, Role, Token};
+use ingest::{AlertLabels, Auth, AuthError, Role, Token};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::{app::ReloadError, config::Config};
@@ -71,14 +71,19 @@ pub(crate) fn random_hex() -> std::io::Result<String> {
 /// The tokens in force.
 pub(crate) fn auth(config: &Config, operator: &OperatorToken) -> anyhow::Result<Auth> {
     let mut tokens = vec![Token::try_new("operator", &operator.0, vec![Role::Admin])?];
-    let open = if config.server.tokens.is_empty() { vec![Role::Ingest, Role::View] } else { Vec::new() };
+    let open = match config.server.tokens.is_empty() {
+        true => vec![Role::Telemetry, Role::Deploy, Role::Alerts, Role::View],
+        false => Vec::new(),
+    };
     for token in &config.server.tokens {
         let roles = token.roles.clone();
         let made = Token::try_new(&token.name, &token.secret, roles)
             .map_err(|error| anyhow::anyhow!("server.tokens, {:?}: {error}", token.name))?;
         tokens.push(made.scoped_to(token.services.clone(), token.environments.clone()));
     }
-    let mut auth = Auth::new(tokens, open);
+    let identity = &config.policy.identity;
+    let (service, environment) = (identity.service.clone(), identity.environment.clone());
+    let mut auth = Auth::new(tokens, open).with_alert_labels(AlertLabels { service, environment });
     if let Some(timeout) = config.hooks.alertmanager_resolve_timeout {
         auth = auth.with_resolve_timeout(timeout);
     }

@@ -112,3 +112,21 @@ fn the_same_firing_after_its_end_fires_again_as_in_alertmanager_and_ends_by_its_
         "#]],
     );
 }
+
+#[test]
+fn an_alert_passes_for_none_of_ripcords_own_notices() {
+    check(
+        "
+        0s   release checkout 2.4.1 watching from=2.4.0
+        10s  alert rollback_prepared kind=rollback_prepared service=checkout environment=production halt=hlt_1
+        20s  alert rollback_prepared kind=rollback_prepared service=checkout environment=production halt=hlt_1 ends=19s
+        30s  alert Elsewhere kind=breach release=rel_0123456789abcdef service=cart
+        40s  alert Theirs kind=Deployment release=kube-prometheus halt=no service=cart",
+        expect![[r#"
+            firing alertname=exported_rollback_prepared environment=production release service=checkout severity=critical version=2.4.1 (2.4.1)
+            resolved alertname=exported_rollback_prepared environment=production release service=checkout severity=critical version=2.4.1 (2.4.1)
+            firing alertname=Elsewhere service=cart severity=critical (no release)
+            firing alertname=Theirs service=cart severity=critical (no release)
+        "#]],
+    );
+}

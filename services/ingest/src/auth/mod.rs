@@ -8,7 +8,7 @@ mod token;
 use std::{net::SocketAddr, time::Duration};
 
 use http::{HeaderMap, header::AUTHORIZATION};
-use model::Actor;
+use model::{Actor, Alert, Scope};
 use secrecy::SecretString;
 
 use self::token::TokenHash;
@@ -17,8 +17,12 @@ pub use self::token::{Token, TokenError};
 /// What somebody may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
-    /// Send telemetry, deployment events and alerts.
-    Ingest,
+    /// Send metrics and requests.
+    Telemetry,
+    /// Announce releases and report on them.
+    Deploy,
+    /// Send alerts.
+    Alerts,
     /// Read what the API shows.
     View,
     /// Approve, roll back, halt, silence. Includes `View`.
@@ -28,10 +32,16 @@ pub enum Role {
 }
 
 impl Role {
+    /// By what a token can be given.
+    pub const ALL: [Self; 6] =
+        [Self::Telemetry, Self::Deploy, Self::Alerts, Self::View, Self::Operate, Self::Admin];
+
     /// The role's name in the configuration and in messages.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Ingest => "ingest",
+            Self::Telemetry => "telemetry",
+            Self::Deploy => "deploy",
+            Self::Alerts => "alerts",
             Self::View => "view",
             Self::Operate => "operate",
             Self::Admin => "admin",
@@ -40,7 +50,7 @@ impl Role {
 
     /// The role of a name.
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Ingest, Self::View, Self::Operate, Self::Admin].into_iter().find(|role| role.as_str() == name)
+        Self::ALL.into_iter().find(|role| role.as_str() == name)
     }
 
     fn includes(self, wanted: Self) -> bool {
@@ -75,34 +85,61 @@ pub enum AuthError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
     pub actor: Actor,
-    services: Vec<String>,
-    environments: Vec<String>,
+    scope: Scope,
+    roles: Vec<Role>,
 }
 
 impl Caller {
     /// An error unless the caller's scope holds all of `reach`.
     pub fn expect_within(&self, reach: Reach<'_>) -> Result<(), AuthError> {
-        let service = |name: &str| self.services.is_empty() || self.services.iter().any(|it| it == name);
-        let environment =
-            |name: &str| self.environments.is_empty() || self.environments.iter().any(|it| it == name);
+        let scope = &self.scope;
         let (is_within, what) = match reach {
-            Reach::Everything => (!self.is_scoped(), "every service".to_owned()),
+            Reach::Everything => (scope.is_everything(), "every service".to_owned()),
             Reach::Environment(name) => {
-                (self.services.is_empty() && environment(name), format!("all of {name:?}"))
+                (scope.services.is_empty() && scope.holds_environment(name), format!("all of {name:?}"))
             }
-            Reach::Service(name) => {
-                (service(name) && self.environments.is_empty(), format!("{name:?} in every environment"))
-            }
-            Reach::ServiceIn(name, place) => {
-                (service(name) && environment(place), format!("{name:?} in {place:?}"))
-            }
+            Reach::Service(name) => (
+                scope.holds_service(name) && scope.environments.is_empty(),
+                format!("{name:?} in every environment"),
+            ),
+            Reach::ServiceIn(name, place) => (scope.holds(name, place), format!("{name:?} in {place:?}")),
         };
         if is_within { Ok(()) } else { Err(AuthError::OutOfScope { name: self.actor.name.clone(), what }) }
     }
 
     /// Whether the caller's token is limited to some services or environments.
     pub fn is_scoped(&self) -> bool {
-        !self.services.is_empty() || !self.environments.is_empty()
+        !self.scope.is_everything()
+    }
+
+    /// What the caller may touch and see.
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// Whether the caller may do more than what was asked for: this too.
+    pub fn has(&self, role: Role) -> bool {
+        self.roles.iter().any(|has| has.includes(role))
+    }
+}
+
+/// The labels of an alert that name what it is about; the first one that is there counts.
+#[derive(Clone, Debug, Default)]
+pub struct AlertLabels {
+    pub service: Vec<String>,
+    pub environment: Vec<String>,
+}
+
+impl AlertLabels {
+    /// What an alert is about, as those who judge and route it will find.
+    pub fn reach_of<'a>(&self, alert: &'a Alert) -> Reach<'a> {
+        let first = |names: &[String]| names.iter().find_map(|name| alert.labels.get(name));
+        match (first(&self.service), first(&self.environment)) {
+            (Some(service), Some(environment)) => Reach::ServiceIn(service, environment),
+            (Some(service), None) => Reach::Service(service),
+            (None, Some(environment)) => Reach::Environment(environment),
+            (None, None) => Reach::Everything,
+        }
     }
 }
 
@@ -113,6 +150,7 @@ pub struct Auth {
     /// What requests without a token may do if they come from this machine.
     loopback_roles: Vec<Role>,
     alertmanager: Option<TokenHash>,
+    alert_labels: AlertLabels,
     resolve_timeout: Duration,
 }
 
@@ -129,10 +167,22 @@ impl Default for Auth {
 pub const DEFAULT_RESOLVE_TIMEOUT: Duration = Duration::from_secs(9 * 3600);
 
 impl Auth {
-    /// `loopback_roles` is what a request without a token may do that comes from this machine: `ingest` and `view`
-    /// where no tokens are configured, else nothing.
+    /// `loopback_roles` is what a request without a token may do that comes from this machine: send and read where
+    /// no tokens are configured, else nothing.
     pub fn new(tokens: Vec<Token>, loopback_roles: Vec<Role>) -> Self {
-        Self { tokens, loopback_roles, alertmanager: None, resolve_timeout: DEFAULT_RESOLVE_TIMEOUT }
+        let (alertmanager, alert_labels) = (None, AlertLabels::default());
+        Self { tokens, loopback_roles, alertmanager, alert_labels, resolve_timeout: DEFAULT_RESOLVE_TIMEOUT }
+    }
+
+    /// Sets by which labels an alert is found to be within a token's scope.
+    pub fn with_alert_labels(mut self, labels: AlertLabels) -> Self {
+        self.alert_labels = labels;
+        self
+    }
+
+    /// By which labels an alert is found to be within a token's scope.
+    pub fn alert_labels(&self) -> &AlertLabels {
+        &self.alert_labels
     }
 
     /// Sets how long after its last notification an alert counts as over.
@@ -146,7 +196,7 @@ impl Auth {
         self.resolve_timeout
     }
 
-    /// Sets the token of `/hooks/alertmanager`. Without one the hook is open on loopback and off elsewhere.
+    /// Sets the token of `/hooks/alertmanager`: beside it only tokens with the role `alerts` are let in.
     pub fn with_alertmanager(mut self, secret: &SecretString) -> Result<Self, TokenError> {
         self.alertmanager = Some(TokenHash::of(secret)?);
         Ok(self)
@@ -178,11 +228,16 @@ impl Auth {
             return self.identify_local(headers, peer, role);
         }
         let token = bearer(headers).and_then(|text| self.token_of(text)).ok_or(AuthError::Unauthenticated)?;
-        if !token.roles.iter().any(|has| has.includes(role)) {
-            return Err(AuthError::Forbidden { name: token.name.clone(), role: role.as_str() });
+        let caller = Caller {
+            actor: via(actor(&token.name, peer), headers),
+            scope: token.scope.clone(),
+            roles: token.roles.clone(),
+        };
+        if caller.has(role) {
+            Ok(caller)
+        } else {
+            Err(AuthError::Forbidden { name: token.name.clone(), role: role.as_str() })
         }
-        let (services, environments) = (token.services.clone(), token.environments.clone());
-        Ok(Caller { actor: via(actor(&token.name, peer), headers), services, environments })
     }
 
     fn identify_local(
@@ -195,21 +250,37 @@ impl Auth {
         if !is_open || !local::is_local(headers, peer) {
             return Err(AuthError::Unauthenticated);
         }
-        let actor = via(actor("loopback", peer), headers);
-        Ok(Caller { actor, services: Vec::new(), environments: Vec::new() })
+        Ok(Caller {
+            actor: via(actor("loopback", peer), headers),
+            scope: Scope::default(),
+            roles: self.loopback_roles.clone(),
+        })
     }
 
-    /// Whether a notification of Alertmanager's may come in; `Ok(None)` if the hook is off for this peer.
+    /// Who sends a notification of Alertmanager's: the holder of the hook's own token, or of one with the role
+    /// `alerts`. A program of this machine needs neither while there are no tokens at all.
     pub fn identify_alertmanager(
         &self,
         headers: &HeaderMap,
         peer: Option<SocketAddr>,
-    ) -> Result<Option<Actor>, AuthError> {
-        let Some(expected) = &self.alertmanager else {
-            return Ok(local::is_local(headers, peer).then(|| actor("alertmanager", peer)));
+    ) -> Result<Caller, AuthError> {
+        let own = || Caller {
+            actor: actor("alertmanager", peer),
+            scope: Scope::default(),
+            roles: vec![Role::Alerts],
         };
-        let is_expected = bearer(headers).is_some_and(|text| expected.matches(text));
-        if is_expected { Ok(Some(actor("alertmanager", peer))) } else { Err(AuthError::Unauthenticated) }
+        let Some(expected) = &self.alertmanager else {
+            let caller = self.identify(headers, peer, Role::Alerts)?;
+            return Ok(if headers.contains_key(AUTHORIZATION) { caller } else { own() });
+        };
+        if bearer(headers).is_some_and(|text| expected.matches(text)) {
+            return Ok(own());
+        }
+        if headers.contains_key(AUTHORIZATION) {
+            self.identify(headers, peer, Role::Alerts)
+        } else {
+            Err(AuthError::Unauthenticated)
+        }
     }
 
     /// Looks at every token, so that the time taken does not tell which one came near.

@@ -1,5 +1,6 @@
 //! Tokens, of which only a hash is kept.
 
+use model::Scope;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -59,8 +60,7 @@ pub struct Token {
     pub(super) name: String,
     pub(super) hash: TokenHash,
     pub(super) roles: Vec<Role>,
-    pub(super) services: Vec<String>,
-    pub(super) environments: Vec<String>,
+    pub(super) scope: Scope,
 }
 
 impl Token {
@@ -71,12 +71,12 @@ impl Token {
         roles: Vec<Role>,
     ) -> Result<Self, TokenError> {
         let hash = TokenHash::of(secret)?;
-        Ok(Self { name: name.into(), hash, roles, services: Vec::new(), environments: Vec::new() })
+        Ok(Self { name: name.into(), hash, roles, scope: Scope::default() })
     }
 
     /// Limits it to some services and environments; an empty list means all.
     pub fn scoped_to(mut self, services: Vec<String>, environments: Vec<String>) -> Self {
-        (self.services, self.environments) = (services, environments);
+        self.scope = Scope { services, environments };
         self
     }
 }

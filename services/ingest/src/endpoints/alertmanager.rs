@@ -21,8 +21,8 @@ use crate::{
     responses(
         (status = 200, description = "{accepted}: how many alerts are durable"),
         (status = 400, description = "The field that is wrong is named"),
-        (status = 401, description = "Not the hook's token"),
-        (status = 404, description = "The hook is off: no token is configured for it"),
+        (status = 401, description = "Neither the hook's token nor a known one"),
+        (status = 403, description = "The token may not send alerts, or an alert is about something outside its scope; nothing is kept"),
         (status = 413, description = "Over a limit"), (status = 503, description = "Come back after Retry-After"),
     ),
     security(("bearer" = [])),
@@ -30,11 +30,11 @@ use crate::{
 pub(crate) async fn notify(State(ingest): State<Core>, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let head = Head::new(parts.headers, &parts.extensions);
-    let off = || Problem::not_found("the hook is off; hooks.alertmanager.token_file switches it on");
-    let actor = ingest.alertmanager(&head)?.ok_or_else(off)?;
+    let caller = ingest.alertmanager(&head)?;
     let taken = ingest.plain_body(&head, body, ingest.limits.alertmanager_bytes_max).await?;
     let stamp = ingest.stamp();
     let mut alerts = alertmanager::decode(&taken.bytes, stamp.at)?;
+    ingest.expect_alerts_within(&caller, &alerts)?;
     let count = alerts.len();
     // Its resolved may never come: Alertmanager forgets alerts at a restart, and swallows those of a silence. The end
     // is part of the record, so that whoever reads the log ends the alert at the same moment.
@@ -43,7 +43,7 @@ pub(crate) async fn notify(State(ingest): State<Core>, request: Request) -> Resu
         alert.ends_at.get_or_insert(end);
     }
     if count > 0 {
-        ingest.append_event(&stamp, &actor.name, EventBody::Alerts(alerts)).await?;
+        ingest.append_event(&stamp, &caller.actor.name, EventBody::Alerts(alerts)).await?;
         ingest.metrics.accept("alerts", count);
     }
     Ok(Json(json!({"accepted": count})).into_response())

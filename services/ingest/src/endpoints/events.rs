@@ -43,7 +43,7 @@ use crate::{
 pub(crate) async fn events(State(ingest): State<Core>, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let head = Head::new(parts.headers, &parts.extensions);
-    let caller = ingest.caller(&head, Role::Ingest)?;
+    let caller = ingest.caller(&head, Role::Deploy)?;
     let taken = ingest.plain_body(&head, body, ingest.limits.events_bytes_max).await?;
     let headers = head
         .headers

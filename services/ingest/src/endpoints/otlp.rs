@@ -72,7 +72,7 @@ fn form_of(head: &Head) -> Option<Form> {
 }
 
 async fn take(ingest: &Shared, head: &Head, form: Form, body: Body) -> Result<Rejected, Problem> {
-    let caller = ingest.caller(head, Role::Ingest)?;
+    let caller = ingest.caller(head, Role::Telemetry)?;
     // Which attributes name the service is the policy's business, so that a scope cannot be checked here.
     caller.expect_within(Reach::Everything)?;
     let taken = ingest.plain_body(head, body, ingest.limits.otlp_bytes_max).await?;

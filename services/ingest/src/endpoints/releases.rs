@@ -43,7 +43,7 @@ const KEY_BYTES_MAX: usize = 255;
 pub(crate) async fn create(State(ingest): State<Core>, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let head = Head::new(parts.headers, &parts.extensions);
-    let caller = ingest.caller(&head, Role::Ingest)?;
+    let caller = ingest.caller(&head, Role::Deploy)?;
     let key = idempotency_key(&head)?;
     let taken = ingest.plain_body(&head, body, ingest.limits.release_bytes_max).await?;
     let event = release::decode(&taken.bytes, key)?;

@@ -50,7 +50,7 @@ pub(crate) async fn write(State(ingest): State<Core>, request: Request) -> Respo
 }
 
 async fn take(ingest: &Shared, head: &Head, body: axum::body::Body) -> Result<(), Problem> {
-    let caller = ingest.caller(head, Role::Ingest)?;
+    let caller = ingest.caller(head, Role::Telemetry)?;
     // Which labels name the service is the policy's business, so that a scope cannot be checked here.
     caller.expect_within(Reach::Everything)?;
     expect_version_1(&head.headers)?;

@@ -34,7 +34,7 @@ use crate::{
 pub(crate) async fn requests(State(ingest): State<Core>, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     let head = Head::new(parts.headers, &parts.extensions);
-    let caller = ingest.caller(&head, Role::Ingest)?;
+    let caller = ingest.caller(&head, Role::Telemetry)?;
     let taken = ingest.plain_body(&head, body, ingest.limits.requests_bytes_max).await?;
     let (stamp, bytes) = (ingest.stamp(), taken.bytes.clone());
     let (at, judge) = (stamp.at, caller.clone());

@@ -56,7 +56,7 @@ async fn who_is_nobody_is_refused_before_anything_is_read() {
         ("/api/v1/versions/clear", 401),
         ("/api/v1/releases/rel_1/rollback", 401),
         ("/api/v1/commands/cmd_1/outcome", 401),
-        ("/hooks/alertmanager", 404),
+        ("/hooks/alertmanager", 401),
     ] {
         assert_eq!(bench.post(path, "", stalled()).await.status, status, "{path}");
     }

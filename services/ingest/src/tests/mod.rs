@@ -108,22 +108,25 @@ impl Bench {
     }
 
     fn with(limits: Limits) -> Self {
-        let scoped = token("scoped", vec![Role::Ingest, Role::Operate])
+        let sender = vec![Role::Telemetry, Role::Deploy];
+        let scoped = token("scoped", vec![Role::Telemetry, Role::Deploy, Role::Alerts, Role::Operate])
             .scoped_to(vec!["checkout".into()], vec!["production".into()]);
         let tokens = vec![
-            token("sender", vec![Role::Ingest]),
-            token("person", vec![Role::Ingest, Role::Operate]),
+            token("sender", sender),
+            token("person", vec![Role::Telemetry, Role::Deploy, Role::Operate]),
+            token("alerter", vec![Role::Alerts]),
             scoped,
         ];
         let (sink, known, registry) =
             (Arc::new(Recorder::default()), Arc::new(Known::default()), Registry::new());
         let refusals = Refusals::default();
+        let labels = AlertLabels { service: vec!["service".into()], environment: vec!["environment".into()] };
         let parts = Parts {
             sink: Arc::<Recorder>::clone(&sink),
             lookup: Arc::<Known>::clone(&known),
             clock: || AT,
             boot_nonce: "boot".to_owned(),
-            auth: Arc::new(ArcSwap::from_pointee(Auth::new(tokens, Vec::new()))),
+            auth: Arc::new(ArcSwap::from_pointee(Auth::new(tokens, Vec::new()).with_alert_labels(labels))),
             limits,
             refusals: refusals.clone(),
         };

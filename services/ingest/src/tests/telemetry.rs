@@ -238,24 +238,15 @@ fn notification(status: &str) -> String {
 }
 
 #[tokio::test]
-async fn alertmanagers_hook_is_off_without_a_token_except_on_this_machine() {
+async fn alertmanagers_notifications_end_by_their_timeout_and_malformed_ones_are_refused_by_name() {
     let bench = Bench::new();
-    let (status, detail) =
-        bench.post("/hooks/alertmanager", "sender", notification("firing")).await.problem();
-    assert_eq!(
-        (status, detail.as_str()),
-        (404, "the hook is off; hooks.alertmanager.token_file switches it on")
-    );
-    assert!(bench.taken().is_empty());
     for (body, status, text) in [
         (notification("firing"), 200, ""),
         (notification("odd"), 400, "alerts[0].status: must be firing or resolved"),
         ("{}".to_owned(), 400, "missing field `version`"),
         (String::new(), 400, "EOF while parsing"),
     ] {
-        let mut request = Request::post("/hooks/alertmanager").body(Body::from(body)).unwrap();
-        request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 9))));
-        let answer = bench.request(request).await;
+        let answer = bench.post("/hooks/alertmanager", "alerter", body).await;
         assert_eq!(answer.status, status, "{}", answer.text());
         if status == 200 {
             let EventBody::Alerts(alerts) = bench.event() else { panic!() };
@@ -265,5 +256,35 @@ async fn alertmanagers_hook_is_off_without_a_token_except_on_this_machine() {
             assert!(answer.problem().1.contains(text), "{}", answer.text());
             assert!(bench.taken().is_empty());
         }
+    }
+}
+
+#[tokio::test]
+async fn a_notification_is_taken_whole_or_not_at_all_where_a_tokens_scope_leaves_an_alert_out() {
+    let bench = Bench::new();
+    let alert = |labels: serde_json::Value| serde_json::json!({"status": "firing", "labels": labels, "startsAt": "2026-11-23T09:59:00Z"});
+    let own = serde_json::json!({"alertname": "Own", "service": "checkout", "environment": "production"});
+    for (name, other, status, why) in [
+        ("scoped", own.clone(), 200, "both are within the scope"),
+        (
+            "scoped",
+            serde_json::json!({"alertname": "A", "service": "cart", "environment": "production"}),
+            403,
+            "another service",
+        ),
+        (
+            "scoped",
+            serde_json::json!({"alertname": "A", "service": "checkout"}),
+            403,
+            "the service in every environment",
+        ),
+        ("scoped", serde_json::json!({"alertname": "A"}), 403, "nothing is named"),
+        ("alerter", serde_json::json!({"alertname": "A"}), 200, "a token without a scope"),
+        ("sender", own.clone(), 403, "a token without the role"),
+    ] {
+        let body = serde_json::json!({"version": "4", "alerts": [alert(own.clone()), alert(other)]});
+        let answer = bench.post("/hooks/alertmanager", name, body.to_string()).await;
+        assert_eq!(answer.status, status, "{why}: {}", answer.text());
+        assert_eq!(bench.taken().len(), usize::from(status == 200), "{why}");
     }
 }

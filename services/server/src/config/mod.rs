@@ -160,6 +160,7 @@ fn read_into(path: Option<&Path>, last: Option<&PolicyLoad>, diagnostics: &Diagn
     let hooks = server::read_hooks(&mut top, &mut files);
     let (bus, outside) = bus::read(&mut top, &server, &mut files);
     server::expect_tokens_off_loopback(&server, &node, diagnostics);
+    server::warn_of_a_proxy_without_tokens(&server, &node, diagnostics);
     let compiled = policy_texts::compile(&mut top, &name, &text, &mut files, last);
     let routed = routing::read(&mut top, &mut files, compiled.is_none());
     reach::warn_of_placeholders(&node, diagnostics);

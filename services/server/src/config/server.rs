@@ -46,14 +46,15 @@ pub(crate) struct ServerConfig {
 /// `hooks`.
 #[derive(Default)]
 pub(crate) struct Hooks {
-    /// The token that Alertmanager sends; `None`: the hook is open on loopback and off elsewhere.
+    /// The token that Alertmanager sends; `None`: only tokens with the role `alerts` are let in, or, where there are
+    /// no tokens, this machine's programs.
     pub(crate) alertmanager: Option<SecretString>,
     /// How long after its last notification an alert counts as over; `None`: the usual.
     pub(crate) alertmanager_resolve_timeout: Option<Duration>,
 }
 
-const ROLES: [(&str, Role); 4] =
-    [("ingest", Role::Ingest), ("view", Role::View), ("operate", Role::Operate), ("admin", Role::Admin)];
+/// What was one role before: whoever sent telemetry could announce releases as well.
+const INGEST: [Role; 3] = [Role::Telemetry, Role::Deploy, Role::Alerts];
 
 const NOT_YET: &str = "accepted, but does not act yet";
 
@@ -169,13 +170,7 @@ fn read_token(node: &Node, files: &mut Files, diagnostics: &Diagnostics) -> Opti
     let name = token.required_text("name").map(str::to_owned);
     let secret = secrets::read(&mut token, "token", files);
     let is_given = secrets::is_given(&mut token, "token");
-    let mut roles = Vec::new();
-    for role in token.list("roles") {
-        match role.text().and_then(|text| ROLES.iter().find(|(name, _)| *name == text)) {
-            Some((_, role)) => roles.push(*role),
-            None => diagnostics.error_hint(role, "not a role", "roles are ingest, view, operate, admin"),
-        }
-    }
+    let roles: Vec<Role> = token.list("roles").iter().flat_map(|role| read_role(role, diagnostics)).collect();
     let services = token.texts("services").unwrap_or_default();
     let environments = token.texts("environments").unwrap_or_default();
     token.finish();
@@ -186,13 +181,30 @@ fn read_token(node: &Node, files: &mut Files, diagnostics: &Diagnostics) -> Opti
         return None;
     };
     if roles.is_empty() {
-        diagnostics.error_hint(node, "a token without roles may do nothing", "roles: [ingest]");
+        diagnostics.error_hint(node, "a token without roles may do nothing", "roles: [telemetry]");
     }
     let name = name?;
     if let Err(error) = ingest::Token::try_new(&name, &secret, roles.clone()) {
         diagnostics.error(node, format!("token {name:?}: {error}"));
     }
     Some(TokenConfig { name, secret, roles, services, environments })
+}
+
+/// The roles that one word of `roles` gives.
+fn read_role(node: &Node, diagnostics: &Diagnostics) -> Vec<Role> {
+    if node.text() == Some("ingest") {
+        let message = "`ingest` is three roles: telemetry, deploy, alerts";
+        let hint = "give Prometheus and OpenTelemetry `telemetry`, pipelines `deploy`, Alertmanager `alerts`: \
+                    whoever sends telemetry should not announce releases";
+        diagnostics.warning(node, message, hint);
+        return INGEST.to_vec();
+    }
+    let role = node.text().and_then(Role::parse);
+    if role.is_none() {
+        let names = Role::ALL.map(Role::as_str).join(", ");
+        diagnostics.error_hint(node, "not a role", format!("roles are {names}"));
+    }
+    role.into_iter().collect()
 }
 
 pub(super) fn read_hooks(top: &mut Reader<'_, '_>, files: &mut Files) -> Hooks {
@@ -212,6 +224,23 @@ pub(super) fn read_hooks(top: &mut Reader<'_, '_>, files: &mut Files) -> Hooks {
     }
     hooks.finish();
     config
+}
+
+/// What a proxy beside Ripcord passes on seems to come from this machine's own programs.
+pub(super) fn warn_of_a_proxy_without_tokens(server: &ServerConfig, node: &Node, diagnostics: &Diagnostics) {
+    let Some(url) = server.external_url.as_deref().filter(|_| server.tokens.is_empty()) else { return };
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let host = host.split(['/', ':']).next().unwrap_or_default();
+    if matches!(host, "localhost" | "127.0.0.1" | "[") {
+        return;
+    }
+    let at = node.get("server").and_then(|server| server.get("external_url")).unwrap_or(node);
+    let message = format!(
+        "`external_url` leads here from {host}, and there are no tokens: whoever a proxy on this machine lets \
+         through may send telemetry, alerts and releases, and read everything"
+    );
+    let hint = "add server.tokens, or have the proxy authenticate everybody and set X-Forwarded-For";
+    diagnostics.warning(at, message, hint);
 }
 
 /// An open door is only tolerated where nobody but this machine can reach it.

@@ -43,7 +43,7 @@ fn each_fault_says_where_what_and_what_to_do() {
         ("an open door", "server: { listen: \"0.0.0.0:9480\" }\n", "no token is configured", "server.tokens"),
         (
             "a token file that is not there",
-            "server: { tokens: [ { name: ci, token_file: ci.token, roles: [ingest] } ] }\n",
+            "server: { tokens: [ { name: ci, token_file: ci.token, roles: [deploy] } ] }\n",
             "ci.token cannot be read",
             "relative to the folder",
         ),
@@ -51,7 +51,19 @@ fn each_fault_says_where_what_and_what_to_do() {
             "a role that is none",
             "server: { tokens: [ { name: ci, token: long-enough-token, roles: [root] } ] }\n",
             "not a role",
-            "ingest, view, operate, admin",
+            "telemetry, deploy, alerts, view, operate, admin",
+        ),
+        (
+            "a role that is three",
+            "server: { tokens: [ { name: ci, token: long-enough-token, roles: [ingest] } ] }\n",
+            "warning: `ingest` is three roles: telemetry, deploy, alerts",
+            "Prometheus",
+        ),
+        (
+            "a proxy in front of an open door",
+            "server: { external_url: \"https://ripcord.example.org/x\" }\n",
+            "warning: `external_url` leads here from ripcord.example.org, and there are no tokens",
+            "server.tokens",
         ),
         (
             "a secret twice",
@@ -151,7 +163,7 @@ fn each_fault_says_where_what_and_what_to_do() {
             "a token without roles",
             "server: { tokens: [ { name: ci, token: long-enough-token } ] }\n",
             "without roles",
-            "[ingest]",
+            "[telemetry]",
         ),
         (
             "a token without a secret",

@@ -152,7 +152,7 @@ async fn without_the_right_token_nothing_gets_in_and_nothing_is_shown() {
 server:
   listen: "LISTEN"
   tokens:
-    - { name: prometheus, token_file: ingest.token, roles: [ingest] }
+    - { name: prometheus, token_file: ingest.token, roles: [telemetry, deploy] }
     - { name: viewer, token_file: view.token, roles: [view] }
 hooks: { alertmanager: { token_file: hook.token } }
 "#;

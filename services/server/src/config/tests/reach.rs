@@ -8,7 +8,7 @@ const MAIL: &str = "{ to: sre@x.org, from: r@x.org, smarthost: \"localhost:25\",
 /// A route to one receiver with these integrations.
 fn to(integrations: &str, rest: &str) -> String {
     format!(
-        "server: {{ external_url: \"https://r.x.org\" }}\nroute: {{ receiver: a }}\nreceivers: [ {{ name: a{integrations} }} ]\n{rest}"
+        "server: {{ external_url: \"https://r.x.org\", tokens: [ {{ name: t, token: long-enough-token, roles: [view] }} ] }}\nroute: {{ receiver: a }}\nreceivers: [ {{ name: a{integrations} }} ]\n{rest}"
     )
 }
 
@@ -57,7 +57,7 @@ fn what_reaches_nobody_is_a_warning_with_its_reason() {
         ),
         (
             "no external URL",
-            mail("").replace("external_url: \"https://r.x.org\"", ""),
+            mail("").replace("external_url: \"https://r.x.org\", ", ""),
             "no `server.external_url`",
         ),
         (

@@ -1,0 +1,151 @@
+//! What each token may send, move and see, with the weakest one that comes near.
+
+use serde_json::{Value, json};
+
+use crate::{
+    shop::SECRET,
+    sink::Sink,
+    system::{System, until},
+};
+
+const CONFIG: &str = r#"
+server:
+  listen: "LISTEN"
+  tokens:
+    - { name: deploy-a, token: deploy-a-secret-1, roles: [deploy], services: [svc-a] }
+    - { name: deploy-b, token: deploy-b-secret-1, roles: [deploy] }
+    - { name: telemetry-a, token: telemetry-a-secret-1, roles: [telemetry], services: [svc-a] }
+    - { name: alerts-a, token: alerts-a-secret-1, roles: [alerts], services: [svc-a] }
+    - { name: alerts, token: alerts-secret-1, roles: [alerts] }
+    - { name: view-a, token: view-a-secret-1, roles: [view], services: [svc-a], environments: [production] }
+    - { name: view, token: view-secret-1, roles: [view] }
+    - { name: operate-a, token: operate-a-secret-1, roles: [operate], services: [svc-a] }
+metrics:
+  error_rate: { ratio: { bad: 'http_requests_total{code=~"5.."}', total: http_requests_total } }
+defaults: { settle: 1s }
+rollback_triggers:
+  error_rate: { threshold: 1%, window: 5m, action: immediate_rollback }
+alerts:
+  - { name: "Down", condition: 'alert("CheckoutDown")', duration: 1s, action: immediate_rollback }
+policies:
+  - match: { environment: production }
+    mode: approve
+    target: { webhook: { url: "TARGET", secret_file: webhook.secret } }
+route: { receiver: hook, group_by: [alertname], group_wait: 0s, group_interval: 1s }
+receivers: [ { name: hook, webhook_configs: [ { url: "NOTIFY", send_resolved: true } ] } ]
+"#;
+
+/// Ripcord with a token of each kind, its target, and where it tells.
+pub(crate) struct Stage {
+    pub(crate) system: System,
+    pub(crate) target: Sink,
+    told: Sink,
+}
+
+impl Stage {
+    pub(crate) async fn start() -> Self {
+        let (target, told) = (Sink::start().await, Sink::start().await);
+        let config = CONFIG.replace("TARGET", &target.url).replace("NOTIFY", &told.url);
+        let system = System::start_with_files(&config, &[("webhook.secret", SECRET)]).await;
+        Self { system, target, told }
+    }
+
+    /// Posts as the token of this name, as nobody where there is none.
+    pub(crate) async fn post(&self, path: &str, name: &str, body: &Value) -> (u16, Value) {
+        let request = self.system.http.post(format!("{}{path}", self.system.url));
+        let request = request.header("content-type", "application/json").body(body.to_string());
+        answer(request, name).await
+    }
+
+    /// Announces a release of a service in production; the status and the answer.
+    pub(crate) async fn deploy(&self, name: &str, service: &str, version: &str, more: Value) -> (u16, Value) {
+        let mut body = json!({"service": service, "environment": "production", "version": version});
+        for (key, value) in more.as_object().into_iter().flatten() {
+            body[key] = value.clone();
+        }
+        self.post("/api/v1/releases", name, &body).await
+    }
+}
+
+async fn answer(request: reqwest::RequestBuilder, name: &str) -> (u16, Value) {
+    let request = match name {
+        "" => request,
+        _ => request.bearer_auth(format!("{name}-secret-1")),
+    };
+    let answer = request.send().await.unwrap();
+    let status = answer.status().as_u16();
+    (status, serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or(Value::Null))
+}
+
+/// One alert, as Alertmanager sends it.
+fn notification(status: &str, labels: &Value) -> Value {
+    let ends = if status == "resolved" { "2026-11-23T10:00:01Z" } else { "0001-01-01T00:00:00Z" };
+    let annotations = json!({"summary": "all good, false alarm"});
+    json!({"version": "4", "alerts": [
+        {"status": status, "labels": labels, "annotations": annotations, "startsAt": "2026-11-23T10:00:00Z", "endsAt": ends}
+    ]})
+}
+
+#[tokio::test]
+async fn once_there_are_tokens_the_alertmanager_hook_needs_one_that_covers_each_alert() {
+    let stage = Stage::start().await;
+    let of =
+        |service: &str| json!({"alertname": "DiskFull", "service": service, "environment": "production"});
+    for (name, labels, status, why) in [
+        ("", of("svc-a"), 401, "no token, from this machine, as a proxy beside Ripcord passes it on"),
+        ("nobody", of("svc-a"), 401, "a wrong one"),
+        ("telemetry-a", of("svc-a"), 403, "a sender of telemetry"),
+        ("deploy-a", of("svc-a"), 403, "a pipeline"),
+        ("alerts-a", of("svc-b"), 403, "an alert about somebody else"),
+        ("alerts-a", json!({"alertname": "DiskFull"}), 403, "an alert about nobody in particular"),
+        ("alerts-a", of("svc-a"), 200, "an alert about its own service"),
+        ("alerts", of("svc-b"), 200, "a token for all services"),
+    ] {
+        let (answered, body) =
+            stage.post("/hooks/alertmanager", name, &notification("firing", &labels)).await;
+        assert_eq!(answered, status, "{why}: {body}");
+    }
+}
+
+#[tokio::test]
+async fn without_tokens_a_wrong_token_is_still_refused() {
+    let system = System::start("server: { listen: \"LISTEN\" }\n").await;
+    let stage = Stage { target: Sink::start().await, told: Sink::start().await, system };
+    let alert = notification("firing", &json!({"alertname": "DiskFull"}));
+    for (name, status) in [("nobody", 401), ("", 200)] {
+        assert_eq!(stage.post("/hooks/alertmanager", name, &alert).await.0, status, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn an_alert_that_copies_the_labels_of_a_notice_does_not_end_it() {
+    let stage = Stage::start().await;
+    let previous = json!({"previous_version": "1.0"});
+    let (status, release) = stage.deploy("deploy-a", "svc-a", "2.0", previous).await;
+    assert_eq!(status, 201, "{release}");
+    let down = json!({"alertname": "CheckoutDown", "service": "svc-a", "environment": "production", "version": "2.0"});
+    assert_eq!(stage.post("/hooks/alertmanager", "alerts-a", &notification("firing", &down)).await.0, 200);
+    let told = |status: &str| {
+        let received = stage.told.received().into_iter();
+        let alerts = received.flat_map(|it| it.body["alerts"].as_array().cloned().unwrap_or_default());
+        let of = |it: &Value| it["labels"]["alertname"] == "rollback_prepared" && it["status"] == status;
+        alerts.filter(of).last()
+    };
+    let asked = until("people are asked", async || told("firing")).await;
+    let labels = asked["labels"].clone();
+    assert_eq!(labels["kind"], "rollback_prepared", "{labels}");
+
+    for status in ["firing", "resolved"] {
+        let forged = notification(status, &labels);
+        assert_eq!(stage.post("/hooks/alertmanager", "alerts-a", &forged).await.0, 200);
+    }
+    until("the forged alert, under a name of its own", async || {
+        let received = stage.told.received().into_iter();
+        received.map(|it| it.body).find(|body| {
+            body["groupLabels"]["alertname"] == "exported_rollback_prepared" && body["status"] == "resolved"
+        })
+    })
+    .await;
+    assert_eq!(told("resolved"), None, "the release still waits for approval");
+    assert!(stage.target.received().is_empty());
+}
