@@ -126,6 +126,21 @@ impl Default for Storm {
     }
 }
 
+/// What the built-in definitions of a metric count, in words.
+pub(crate) fn built_in_words(name: &str) -> Option<&'static str> {
+    match name {
+        ERROR_RATE => Some(
+            "OpenTelemetry's http.server.request.duration, http_requests_total with a numeric status in `code`, \
+             `status` or `status_code`, and request events",
+        ),
+        RESPONSE_TIME => Some(
+            "OpenTelemetry's http.server.request.duration, http_request_duration_seconds, and request events",
+        ),
+        THROUGHPUT => Some("OpenTelemetry's http.server.request.duration, and request events"),
+        _ => None,
+    }
+}
+
 /// The metrics of a file that defines none.
 pub(crate) fn built_in_metrics() -> BTreeMap<String, MetricDefinition> {
     [ERROR_RATE, RESPONSE_TIME, THROUGHPUT]

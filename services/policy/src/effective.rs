@@ -10,7 +10,7 @@ use model::Owner;
 use crate::{
     EffectivePolicy, Expression, MetricDefinition, MetricSource, Operand, Policy, Rules, Safety, Shape,
     Trigger,
-    default::{ERROR_RATE, RESPONSE_TIME, THROUGHPUT},
+    default::{ERROR_RATE, RESPONSE_TIME, THROUGHPUT, built_in_sources, built_in_words},
 };
 
 /// The window over which the API shows rolling values when it is asked for none.
@@ -57,6 +57,27 @@ impl Policy {
         covering.next().and_then(|rules| rules.metrics.get(name)).or_else(|| self.metrics.get(name))
     }
 
+    /// The metrics that some trigger reads and no file defines, with what their built-in definitions count.
+    pub fn built_in_only(&self) -> BTreeMap<&'static str, &'static str> {
+        let is_read = |name: &str| {
+            let mut found = false;
+            self.triggers().for_each(|it| it.condition.for_each_metric(&mut |read| found |= read == name));
+            found
+        };
+        let is_built_in = |name: &str| {
+            let is_own = self.policies.iter().any(|rules| rules.metrics.contains_key(name));
+            !is_own && self.metrics.get(name).is_some_and(|it| it.sources == built_in_sources(name))
+        };
+        let names = [ERROR_RATE, RESPONSE_TIME, THROUGHPUT].into_iter();
+        let names = names.filter(|name| is_read(name) && is_built_in(name));
+        names.filter_map(|name| Some((name, built_in_words(name)?))).collect()
+    }
+
+    /// Of whichever policy.
+    fn triggers(&self) -> impl Iterator<Item = &Trigger> {
+        std::iter::once(&self.base).chain(&self.policies).flat_map(|rules| &rules.triggers)
+    }
+
     /// Every window over which some trigger, of whichever policy, computes a metric, and [`VALUES_WINDOW`] for
     /// the built-in metrics: what has to be kept for it all to be answered.
     pub fn windows(&self) -> BTreeMap<String, BTreeSet<Duration>> {
@@ -64,7 +85,7 @@ impl Policy {
         for name in [ERROR_RATE, RESPONSE_TIME, THROUGHPUT] {
             windows.entry(name.to_owned()).or_default().insert(VALUES_WINDOW);
         }
-        for trigger in std::iter::once(&self.base).chain(&self.policies).flat_map(|rules| &rules.triggers) {
+        for trigger in self.triggers() {
             trigger.condition.for_each_metric(&mut |name| {
                 windows.entry(name.to_owned()).or_default().insert(trigger.window);
             });

@@ -1,5 +1,6 @@
 //! Named signals and the series they are computed from.
 
+mod overlap;
 mod selector;
 
 use promql_parser::label::Matcher;

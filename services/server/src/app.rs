@@ -99,6 +99,14 @@ impl ReloadError {
     }
 }
 
+/// A reload put something into force.
+struct Reloaded {
+    /// What of the files is not in force, and what should be looked at.
+    warnings: Vec<String>,
+    /// Whether every policy file is in force as it stands.
+    is_whole: bool,
+}
+
 /// The running process.
 pub(crate) struct App {
     address: SocketAddr,
@@ -150,7 +158,7 @@ struct Shared {
 
 impl App {
     /// Starts everything; returns once it listens. A long straight function on purpose: the order is the point.
-    pub(crate) async fn start(config: Config, roles: Roles) -> Result<Self, StartError> {
+    pub(crate) async fn start(mut config: Config, roles: Roles) -> Result<Self, StartError> {
         roles.check(&config.bus).map_err(StartError::Config)?;
         let data_dir = config.server.data_dir.clone();
         let seen_files = fingerprint(&config.files);
@@ -169,6 +177,7 @@ impl App {
         let registry = Registry::new();
         let gauges = LogGauges::register(&registry)?;
         let state_metrics = StateMetrics::register(&registry)?;
+        state_metrics.note_reload(config.faulty_policy_files.is_empty());
         let (stop_ingest, stop_roles) = (CancellationToken::new(), CancellationToken::new());
         let mut running = Running::default();
         let readiness = Readiness::default();
@@ -184,6 +193,10 @@ impl App {
         followed.catch_up().await.context("the decisions log cannot be read")?;
         if let BusConfig::Embedded(_) = &config.bus {
             keep_positions(&bus, &followed).await;
+        }
+
+        if let Some(in_force) = followed.policy() {
+            keep_last_good(&mut config, &in_force);
         }
 
         let boot = access::random_hex().context("no randomness")?;
@@ -398,12 +411,12 @@ impl Shared {
     /// As [`Self::try_reload`]; how it went is on `/metrics`.
     async fn reload(&self, origin: &str) -> Result<Vec<String>, ReloadError> {
         let reloaded = self.try_reload(origin).await;
-        self.state_metrics.note_reload(reloaded.is_ok());
-        reloaded
+        self.state_metrics.note_reload(reloaded.as_ref().is_ok_and(|it| it.is_whole));
+        reloaded.map(|it| it.warnings)
     }
 
-    /// Puts into force what the files say by now; what it cannot, and what should be looked at, is the answer.
-    async fn try_reload(&self, origin: &str) -> Result<Vec<String>, ReloadError> {
+    /// Puts into force what the files say by now.
+    async fn try_reload(&self, origin: &str) -> Result<Reloaded, ReloadError> {
         let mut in_force = self.policy.lock().await;
         if !self.roles.ingest {
             // Others put it there.
@@ -430,7 +443,10 @@ impl Shared {
         *self.files.lock().unwrap_or_else(PoisonError::into_inner) = config.files;
         tracing::info!(origin, "configuration reloaded");
         warnings.iter().for_each(|warning| tracing::warn!(origin, "{warning}"));
-        Ok(warnings)
+        for file in &config.faulty_policy_files {
+            tracing::error!(origin, file, "this policy file is not in force as it stands");
+        }
+        Ok(Reloaded { warnings, is_whole: config.faulty_policy_files.is_empty() })
     }
 
     /// What of `config` is not in force after a reload, and what its reader warns of.
@@ -484,6 +500,18 @@ impl Shared {
         let files = self.files.lock().unwrap_or_else(PoisonError::into_inner).clone();
         fingerprint(&files)
     }
+}
+
+/// A restart is to a policy file with a mistake what a reload is: it goes on saying what it said.
+fn keep_last_good(config: &mut Config, in_force: &PolicyLoad) {
+    if config.faulty_policy_files.is_empty() {
+        return;
+    }
+    let Ok(kept) = config::load_keeping(config.path.as_deref(), Some(in_force)) else { return };
+    for (file, _) in kept.policy_load.files.iter().filter(|(it, _)| kept.faulty_policy_files.contains(it)) {
+        tracing::warn!(file, "the last good version of this policy file stays in force");
+    }
+    (config.policy, config.policy_load, config.secrets) = (kept.policy, kept.policy_load, kept.secrets);
 }
 
 fn reloader(shared: &Arc<Shared>) -> access::Reload {

@@ -23,17 +23,17 @@ pub(crate) struct StateMetrics {
 }
 
 impl StateMetrics {
-    /// The configuration that the process starts with counts as loaded.
+    /// Until [`Self::note_reload`] the configuration counts as not loaded.
     pub(crate) fn register(registry: &Registry) -> anyhow::Result<Self> {
         registry.register(Box::new(ProcessCollector::for_self()))?;
         let help = "Always 1; the label says which version runs.";
         let build = gauges(registry, "ripcord_build_info", help, &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
-        let metrics = Self {
+        Ok(Self {
             reload_succeeded: gauge(
                 registry,
                 "ripcord_config_last_reload_successful",
-                "1 while the configuration in force is the one that was read last, 0 after a reload that failed.",
+                "1 while the configuration in force is the one that was read last, 0 after a reload that failed or a policy file that was refused.",
             )?,
             reload_succeeded_at: gauge(
                 registry,
@@ -54,9 +54,7 @@ impl StateMetrics {
             )?,
             halts: gauge(registry, "ripcord_halts", "Halts in force.")?,
             bad_versions: gauge(registry, "ripcord_bad_versions", "Versions that no rollback leads to.")?,
-        };
-        metrics.note_reload(true);
-        Ok(metrics)
+        })
     }
 
     pub(crate) fn note_reload(&self, is_success: bool) {

@@ -154,7 +154,16 @@ impl Check<'_> {
                 self.scope.diagnostics.error_hint(self, message, hint);
             }
             (Some(definition), _) => self.metric(definition, name_use),
-            (None, _) if KNOWN_FACTS.contains(&name_use.text.as_str()) => {}
+            (None, compared) if KNOWN_FACTS.contains(&name_use.text.as_str()) => {
+                if self.role == Role::Trigger && compared != Compared::WithNothing {
+                    let message = format!(
+                        "`{}` is a fact, and triggers compare metrics: this could never fire",
+                        name_use.text
+                    );
+                    let hint = "quality gates compare facts; a trigger may ask for one that is true or false";
+                    self.scope.diagnostics.error_hint(self, message, hint);
+                }
+            }
             (None, compared) => self.unknown(name_use, compared == Compared::WithNothing),
         }
     }

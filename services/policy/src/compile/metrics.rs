@@ -164,7 +164,16 @@ fn ratio(node: &Node, diagnostics: &Diagnostics) -> Option<MetricSource> {
     reader.finish();
     let (key, given) = part?;
     let kind = if key == "bad" { RatioKind::Bad } else { RatioKind::Good };
-    Some(MetricSource::Ratio { kind, part: selector(&given.value, key, diagnostics)?, total: total? })
+    let (part, total) = (selector(&given.value, key, diagnostics)?, total?);
+    if let Some(label) = part.excludes(&total) {
+        let message = format!(
+            "`{key}` can never be part of `total`: no value of `{label}` satisfies both {} and {}",
+            part.text, total.text
+        );
+        let hint = format!("`total` has to count what `{key}` counts as well: leave `{label}` out of it");
+        diagnostics.warning(&given.value, message, hint);
+    }
+    Some(MetricSource::Ratio { kind, part, total })
 }
 
 fn histogram(node: &Node, diagnostics: &Diagnostics) -> Option<MetricSource> {

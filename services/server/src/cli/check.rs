@@ -30,9 +30,7 @@ pub(super) fn run(args: &CheckArgs) -> ExitCode {
     for diagnostic in &report.diagnostics {
         output::line(&diagnostic.to_string());
     }
-    for owner in &report.owners {
-        output::line(owner);
-    }
+    report.owners.iter().chain(&report.notes).for_each(|line| output::line(line));
     let count = |level| report.diagnostics.iter().filter(|it| it.level == level).count();
     let (errors, warnings) = (count(Level::Error), count(Level::Warning));
     let file = file.display();

@@ -87,6 +87,11 @@ impl Files {
         }
     }
 
+    /// Remembers what is not read as a file and yet decides what the configuration says.
+    pub(super) fn note(&mut self, path: &Path) {
+        self.seen.push(path.to_owned());
+    }
+
     fn read(&mut self, path: &Path, bytes_max: u64) -> Result<String, String> {
         let failed = |error: std::io::Error| format!("{} cannot be read: {error}", path.display());
         self.seen.push(path.to_owned());

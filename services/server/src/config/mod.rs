@@ -9,6 +9,7 @@ mod files;
 mod fixed;
 mod http_auth;
 mod inputs;
+mod policy_files;
 mod policy_texts;
 mod reach;
 mod receivers;
@@ -19,7 +20,7 @@ mod server;
 mod tests;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     path::{Path, PathBuf},
 };
@@ -41,8 +42,10 @@ pub(crate) use self::server::{Hooks, ServerConfig, ServerPlace};
 pub(crate) struct Config {
     /// The main file; `None`: built-in defaults.
     pub(crate) path: Option<PathBuf>,
-    /// Every file that was read: what to watch for changes.
+    /// Every file that was read, and every folder whose files were: what to watch for changes.
     pub(crate) files: Vec<PathBuf>,
+    /// Policy files that are not in force as they stand on disk.
+    pub(crate) faulty_policy_files: BTreeSet<String>,
     pub(crate) server: ServerConfig,
     pub(crate) hooks: Hooks,
     pub(crate) bus: BusConfig,
@@ -103,6 +106,25 @@ pub(crate) struct CheckReport {
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// What each owner gets.
     pub(crate) owners: Vec<String>,
+    /// What is right and good to have in mind.
+    pub(crate) notes: Vec<String>,
+}
+
+/// What the files are read for, which decides what a mistake in a team's file costs.
+#[derive(Clone, Copy)]
+enum Purpose<'a> {
+    /// To report what is wrong: a team's mistake is an error like any other.
+    Check,
+    /// To start: a team's mistake costs that team's file.
+    Start,
+    /// To put changes into force: what a faulty file says in this load, the one in force, goes on holding.
+    Reload(&'a PolicyLoad),
+}
+
+impl Purpose<'_> {
+    fn is_check(self) -> bool {
+        matches!(self, Self::Check)
+    }
 }
 
 /// Reads and checks; warnings do not keep a file from being accepted.
@@ -112,7 +134,7 @@ pub(crate) fn load(path: Option<&Path>) -> Result<Config, ConfigErrors> {
 
 /// As [`load`], for a reload: a policy file with an error keeps what it says in `last`, the load in force.
 pub(crate) fn load_keeping(path: Option<&Path>, last: Option<&PolicyLoad>) -> Result<Config, ConfigErrors> {
-    let (config, diagnostics) = read(path, last);
+    let (config, diagnostics) = read(path, last.map_or(Purpose::Start, Purpose::Reload));
     let is_error = |it: &Diagnostic| it.level == Level::Error;
     match config {
         Some(mut config) if !diagnostics.iter().any(is_error) => {
@@ -125,8 +147,20 @@ pub(crate) fn load_keeping(path: Option<&Path>, last: Option<&PolicyLoad>) -> Re
 
 /// Everything that can be said about a file.
 pub(crate) fn check(path: &Path) -> CheckReport {
-    let (config, diagnostics) = read(Some(path), None);
-    CheckReport { diagnostics, owners: config.map(|config| config.owners).unwrap_or_default() }
+    let (config, diagnostics) = read(Some(path), Purpose::Check);
+    let notes = config.as_ref().map(|config| notes(&config.policy)).unwrap_or_default();
+    CheckReport { diagnostics, owners: config.map(|config| config.owners).unwrap_or_default(), notes }
+}
+
+/// Of each metric that triggers read and nobody defined, what has to come in for them to see anything.
+fn notes(policy: &Policy) -> Vec<String> {
+    let note = |(name, counted): (&str, &str)| {
+        format!(
+            "note: triggers read `{name}`, which no `metrics` defines: its built-in definitions count {counted}; \
+             `ripcord discover` shows whether a service sends any of them"
+        )
+    };
+    policy.built_in_only().into_iter().map(note).collect()
 }
 
 /// Where the server of a configuration is found; nothing else of the file is judged.
@@ -144,13 +178,13 @@ pub(crate) fn place(path: Option<&Path>) -> Result<ServerPlace, ConfigErrors> {
     place.filter(|_| faults.is_empty()).ok_or(ConfigErrors(faults))
 }
 
-fn read(path: Option<&Path>, last: Option<&PolicyLoad>) -> (Option<Config>, Vec<Diagnostic>) {
+fn read(path: Option<&Path>, purpose: Purpose<'_>) -> (Option<Config>, Vec<Diagnostic>) {
     let diagnostics = Diagnostics::default();
-    let config = read_into(path, last, &diagnostics);
+    let config = read_into(path, purpose, &diagnostics);
     (config, diagnostics.into_vec())
 }
 
-fn read_into(path: Option<&Path>, last: Option<&PolicyLoad>, diagnostics: &Diagnostics) -> Option<Config> {
+fn read_into(path: Option<&Path>, purpose: Purpose<'_>, diagnostics: &Diagnostics) -> Option<Config> {
     let mut files = files::Files::new(path);
     let (name, text) = files.main(diagnostics)?;
     let node = parse(&name, &text, diagnostics)?;
@@ -161,10 +195,11 @@ fn read_into(path: Option<&Path>, last: Option<&PolicyLoad>, diagnostics: &Diagn
     let (bus, outside) = bus::read(&mut top, &server, &mut files);
     server::expect_tokens_off_loopback(&server, &node, diagnostics);
     server::warn_of_a_proxy_without_tokens(&server, &node, diagnostics);
-    let compiled = policy_texts::compile(&mut top, &name, &text, &mut files, last);
+    let compiled = policy_texts::compile(&mut top, &name, &text, &mut files, purpose);
     let routed = routing::read(&mut top, &mut files, compiled.is_none());
     reach::warn_of_placeholders(&node, diagnostics);
-    let ((policy, policy_load), (routing, mut receivers)) = (compiled?, routed?);
+    let (compiled, (routing, mut receivers)) = (compiled?, routed?);
+    let policy_texts::Compiled { policy, load: policy_load, faulty } = compiled;
     receivers.external_url = server.external_url.clone().unwrap_or(receivers.external_url);
     let reach =
         reach::Reach { node: &node, policy: &policy, routing: &routing, receivers: &receivers, diagnostics };
@@ -174,6 +209,7 @@ fn read_into(path: Option<&Path>, last: Option<&PolicyLoad>, diagnostics: &Diagn
     Some(Config {
         path: path.map(Path::to_owned),
         files: files.seen(),
+        faulty_policy_files: faulty,
         server,
         hooks,
         bus,

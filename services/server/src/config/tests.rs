@@ -1,5 +1,6 @@
 //! Each fault of a file has its message; the example is accepted.
 
+mod policy_files;
 mod reach;
 mod reference;
 
@@ -405,8 +406,6 @@ fn a_secret_file_that_is_missing_is_told_once_and_not_as_no_secret_at_all() {
     }
 }
 
-const TEAM: &str = "policies: [ { match: { service: a }, mode: advise } ]\n";
-
 /// A folder with a main file and a team's.
 fn with_team(team: &str) -> (tempfile::TempDir, std::path::PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -415,38 +414,6 @@ fn with_team(team: &str) -> (tempfile::TempDir, std::path::PathBuf) {
     std::fs::write(folder.path().join("policies/a.txt"), "not a policy").unwrap();
     let path = write(folder.path(), "policy_files: [ policies/*.yml ]\n");
     (folder, path)
-}
-
-#[test]
-fn a_teams_mistake_stops_its_own_file_and_keeps_it_off_the_log() {
-    let (_folder, path) = with_team("receivers: [ { url: inline-secret } ]\npolices: []\n");
-    let config = load(Some(&path)).unwrap_or_else(|errors| panic!("{errors}"));
-    assert_eq!(config.policy_load.files.len(), 1);
-    assert!(!format!("{:?}", config.policy_load).contains("inline-secret"));
-    let warnings: Vec<String> = config.warnings().map(ToString::to_string).collect();
-    let warnings = warnings.join("\n");
-    assert!(
-        warnings.contains("policies/a.yml:2:1: warning: unknown key `polices` (this file is not in force)"),
-        "{warnings}"
-    );
-    assert!(warnings.contains("did you mean `policies`?"), "{warnings}");
-}
-
-#[test]
-fn on_a_reload_a_teams_mistake_leaves_its_last_good_version_in_force() {
-    let (folder, path) = with_team(TEAM);
-    let good = load(Some(&path)).unwrap_or_else(|errors| panic!("{errors}"));
-    assert_eq!(good.policy.effective("a", "x").mode, Some(policy::Mode::Advise));
-    std::fs::write(folder.path().join("policies/a.yml"), "policies: [ { mode: sometimes } ]\n").unwrap();
-    let kept =
-        super::load_keeping(Some(&path), Some(&good.policy_load)).unwrap_or_else(|errors| panic!("{errors}"));
-    assert_eq!(kept.policy_load.files, good.policy_load.files);
-    assert_eq!(kept.policy.effective("a", "x").mode, Some(policy::Mode::Advise));
-    assert!(kept.warnings().any(|warning| warning.message.contains("its last good version stays in force")));
-    std::fs::remove_file(folder.path().join("policies/a.yml")).unwrap();
-    let gone =
-        super::load_keeping(Some(&path), Some(&kept.policy_load)).unwrap_or_else(|errors| panic!("{errors}"));
-    assert_eq!(gone.policy.effective("a", "x").mode, None);
 }
 
 #[test]

@@ -15,6 +15,20 @@ fn run(folder: &std::path::Path, arguments: &[&str]) -> (Option<i32>, String) {
 }
 
 #[test]
+fn check_exits_78_for_a_policy_file_that_is_not_there_and_notes_built_in_definitions() {
+    let folder = tempfile::tempdir().unwrap();
+    let main = "rollback_triggers: { error_rate: { threshold: 1%, window: 5m, action: alert_team } }\n";
+    std::fs::write(folder.path().join("ripcord.yml"), main).unwrap();
+    let (code, said) = run(folder.path(), &["check", "--deny-warnings"]);
+    assert_eq!(code, Some(0), "a note is no warning: {said}");
+    assert!(said.contains("note: triggers read `error_rate`, which no `metrics` defines"), "{said}");
+    std::fs::write(folder.path().join("ripcord.yml"), format!("{main}policy_files: [ cart.yml ]\n")).unwrap();
+    let (code, said) = run(folder.path(), &["check"]);
+    assert_eq!(code, Some(78), "{said}");
+    assert!(said.contains("ripcord.yml:2:17: error: cart.yml cannot be read: No such file"), "{said}");
+}
+
+#[test]
 fn check_names_the_place_the_nearest_key_and_exits_78() {
     let folder = tempfile::tempdir().unwrap();
     let rows = [

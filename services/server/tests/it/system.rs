@@ -169,6 +169,12 @@ impl System {
         (answer.status().as_u16(), answer.text().await.unwrap())
     }
 
+    /// What `/metrics` shows.
+    pub(crate) async fn metrics(&self) -> String {
+        let answer = self.http.get(format!("{}/metrics", self.url)).send().await.unwrap();
+        answer.text().await.unwrap()
+    }
+
     /// Replaces a word of the configuration file.
     pub(crate) fn edit(&self, old: &str, new: &str) {
         let file = self.folder.path().join("ripcord.yml");

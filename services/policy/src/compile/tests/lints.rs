@@ -138,3 +138,38 @@ fn a_freeze_of_nothing_is_pointed_out() {
           hint: say what is frozen: promote: deny, rollback: approve"#]],
     );
 }
+
+#[test]
+fn a_part_that_its_total_leaves_out_is_pointed_out() {
+    let ratio = |ratio: &str| format!("{ONE}metrics:\n  checkout_rate: {{ ratio: {{ {ratio} }} }}\n");
+    check(
+        &ratio(r#"bad: 'failures_total{job="a"}', total: 'requests_total{job="b"}'"#),
+        expect![[r#"
+            ripcord.yml:3:34: warning: `bad` can never be part of `total`: no value of `job` satisfies both failures_total{job="a"} and requests_total{job="b"}
+              hint: `total` has to count what `bad` counts as well: leave `job` out of it"#]],
+    );
+    check(
+        &ratio(r#"good: 'http_requests_total{code=~"2.."}', total: 'http_requests_total{code!~"2..|3.."}'"#),
+        expect![[r#"
+            ripcord.yml:3:35: warning: `good` can never be part of `total`: no value of `code` satisfies both http_requests_total{code=~"2.."} and http_requests_total{code!~"2..|3.."}
+              hint: `total` has to count what `good` counts as well: leave `code` out of it"#]],
+    );
+    check(
+        &ratio(r#"bad: 'http_requests_total{code=~"5.."}', total: 'http_requests_total{code!="499"}'"#),
+        expect![""],
+    );
+}
+
+#[test]
+fn a_trigger_that_compares_a_fact_could_never_fire() {
+    check(
+        "alerts: [ { name: a, condition: linting_errors > 0, action: hold } ]\n",
+        expect![[r#"
+        ripcord.yml:1:33: error: `linting_errors` is a fact, and triggers compare metrics: this could never fire
+          hint: quality gates compare facts; a trigger may ask for one that is true or false"#]],
+    );
+    check(
+        "alerts: [ { name: a, condition: error_rate > 1% and all_tests_pass, action: hold } ]\n",
+        expect![""],
+    );
+}

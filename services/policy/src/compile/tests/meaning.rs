@@ -312,3 +312,31 @@ fn info_series_are_joined_unless_the_file_says_which() {
     let own = "identity: { join: [ { info: pod_info, on: [pod], take: { version: version } } ] }\n";
     assert_eq!(joins(own), "pod_info");
 }
+
+#[test]
+fn metrics_that_triggers_read_and_nobody_defines_are_known() {
+    let read = |text: &str| accepted(text).built_in_only().into_keys().collect::<Vec<_>>().join(" ");
+    let triggers =
+        "alerts: [ { name: a, condition: error_rate > 1% or response_time_p95 > 1s, action: hold } ]\n";
+    let own = |name: &str, below: &str| match below {
+        "" => format!("{triggers}metrics: {{ {name} }}\n"),
+        service => {
+            format!("{triggers}policies: [ {{ match: {{ service: {service} }}, metrics: {{ {name} }} }} ]\n")
+        }
+    };
+    let error_rate = "error_rate: { ratio: { bad: failures_total, total: calls_total } }";
+    let response_time = "response_time: { histogram: call_seconds }";
+    for (what, text, names) in [
+        ("no definition", triggers.to_owned(), "error_rate response_time"),
+        ("one of two", own(error_rate, ""), "response_time"),
+        ("both", own(&format!("{error_rate}, {response_time}"), ""), ""),
+        ("for some services", own(error_rate, "cart"), "response_time"),
+        (
+            "a metric that nothing reads",
+            own("throughput: { throughput: calls_total }", ""),
+            "error_rate response_time",
+        ),
+    ] {
+        assert_eq!(read(&text), names, "{what}");
+    }
+}

@@ -71,7 +71,7 @@ type Keys = BTreeMap<String, KeyUse>;
 fn read(folder: &Path, text: &str) -> (Vec<String>, Keys) {
     let file = super::write(folder, text);
     let diagnostics = Diagnostics::recording();
-    drop(super::super::read_into(Some(&file), None, &diagnostics));
+    drop(super::super::read_into(Some(&file), super::super::Purpose::Check, &diagnostics));
     let root = policy::yaml::parse(&file.display().to_string(), text).unwrap();
     let mut paths = BTreeMap::new();
     walk(&root, String::new(), &mut paths);
