@@ -1,6 +1,6 @@
 //! Decisions and the record that holds them.
 
-use model::{Decision, DecisionRecord, EventId, Origin, Partition, Position, Timestamp};
+use model::{Decision, DecisionRecord, EventId, Origin, Partition, Position, ServiceKey, Timestamp};
 
 use super::{Noun, read, read_all, required, write_all};
 use crate::{DecodeError, v1};
@@ -32,6 +32,7 @@ impl Noun for Decision {
             },
             Arm::Audit(audit) => Self::Audit {
                 actor: read(audit.actor, "Audit.actor")?,
+                about: ServiceKey::new(audit.service, audit.environment),
                 what: audit.what,
                 why: audit.why,
                 result: audit.result,
@@ -60,8 +61,10 @@ fn write(decision: &Decision) -> v1::decision::Decision {
                 why: why.clone(),
             })
         }
-        Decision::Audit { actor, what, why, result } => Arm::Audit(v1::Audit {
+        Decision::Audit { actor, about, what, why, result } => Arm::Audit(v1::Audit {
             actor: Some(actor.to_wire()),
+            service: about.service.clone(),
+            environment: about.environment.clone(),
             what: what.clone(),
             why: why.clone(),
             result: result.clone(),

@@ -97,8 +97,16 @@ pub(super) fn decisions() -> Vec<(&'static str, DecisionRecord)> {
     };
     let audit = Decision::Audit {
         actor: actor(),
+        about: ServiceKey::default(),
         what: "approve".into(),
         why: "seen it".into(),
+        result: "done".into(),
+    };
+    let audit_of_a_service = Decision::Audit {
+        actor: actor(),
+        about: key(),
+        what: "halt".into(),
+        why: "a look".into(),
         result: "done".into(),
     };
     let continues = Proposal::BreachContinues(Box::new(breach.clone()));
@@ -128,6 +136,7 @@ pub(super) fn decisions() -> Vec<(&'static str, DecisionRecord)> {
         ("record_claim", by(Origin::Claim { instance: "ripcord-0".into() }, halt(false))),
         ("record_clock", by(Origin::Clock { epoch: 3 }, halt(false))),
         ("record_teller", by(Origin::Teller, halt(false))),
+        ("audit_of_a_service", record(audit_of_a_service)),
         ("command_kafka", record(Decision::Command(Box::new(to_topic)))),
     ];
     [

@@ -11,6 +11,7 @@ impl Arbiter {
             let result = if is_known { "accepted" } else { "refused: the command is not known" };
             self.emit(Decision::Audit {
                 actor: actor.clone(),
+                about: outcome.release.key.clone(),
                 what: format!("report {} {}", outcome.command, outcome.status.as_str()),
                 why: outcome.detail.clone(),
                 result: result.to_owned(),

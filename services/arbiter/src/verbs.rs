@@ -4,7 +4,7 @@ mod approval;
 mod halt;
 mod rollback;
 
-use model::{CommandState, Decision, Release, ReleaseId, ServiceKey, Verb, VerbKind};
+use model::{CommandState, Decision, HaltScope, Release, ReleaseId, ServiceKey, Verb, VerbKind};
 
 use crate::{Arbiter, arbiter::Moment, destination::Named, text};
 
@@ -14,6 +14,8 @@ type Answer = Result<String, String>;
 impl Arbiter {
     pub(crate) fn on_verb(&mut self, at: Moment<'_>, verb: &Verb) {
         let who = &verb.actor.name;
+        // Before it is done: what a verb ends is not known afterwards.
+        let about = self.touched_by(&verb.kind);
         let answer = match &verb.kind {
             VerbKind::Rollback { release, to_version, force } => {
                 let named = Named { version: to_version.as_deref(), force: *force };
@@ -38,10 +40,35 @@ impl Arbiter {
         };
         self.emit(Decision::Audit {
             actor: verb.actor.clone(),
+            about,
             what: what(&verb.kind),
             why: verb.comment.clone(),
             result,
         });
+    }
+
+    fn touched_by(&self, kind: &VerbKind) -> ServiceKey {
+        let of_scope = |scope: &HaltScope| match scope {
+            HaltScope::All | HaltScope::Environment(_) => ServiceKey::default(),
+            HaltScope::Service { service, environment } => {
+                ServiceKey::new(service, environment.as_deref().unwrap_or_default())
+            }
+        };
+        let touched = match kind {
+            VerbKind::Rollback { release, .. }
+            | VerbKind::Promote { release }
+            | VerbKind::Hold { release }
+            | VerbKind::Cancel { release } => self.releases.find(release).map(|it| it.release.key.clone()),
+            VerbKind::Approve { command, .. } | VerbKind::Reject { command } => {
+                self.command(command).map(|command| command.release.key.clone())
+            }
+            VerbKind::Halt(halt) => Some(of_scope(&halt.scope)),
+            VerbKind::Unhalt { id } => {
+                self.halts.iter().find(|halt| halt.id == *id).map(|halt| of_scope(&halt.scope))
+            }
+            VerbKind::ClearBad { service, environment, .. } => Some(ServiceKey::new(service, environment)),
+        };
+        touched.unwrap_or_default()
     }
 
     /// Nothing executes a promotion or a hold yet: those who do it by hand are told, and the person who asked hears

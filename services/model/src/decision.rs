@@ -1,6 +1,6 @@
 //! What stands on the decisions log.
 
-use crate::{Command, EventId, Halt, Notice, Partition, Position, Proposal, Timestamp};
+use crate::{Command, EventId, Halt, Notice, Partition, Position, Proposal, ServiceKey, Timestamp};
 
 /// One line of the decisions log, in the one total order.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +28,9 @@ pub enum Decision {
     /// Who did what, why, from where, with what result.
     Audit {
         actor: crate::Actor,
+        /// The service that it touches, so that those who may not see the service do not see this either. Empty
+        /// where it touches several or is not known; without an environment: the service in all of them.
+        about: ServiceKey,
         what: String,
         why: String,
         result: String,

@@ -17,7 +17,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
-use ingest::{AlertLabels, Auth, AuthError, Role, Token};
+use ingest::{AlertLabels, Auth, AuthError, Caller, Role, Token};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::{app::ReloadError, config::Config};
@@ -93,17 +93,14 @@ pub(crate) fn auth(config: &Config, operator: &OperatorToken) -> anyhow::Result<
     }
 }
 
-/// Lets a request read if it has the role `view`.
+/// Lets a request read what its token covers if it has the role `view`.
 pub(crate) fn view_guard(auth: Arc<ArcSwap<Auth>>) -> console::Authorize {
-    Arc::new(move |parts| authorize(&auth.load(), parts, Role::View))
+    Arc::new(move |parts| Ok(identify(&auth.load(), parts, Role::View)?.scope().clone()))
 }
 
-fn authorize(auth: &Auth, parts: &Parts, role: Role) -> Result<(), Box<Response>> {
+fn identify(auth: &Auth, parts: &Parts, role: Role) -> Result<Caller, Box<Response>> {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
-    match auth.authorize(&parts.headers, peer, role, None) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(Box::new(refusal(&error))),
-    }
+    auth.identify(&parts.headers, peer, role).map_err(|error| Box::new(refusal(&error)))
 }
 
 /// RFC 9457, as ingest answers.
@@ -129,7 +126,7 @@ pub(crate) fn reload_route(auth: Arc<ArcSwap<Auth>>, reload: Reload) -> Router {
         let (auth, reload) = (Arc::clone(&auth), Arc::clone(&reload));
         async move {
             let (parts, _) = request.into_parts();
-            if let Err(refusal) = authorize(&auth.load(), &parts, Role::Admin) {
+            if let Err(refusal) = identify(&auth.load(), &parts, Role::Admin) {
                 return *refusal;
             }
             match reload().await {

@@ -202,8 +202,12 @@ pub(super) fn decision() -> BoxedStrategy<Decision> {
         1 => bad.prop_map(|(service, environment, cluster, version, digest, is_bad, why)| {
             Decision::BadVersion { service, environment, cluster, version, digest, is_bad, why }
         }),
-        1 => (actor(), text(), text(), text())
-            .prop_map(|(actor, what, why, result)| Decision::Audit { actor, what, why, result }),
+        1 => (actor(), text(), text(), text(), text(), text()).prop_map(
+            |(actor, service, environment, what, why, result)| {
+                let about = ServiceKey::new(service, environment);
+                Decision::Audit { actor, about, what, why, result }
+            }
+        ),
     ]
     .boxed()
 }

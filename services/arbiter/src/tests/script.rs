@@ -447,7 +447,7 @@ pub(super) fn describe(decision: &Decision) -> String {
             let verb = if *is_bad { "is bad" } else { "is not bad any more" };
             format!("version {service} {version}{digest} {verb}: {why}")
         }
-        Decision::Audit { actor, what, why, result } => {
+        Decision::Audit { actor, about: _, what, why, result } => {
             let what: Vec<&str> = what
                 .split(' ')
                 .map(|it| if it.starts_with("rel_") || it.starts_with("cmd_") { &it[..3] } else { it })

@@ -8,7 +8,7 @@ use model::{Command, CommandId, CommandState};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{Console, Parameters, Problem};
+use super::{Console, Parameters, Problem, scope::Seen};
 use crate::json::{CommandJson, Page};
 
 /// Entries of a page unless the request names fewer; the largest page that can be asked for.
@@ -34,6 +34,7 @@ pub(super) struct CommandsQuery {
 #[utoipa::path(get, path = "/api/v1/commands", operation_id = "listCommands", params(CommandsQuery), responses((status = 200, description = "What was asked for", body = Page<CommandJson>), (status = 400, description = "A parameter is wrong; the detail says which", body = Problem)))]
 pub(super) async fn list(
     State(console): State<Console>,
+    seen: Seen,
     Parameters(query): Parameters<CommandsQuery>,
 ) -> Result<Json<Page<CommandJson>>, Problem> {
     let state = query.state.as_deref().map(is_in_state).transpose()?;
@@ -42,6 +43,7 @@ pub(super) async fn list(
     let projection = console.projection.read();
     let mut matching = projection
         .commands()
+        .filter(|command| seen.shows(&command.release.key))
         .filter(|command| wanted(&command.release.key.service, &query.service))
         .filter(|command| wanted(&command.release.key.environment, &query.environment))
         .filter(|command| state.as_ref().is_none_or(|is_meant| is_meant(command)))
@@ -67,10 +69,12 @@ fn is_in_state(text: &str) -> Result<impl Fn(&Command) -> bool + use<>, Problem>
 #[utoipa::path(get, path = "/api/v1/commands/{id}", params(("id" = String, Path, description = "cmd_…")), operation_id = "getCommand", responses((status = 200, description = "What was asked for", body = CommandJson), (status = 404, description = "Nothing is known by that name", body = Problem)))]
 pub(super) async fn one(
     State(console): State<Console>,
+    seen: Seen,
     Path(id): Path<String>,
 ) -> Result<Json<CommandJson>, Problem> {
     let projection = console.projection.read();
     let command = projection.command(&CommandId::from_text(&id));
+    let command = command.filter(|command| seen.shows(&command.release.key));
     let missing = || Problem::not_found(format!("there is no command {id}; GET /api/v1/commands lists them"));
     command.map(CommandJson::of).map(Json).ok_or_else(missing)
 }

@@ -1,10 +1,11 @@
 //! The ledgers: deliveries, audit, halts, bad versions.
 
 use axum::{Json, extract::State};
+use model::ServiceKey;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{Console, Parameters};
+use super::{Console, Parameters, scope::Seen};
 use crate::json::{AuditJson, BadVersionJson, DeliveryJson, HaltJson, Page};
 
 /// Lines of a page.
@@ -38,11 +39,16 @@ impl LinesQuery {
 #[utoipa::path(get, path = "/api/v1/deliveries", operation_id = "listDeliveries", params(LinesQuery), responses((status = 200, description = "What was asked for", body = Page<DeliveryJson>)))]
 pub(super) async fn deliveries(
     State(console): State<Console>,
+    seen: Seen,
     Parameters(query): Parameters<LinesQuery>,
 ) -> Json<Page<DeliveryJson>> {
     let projection = console.projection.read();
     let lines = projection
         .deliveries()
+        .filter(|line| {
+            let about = line.delivery.release.as_ref().map(|release| &release.key);
+            seen.shows_about(about.unwrap_or(&ServiceKey::default()))
+        })
         .filter(|line| {
             let of = line.delivery.release.as_ref().map(|release| release.id.as_str());
             query.release.as_deref().is_none_or(|wanted| of == Some(wanted))
@@ -55,22 +61,26 @@ pub(super) async fn deliveries(
 #[utoipa::path(get, path = "/api/v1/audit", operation_id = "listAudit", params(LinesQuery), responses((status = 200, description = "What was asked for", body = Page<AuditJson>)))]
 pub(super) async fn audit(
     State(console): State<Console>,
+    seen: Seen,
     Parameters(query): Parameters<LinesQuery>,
 ) -> Json<Page<AuditJson>> {
-    Json(query.page(console.projection.read().audit().map(AuditJson::of)))
+    let projection = console.projection.read();
+    let lines = projection.audit().filter(|line| seen.shows_about(&line.about));
+    Json(query.page(lines.map(AuditJson::of)))
 }
 
 /// Halts in force.
 #[utoipa::path(get, path = "/api/v1/halts", operation_id = "listHalts", responses((status = 200, description = "What was asked for", body = Page<HaltJson>)))]
-pub(super) async fn halts(State(console): State<Console>) -> Json<Page<HaltJson>> {
-    Json(Page { items: console.projection.read().halts().map(HaltJson::of).collect(), next: None })
+pub(super) async fn halts(State(console): State<Console>, seen: Seen) -> Json<Page<HaltJson>> {
+    let projection = console.projection.read();
+    let halts = projection.halts().filter(|halt| seen.shows_halt(&halt.scope));
+    Json(Page { items: halts.map(HaltJson::of).collect(), next: None })
 }
 
 /// Versions that no rollback may lead to.
 #[utoipa::path(get, path = "/api/v1/versions/bad", operation_id = "listBadVersions", responses((status = 200, description = "What was asked for", body = Page<BadVersionJson>)))]
-pub(super) async fn bad_versions(State(console): State<Console>) -> Json<Page<BadVersionJson>> {
-    Json(Page {
-        items: console.projection.read().bad_versions().map(BadVersionJson::of).collect(),
-        next: None,
-    })
+pub(super) async fn bad_versions(State(console): State<Console>, seen: Seen) -> Json<Page<BadVersionJson>> {
+    let projection = console.projection.read();
+    let bad = projection.bad_versions().filter(|line| seen.shows(&line.key));
+    Json(Page { items: bad.map(BadVersionJson::of).collect(), next: None })
 }

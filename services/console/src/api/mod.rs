@@ -5,12 +5,16 @@ mod lists;
 mod operations;
 mod problem;
 mod releases;
+mod scope;
 mod values;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use axum::{Router, http::request::Parts, response::Response, routing::get};
-use model::values::{Discovery, ServiceValues, ValuesQuery};
+use model::{
+    Scope,
+    values::{Discovery, ServiceValues, ValuesQuery},
+};
 use prometheus::Registry;
 use utoipa::OpenApi;
 
@@ -28,8 +32,8 @@ pub trait Values: Send + Sync {
     fn discovery(&self) -> Answer<Discovery>;
 }
 
-/// Says whether a request may look; the answer to give if it may not.
-pub type Authorize = Arc<dyn Fn(&Parts) -> Result<(), Box<Response>> + Send + Sync>;
+/// Says what a request may see; the answer to give if it may not look at all.
+pub type Authorize = Arc<dyn Fn(&Parts) -> Result<Scope, Box<Response>> + Send + Sync>;
 
 /// Whether the process does its job, and what is in the way.
 pub type Readiness = Arc<dyn Fn() -> Result<(), String> + Send + Sync>;

@@ -9,11 +9,14 @@ use axum::{
 
 use super::Console;
 
-/// Lets a request through to the read API if it may look.
+/// Lets a request through to the read API if it may look, and says how much of it.
 pub(super) async fn guard(State(console): State<Console>, request: Request, next: Next) -> Response {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     match (console.authorize)(&parts) {
-        Ok(()) => next.run(Request::from_parts(parts, body)).await,
+        Ok(scope) => {
+            parts.extensions.insert(scope);
+            next.run(Request::from_parts(parts, body)).await
+        }
         Err(refusal) => *refusal,
     }
 }

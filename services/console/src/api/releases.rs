@@ -10,7 +10,7 @@ use model::{ReleaseId, ReleaseState};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{Console, Parameters, Problem};
+use super::{Console, Parameters, Problem, scope::Seen};
 use crate::{
     json::{Page, ReasonJson, ReleaseDetailJson, ReleaseJson, VerdictJson},
     projection::Verdict,
@@ -40,6 +40,7 @@ pub(super) struct ListQuery {
 #[utoipa::path(get, path = "/api/v1/releases", operation_id = "listReleases", params(ListQuery), responses((status = 200, description = "What was asked for", body = Page<ReleaseJson>), (status = 400, description = "A parameter is wrong; the detail says which", body = Problem)))]
 pub(super) async fn list(
     State(console): State<Console>,
+    seen: Seen,
     Parameters(query): Parameters<ListQuery>,
 ) -> Result<Json<Page<ReleaseJson>>, Problem> {
     query.state.as_deref().map_or(Ok(()), expect_state)?;
@@ -48,6 +49,7 @@ pub(super) async fn list(
     let limit = query.limit.unwrap_or(DEFAULT_PAGE).clamp(1, MAX_PAGE);
     let mut matching = projection
         .releases()
+        .filter(|view| seen.shows(&view.release.key))
         .filter(|view| wanted(&view.release.key.service, &query.service))
         .filter(|view| wanted(&view.release.key.environment, &query.environment))
         .filter(|view| wanted(projection.state_of(view).as_str(), &query.state))
@@ -71,10 +73,12 @@ fn expect_state(text: &str) -> Result<(), Problem> {
 #[utoipa::path(get, path = "/api/v1/releases/{id}", params(("id" = String, Path, description = "rel_…")), operation_id = "getRelease", responses((status = 200, description = "What was asked for", body = ReleaseDetailJson), (status = 404, description = "Nothing is known by that name", body = Problem)))]
 pub(super) async fn one(
     State(console): State<Console>,
+    seen: Seen,
     Path(id): Path<String>,
 ) -> Result<Json<ReleaseDetailJson>, Problem> {
     let projection = console.projection.read();
-    let view = projection.release(&ReleaseId::from_text(&id)).ok_or_else(|| unknown(&id))?;
+    let view = projection.release(&ReleaseId::from_text(&id)).filter(|view| seen.shows(&view.release.key));
+    let view = view.ok_or_else(|| unknown(&id))?;
     Ok(Json(ReleaseDetailJson::of(&projection, view)))
 }
 
@@ -90,6 +94,7 @@ pub(super) struct WaitQuery {
 #[utoipa::path(get, path = "/api/v1/releases/{id}/verdict", operation_id = "getVerdict", params(("id" = String, Path, description = "rel_…"), WaitQuery), responses((status = 200, description = "What was asked for", body = VerdictJson), (status = 404, description = "Nothing is known by that name", body = Problem)))]
 pub(super) async fn verdict(
     State(console): State<Console>,
+    seen: Seen,
     Path(id): Path<String>,
     Parameters(query): Parameters<WaitQuery>,
 ) -> Result<Json<VerdictJson>, Problem> {
@@ -99,25 +104,25 @@ pub(super) async fn verdict(
     let decided = async {
         loop {
             changes.borrow_and_update();
-            match current(&console, &id) {
+            match current(&console, &seen, &id) {
                 Some((Verdict::Pending, _)) => {}
                 other => return other,
             }
             if changes.changed().await.is_err() {
-                return current(&console, &id);
+                return current(&console, &seen, &id);
             }
         }
     };
     let answer = match tokio::time::timeout(wait, decided).await {
         Ok(answer) => answer,
-        Err(_) => current(&console, &id),
+        Err(_) => current(&console, &seen, &id),
     };
     answer.map(|(_, json)| Json(json)).ok_or_else(|| unknown(id.as_str()))
 }
 
-fn current(console: &Console, id: &ReleaseId) -> Option<(Verdict, VerdictJson)> {
+fn current(console: &Console, seen: &Seen, id: &ReleaseId) -> Option<(Verdict, VerdictJson)> {
     let projection = console.projection.read();
-    let view = projection.release(id)?;
+    let view = projection.release(id).filter(|view| seen.shows(&view.release.key))?;
     let verdict = projection.verdict_of(view);
     let reasons = view.reasons.iter().map(ReasonJson::of).collect();
     Some((verdict, VerdictJson { status: verdict.as_str(), reasons }))

@@ -10,7 +10,7 @@ use model::values::ValuesQuery;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::{Console, Parameters, Problem};
+use super::{Console, Parameters, Problem, scope::Seen};
 use crate::json::{DiscoveryJson, Page, ServiceJson, ServiceValuesJson};
 
 /// The longest window that a policy may have, as `watch.max` of the defaults.
@@ -38,6 +38,7 @@ pub(super) struct MetricsQuery {
 ))]
 pub(super) async fn metrics(
     State(console): State<Console>,
+    seen: Seen,
     Path(service): Path<String>,
     Parameters(query): Parameters<MetricsQuery>,
 ) -> Result<Json<ServiceValuesJson>, Problem> {
@@ -51,6 +52,7 @@ pub(super) async fn metrics(
         window,
     };
     let mut found = console.values.values(asked).await.ok_or_else(starting)?;
+    found.retain(|it| seen.shows(&it.key));
     if found.len() > 1 {
         let names: Vec<_> = found.iter().map(|it| it.key.environment.as_str()).collect();
         let detail = format!("{service} runs in {}; say which with ?environment=", names.join(", "));
@@ -92,15 +94,22 @@ fn parse_window(text: &str) -> Result<Duration, Problem> {
 
 /// Services that sent something.
 #[utoipa::path(get, path = "/api/v1/services", operation_id = "listServices", responses((status = 200, description = "What was asked for", body = Page<ServiceJson>)))]
-pub(super) async fn services(State(console): State<Console>) -> Result<Json<Page<ServiceJson>>, Problem> {
-    let seen = DiscoveryJson::of(console.values.discovery().await.ok_or_else(starting)?);
-    Ok(Json(Page { items: seen.services, next: None }))
+pub(super) async fn services(
+    State(console): State<Console>,
+    seen: Seen,
+) -> Result<Json<Page<ServiceJson>>, Problem> {
+    let discovery = seen.of(console.values.discovery().await.ok_or_else(starting)?);
+    Ok(Json(Page { items: DiscoveryJson::of(discovery).services, next: None }))
 }
 
 /// Services, versions and environments seen, and the series that could not be placed.
 #[utoipa::path(get, path = "/api/v1/discovery", operation_id = "getDiscovery", responses((status = 200, description = "What was asked for", body = DiscoveryJson)))]
-pub(super) async fn discovery(State(console): State<Console>) -> Result<Json<DiscoveryJson>, Problem> {
-    Ok(Json(DiscoveryJson::of(console.values.discovery().await.ok_or_else(starting)?)))
+pub(super) async fn discovery(
+    State(console): State<Console>,
+    seen: Seen,
+) -> Result<Json<DiscoveryJson>, Problem> {
+    let discovery = seen.of(console.values.discovery().await.ok_or_else(starting)?);
+    Ok(Json(DiscoveryJson::of(discovery)))
 }
 
 fn starting() -> Problem {

@@ -90,7 +90,7 @@ fn of_deployment(decisions: &[Decision]) -> Option<Answer> {
 
 #[cfg(test)]
 mod tests {
-    use model::Actor;
+    use model::{Actor, ServiceKey};
 
     use super::*;
 
@@ -100,7 +100,7 @@ mod tests {
         DecisionRecord {
             cause: EventId::from_text(event),
             origin: Origin::Arbiter { epoch: 1, answers: model::Position(1) },
-            decisions: vec![Decision::Audit { actor, what, why, result }],
+            decisions: vec![Decision::Audit { actor, about: ServiceKey::default(), what, why, result }],
             ..DecisionRecord::default()
         }
     }

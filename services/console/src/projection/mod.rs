@@ -32,6 +32,8 @@ pub const MAX_BAD_VERSIONS: usize = 10_000;
 pub struct AuditLine {
     pub at: Timestamp,
     pub actor: Actor,
+    /// The service that it touches; empty where there is no single one.
+    pub about: ServiceKey,
     pub what: String,
     pub why: String,
     pub result: String,
@@ -126,12 +128,10 @@ impl Projection {
                     self.bad_versions.remove(&id);
                 }
             }
-            Decision::Audit { actor, what, why, result } => {
-                let (actor, what) = (actor.clone(), what.clone());
-                push_bounded(
-                    &mut self.audit,
-                    AuditLine { at, actor, what, why: why.clone(), result: result.clone() },
-                );
+            Decision::Audit { actor, about, what, why, result } => {
+                let (actor, about, what) = (actor.clone(), about.clone(), what.clone());
+                let (why, result) = (why.clone(), result.clone());
+                push_bounded(&mut self.audit, AuditLine { at, actor, about, what, why, result });
             }
         }
     }

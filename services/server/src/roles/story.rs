@@ -26,7 +26,7 @@ fn tell_decision(decision: &Decision) {
         Decision::BadVersion { service, environment, version, is_bad: false, why, .. } => {
             tracing::info!(service, environment, version, why, "a version is not bad any more");
         }
-        Decision::Audit { actor, what, why, result } => {
+        Decision::Audit { actor, about: _, what, why, result } => {
             let (actor, via) = (&actor.name, &actor.via);
             tracing::info!(actor, via, what, why, result, "a person's order was answered");
         }

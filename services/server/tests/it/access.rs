@@ -57,6 +57,10 @@ impl Stage {
         answer(request, name).await
     }
 
+    pub(crate) async fn get(&self, path: &str, name: &str) -> (u16, Value) {
+        answer(self.system.http.get(format!("{}{path}", self.system.url)), name).await
+    }
+
     /// Announces a release of a service in production; the status and the answer.
     pub(crate) async fn deploy(&self, name: &str, service: &str, version: &str, more: Value) -> (u16, Value) {
         let mut body = json!({"service": service, "environment": "production", "version": version});
@@ -148,4 +152,81 @@ async fn an_alert_that_copies_the_labels_of_a_notice_does_not_end_it() {
     .await;
     assert_eq!(told("resolved"), None, "the release still waits for approval");
     assert!(stage.target.received().is_empty());
+}
+
+#[tokio::test]
+async fn a_token_sees_what_is_about_its_services_and_nothing_else() {
+    let stage = Stage::start().await;
+    let mut ids = Vec::new();
+    for (service, environment) in [("svc-a", "production"), ("svc-a", "staging"), ("svc-b", "production")] {
+        let body = json!({"service": service, "environment": environment, "version": "2.0", "previous_version": "1.0"});
+        let (status, release) = stage.post("/api/v1/releases", "deploy-b", &body).await;
+        assert_eq!(status, 201, "{release}");
+        ids.push(release["id"].as_str().unwrap().to_owned());
+        let down = json!({"alertname": "CheckoutDown", "service": service, "environment": environment, "version": "2.0"});
+        assert_eq!(stage.post("/hooks/alertmanager", "alerts", &notification("firing", &down)).await.0, 200);
+        let line = json!({"service": service, "environment": environment, "version": "2.0", "status": 200});
+        assert_eq!(stage.system.post("/api/v1/requests", &line).await.0, 202);
+        let halt = json!({"service": service, "environment": environment, "for": "1h", "reason": format!("{service} {environment}")});
+        assert_eq!(stage.system.post("/api/v1/halt", &halt).await.0, 202);
+        let bad = json!({"service": service, "environment": environment, "version": "2.0"});
+        assert_eq!(stage.system.post("/api/v1/versions/clear", &bad).await.0, 409, "audited all the same");
+    }
+    let all = json!({"all": true, "for": "1h", "reason": "game day"});
+    assert_eq!(stage.system.post("/api/v1/halt", &all).await.0, 202);
+    until("every rollback is prepared, and people are told", async || {
+        let (_, commands) = stage.get("/api/v1/commands", "view").await;
+        let (_, deliveries) = stage.get("/api/v1/deliveries", "view").await;
+        let told = deliveries["items"].as_array()?.iter().map(|it| it["release"].clone());
+        let told: std::collections::BTreeSet<String> = told.map(|it| it.to_string()).collect();
+        (commands["items"].as_array()?.len() >= 2 && told.len() >= 3).then_some(())
+    })
+    .await;
+
+    let (others, own) = (["staging", "svc-b"], "svc-a");
+    for path in
+        ["releases", "commands", "services", "discovery", "deliveries", "audit", "halts", "versions/bad"]
+    {
+        let path = format!("/api/v1/{path}");
+        let (status, whole) = stage.get(&path, "view").await;
+        let (narrowed, shown) = stage.get(&path, "view-a").await;
+        assert_eq!((status, narrowed), (200, 200), "{path}");
+        let (whole, shown) = (whole.to_string(), shown.to_string());
+        let names = |text: &str| others.iter().any(|name| text.contains(name)) || text.contains(&ids[2]);
+        assert!(!names(&shown), "{path} shows {shown}");
+        // Bad versions and deliveries do not name a service, or are none yet.
+        if !path.ends_with("bad") {
+            assert!(names(&whole) || path.ends_with("deliveries"), "{path} has nothing to hide: {whole}");
+            assert!(shown.contains(own) || shown.contains(&ids[0]), "{path} hides too much: {shown}");
+        }
+    }
+    assert!(
+        stage.get("/api/v1/halts", "view-a").await.1.to_string().contains("game day"),
+        "it is stopped by it"
+    );
+
+    let commands = stage.get("/api/v1/commands", "view").await.1;
+    let of = |service: &str| {
+        let items = commands["items"].as_array().unwrap();
+        let found = items.iter().find(|it| it["service"] == service && it["environment"] == "production");
+        found.map(|it| it["id"].as_str().unwrap().to_owned())
+    };
+    let (own_command, other_command) = (of("svc-a").unwrap(), of("svc-b").unwrap());
+    for (path, status, why) in [
+        (format!("releases/{}", ids[0]), 200, "its own"),
+        (format!("releases/{}", ids[1]), 404, "its service, another environment"),
+        (format!("releases/{}", ids[2]), 404, "another service"),
+        (format!("releases/{}/verdict?wait=50ms", ids[0]), 200, "its own"),
+        (format!("releases/{}/verdict?wait=50s", ids[2]), 404, "at once, not after the wait"),
+        (format!("commands/{own_command}"), 200, "its own"),
+        (format!("commands/{other_command}"), 404, "another service's"),
+        ("services/svc-a/metrics?environment=production".to_owned(), 200, "its own"),
+        ("services/svc-a/metrics?environment=staging".to_owned(), 404, "another environment"),
+        ("services/svc-b/metrics?environment=production".to_owned(), 404, "another service"),
+    ] {
+        let (answered, body) = stage.get(&format!("/api/v1/{path}"), "view-a").await;
+        assert_eq!(answered, status, "{why}: {body}");
+        assert_eq!(stage.get(&format!("/api/v1/{path}"), "telemetry-a").await.0, 403, "{path}");
+        assert_eq!(stage.get(&format!("/api/v1/{path}"), "").await.0, 401, "{path}");
+    }
 }
