@@ -92,6 +92,7 @@ mod tests {
                 found.map(|(_, value)| Pattern::literal(value))
             };
             policy.freezes.push(Freeze {
+                place: None,
                 matching: Match {
                     service: of("service"),
                     environment: of("environment"),
@@ -198,6 +199,7 @@ mod tests {
     fn a_freeze_whose_interval_nobody_defined_holds() {
         let mut policy = Policy::default_policy();
         policy.freezes.push(Freeze {
+            place: None,
             matching: Match::new(),
             time_intervals: vec!["black-firday".into()],
             promote: FreezeEffect::Deny,

@@ -29,6 +29,7 @@ use crate::{
     yaml::{Node, Reader, parse},
 };
 
+pub(crate) use metrics::source_of;
 pub use sections::{PIPELINE_STAGES, POLICY_SECTIONS, SERVER_SECTIONS, is_policy_section, policy_sections};
 use triggers::PlacedTrigger;
 

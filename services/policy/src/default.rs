@@ -126,6 +126,12 @@ impl Default for Storm {
     }
 }
 
+/// Whether series of this name are those of OpenTelemetry's instrumentation of HTTP servers.
+pub(crate) fn is_otel(name: &str) -> bool {
+    let family = name.strip_suffix("_count").unwrap_or(name);
+    OTEL_FAMILIES.iter().any(|(known, _)| *known == family)
+}
+
 /// What the built-in definitions of a metric count, in words.
 pub(crate) fn built_in_words(name: &str) -> Option<&'static str> {
     match name {

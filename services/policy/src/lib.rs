@@ -10,6 +10,7 @@ mod compile;
 mod default;
 pub mod diagnostic;
 mod effective;
+mod explain;
 pub mod expression;
 mod matching;
 pub mod metric;
@@ -24,6 +25,7 @@ pub use compile::{
 pub use default::{ERROR_RATE, RESPONSE_TIME, THROUGHPUT};
 pub use diagnostic::{Diagnostics, KeyUse, KeysRead, Located, Place};
 pub use effective::VALUES_WINDOW;
+pub use explain::{Explanation, Setting, explain};
 pub use matching::{Match, Pattern};
 
 pub use expression::{Expression, Operand, Operator};

@@ -82,6 +82,11 @@ impl Match {
         self.cluster.is_none() && self.covers_release(service, environment, None)
     }
 
+    /// Whether a freeze holds for some release of a service, of whichever cluster.
+    pub(crate) fn may_cover(&self, service: &str, environment: &str) -> bool {
+        Self { cluster: None, ..self.clone() }.covers(service, environment)
+    }
+
     /// Whether a freeze holds for a release.
     pub fn covers_release(&self, service: &str, environment: &str, cluster: Option<&str>) -> bool {
         let holds = |pattern: &Option<Pattern>, value: Option<&str>| match (pattern, value) {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use model::{Owner, Target, proposal::Action};
 use serde::{Deserialize, Serialize};
 
-use crate::{Expression, Match, MetricDefinition, Selector, TimeInterval};
+use crate::{Expression, Match, MetricDefinition, Place, Selector, TimeInterval};
 
 /// Which label names what; the first present wins.
 #[derive(Clone, Debug, PartialEq)]
@@ -136,6 +136,8 @@ pub struct EffectivePolicy {
 /// parts.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rules {
+    /// Where it stands; `None`: what holds for all services.
+    pub place: Option<Place>,
     pub matching: Match,
     /// By name; each replaces the one that holds for all services.
     pub metrics: BTreeMap<String, MetricDefinition>,
@@ -173,6 +175,7 @@ pub enum FreezeEffect {
 /// Times in which less is done automatically.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Freeze {
+    pub place: Option<Place>,
     pub matching: Match,
     /// Names of time intervals; empty = always.
     pub time_intervals: Vec<String>,

@@ -172,6 +172,7 @@ fn policy(line: &Line<'_>) -> Policy {
     policy.storm.per = line.span("per").unwrap_or(Duration::from_secs(600));
     if let Some(freeze) = line.exact("freeze") {
         policy.freezes.push(Freeze {
+            place: None,
             matching: Match::new(),
             time_intervals: Vec::new(),
             promote: FreezeEffect::Deny,

@@ -38,6 +38,7 @@ fn freeze(
     let time_intervals = reader.texts("time_intervals").unwrap_or_default();
     reader.finish();
     Some(Freeze {
+        place: Some(node.place.clone()),
         matching,
         time_intervals,
         promote: promote.unwrap_or(FreezeEffect::Allow),

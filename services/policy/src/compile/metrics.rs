@@ -94,6 +94,11 @@ fn own_sources(entry: &Entry, diagnostics: &Diagnostics) -> Vec<MetricSource> {
     sources
 }
 
+/// The source that one definition of a metric gives.
+pub(crate) fn source_of(entry: &Entry, node: &Node) -> Option<MetricSource> {
+    definition(entry, node, &Diagnostics::default())
+}
+
 fn said(shape: Shape) -> &'static str {
     match shape {
         Shape::Ratio(RatioKind::Bad) => "a ratio of what is bad",

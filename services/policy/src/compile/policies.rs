@@ -54,6 +54,7 @@ fn policy(
     super::lint::contradictions(&found, scope.diagnostics);
     let day = Duration::from_secs(86_400);
     let rules = Rules {
+        place: Some(node.place()),
         matching: matching::read(&mut reader),
         metrics,
         mode: reader.choice("mode", &MODES),

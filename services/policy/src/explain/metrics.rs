@@ -3,6 +3,7 @@
 use crate::{
     HistogramSource, MetricSource, Place, Policy, RatioKind,
     compile::source_of,
+    default::is_otel,
     yaml::{Entry, Node},
 };
 
@@ -67,7 +68,7 @@ fn text(source: &MetricSource) -> String {
     }
 }
 
-/// What the series of a source are called.
+/// What the series of a source are called; OpenTelemetry's many names as one.
 fn family(source: &MetricSource) -> String {
     let named = match source {
         MetricSource::Ratio { total: selector, .. }
@@ -78,5 +79,9 @@ fn family(source: &MetricSource) -> String {
             None
         }
     };
-    named.unwrap_or_else(|| text(source))
+    match named {
+        Some(name) if is_otel(&name) => "OpenTelemetry".to_owned(),
+        Some(name) => name,
+        None => text(source),
+    }
 }

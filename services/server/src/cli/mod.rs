@@ -8,6 +8,7 @@ mod event;
 mod list;
 pub(crate) mod output;
 mod people;
+mod policy;
 mod release;
 mod routes;
 mod serve;
@@ -49,6 +50,9 @@ enum Verb {
     /// Show or test where notices go.
     #[command(subcommand)]
     Routes(routes::RoutesVerb),
+    /// Show the policy that holds for a service.
+    #[command(subcommand)]
+    Policy(policy::PolicyVerb),
     /// List services, environments and versions seen, and series that could not be placed.
     Discover(ServerArgs),
     /// List what is in force and what waits: halts, bad versions, commands, releases.
@@ -108,6 +112,7 @@ pub(crate) fn run() -> ExitCode {
         Verb::Release(verb) => block_on(release::run(verb)),
         Verb::Event(args) => block_on(event::run(args)),
         Verb::Routes(verb) => routes::run(&verb),
+        Verb::Policy(verb) => policy::run(&verb),
         Verb::Discover(args) => block_on(discover::run(args)),
         Verb::List(verb) => block_on(list::run(verb)),
         Verb::Halt(args) => block_on(people::halt(args)),

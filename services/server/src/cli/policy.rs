@@ -46,17 +46,17 @@ impl ExplainArgs {
 
 pub(super) fn run(verb: &PolicyVerb) -> ExitCode {
     let PolicyVerb::Explain(args) = verb;
-    let config = match config::load(Some(&args.config)) {
-        Ok(config) => config,
+    let policy = match config::policy(&args.config) {
+        Ok(policy) => policy,
         Err(errors) => {
             output::error(&errors.to_string());
             return ExitCode::from(EXIT_CONFIG);
         }
     };
-    for file in &config.faulty_policy_files {
+    for file in &policy.faulty_policy_files {
         output::error(&format!("{file} has a fault and is left out: `ripcord check` shows it"));
     }
-    let explained = ::policy::explain(&config.policy_load, args.service(), &args.environment);
+    let explained = ::policy::explain(&policy.load, args.service(), &args.environment);
     let Some(explained) = explained else { return ExitCode::from(EXIT_CONFIG) };
     if !args.output.print_whole(&whole(args, &explained)) {
         table(args, &explained);

@@ -86,6 +86,12 @@ impl Config {
     }
 }
 
+/// What concerns judging.
+pub(crate) struct PolicyOfFiles {
+    pub(crate) load: PolicyLoad,
+    pub(crate) faulty_policy_files: BTreeSet<String>,
+}
+
 /// Why a file is not accepted.
 #[derive(Debug)]
 pub(crate) struct ConfigErrors(Vec<Diagnostic>);
@@ -176,6 +182,26 @@ pub(crate) fn place(path: Option<&Path>) -> Result<ServerPlace, ConfigErrors> {
     let place = read();
     let faults: Vec<_> = diagnostics.into_vec().into_iter().filter(|it| it.level == Level::Error).collect();
     place.filter(|_| faults.is_empty()).ok_or(ConfigErrors(faults))
+}
+
+/// The policy of a configuration; the server's sections are not judged, nor is a secret read.
+pub(crate) fn policy(path: &Path) -> Result<PolicyOfFiles, ConfigErrors> {
+    let diagnostics = Diagnostics::default();
+    let read = || {
+        let mut files = files::Files::new(Some(path));
+        let (name, text) = files.main(&diagnostics)?;
+        let node = parse(&name, &text, &diagnostics)?;
+        let mut top = Reader::open(&node, "the file", &diagnostics)?;
+        policy_texts::compile(&mut top, &name, &text, &mut files, Purpose::Start)
+    };
+    let compiled = read();
+    let faults: Vec<_> = diagnostics.into_vec().into_iter().filter(|it| it.level == Level::Error).collect();
+    match compiled {
+        Some(compiled) if faults.is_empty() => {
+            Ok(PolicyOfFiles { load: compiled.load, faulty_policy_files: compiled.faulty })
+        }
+        _ => Err(ConfigErrors(faults)),
+    }
 }
 
 fn read(path: Option<&Path>, purpose: Purpose<'_>) -> (Option<Config>, Vec<Diagnostic>) {

@@ -29,6 +29,53 @@ fn check_exits_78_for_a_policy_file_that_is_not_there_and_notes_built_in_definit
 }
 
 #[test]
+fn policy_explain_says_what_holds_for_a_service_and_which_line_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let main = "rollback_triggers:\n  error_rate: { threshold: 1%, window: 5m, action: alert_team }\n\
+                policy_files: [ cart.yml, broken.yml ]\n\
+                hooks: { alertmanager: { token_file: not-on-this-machine } }\n";
+    std::fs::write(folder.path().join("shop.yml"), main).unwrap();
+    std::fs::write(
+        folder.path().join("cart.yml"),
+        "policies:\n  - match: { service: cart }\n    mode: observe\n",
+    )
+    .unwrap();
+    std::fs::write(folder.path().join("broken.yml"), "polices: []\n").unwrap();
+    let explain = |more: &[&str]| {
+        let verb = ["policy", "explain", "--service", "cart", "--environment", "production"];
+        run(folder.path(), &[&verb, more].concat())
+    };
+    let (code, said) = explain(&["-f", "shop.yml"]);
+    assert_eq!(code, Some(0), "{said}");
+    let rows = said.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+    let rows: Vec<String> = rows.collect();
+    for row in [
+        "broken.yml has a fault and is left out: `ripcord check` shows it",
+        "service=\"cart\" cart.yml:2",
+        "mode observe cart.yml:3",
+        "triggers.error_rate error_rate > 1% shop.yml:2",
+        "watch 1h default",
+    ] {
+        assert!(rows.iter().any(|it| it == row), "{row}:\n{said}");
+    }
+    std::fs::write(folder.path().join("broken.yml"), "policies: []\n").unwrap();
+    let (code, said) = explain(&["--config", "shop.yml", "-o", "json"]);
+    assert_eq!(code, Some(0), "{said}");
+    let whole: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(whole["policies"][0]["match"], "service=\"cart\"");
+    let mode = &whole["settings"][0];
+    assert_eq!((&mode["key"], &mode["value"], &mode["line"]), (&"mode".into(), &"observe".into(), &3.into()));
+    let (code, said) = explain(&["-f", "shop.yml", "-o", "yaml"]);
+    assert!(code == Some(0) && said.contains("key: mode\n    line: 3\n    value: observe"), "{said}");
+    let (_, by_name) =
+        run(folder.path(), &["policy", "explain", "cart", "--environment", "production", "-f", "shop.yml"]);
+    assert!(by_name.contains("policies that match cart in production"), "{by_name}");
+    let (code, said) = explain(&[]);
+    assert_eq!(code, Some(78), "{said}");
+    assert!(said.contains("ripcord.yml cannot be read"), "{said}");
+}
+
+#[test]
 fn check_names_the_place_the_nearest_key_and_exits_78() {
     let folder = tempfile::tempdir().unwrap();
     let rows = [
