@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use model::{OWN_FACTS, is_invisible};
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
@@ -185,17 +186,30 @@ impl<'a> Fields<'a> {
         Ok(Some(text))
     }
 
-    /// A name: short text.
+    /// A name: short text that a person can see all of, without white space around it.
     pub(crate) fn name(&self, name: &str) -> Result<Option<String>, DecodeError> {
-        Ok(self.text_within(name, NAME_BYTES_MAX)?.map(str::to_owned))
+        let Some(text) = self.text_within(name, NAME_BYTES_MAX)? else { return Ok(None) };
+        let found = checked_name(text).map_err(|problem| self.error(name, problem))?;
+        Ok(Some(found.to_owned()))
+    }
+
+    /// The name of a version. Programs take what begins with a dash for an option, so that no target that runs one
+    /// could carry it.
+    pub(crate) fn version(&self, name: &str) -> Result<Option<String>, DecodeError> {
+        let version = self.name(name)?;
+        if let Some(version) = &version {
+            expect_no_dash(version).map_err(|problem| self.error(name, problem))?;
+        }
+        Ok(version)
     }
 
     pub(crate) fn required_text(&self, name: &str) -> Result<String, DecodeError> {
         self.text(name)?.ok_or_else(|| self.error(name, "is required"))
     }
 
+    /// A name that a target is given: of a service, an environment, a version.
     pub(crate) fn required_name(&self, name: &str) -> Result<String, DecodeError> {
-        self.name(name)?.ok_or_else(|| self.error(name, "is required"))
+        self.version(name)?.ok_or_else(|| self.error(name, "is required"))
     }
 
     pub(crate) fn text(&self, name: &str) -> Result<Option<String>, DecodeError> {
@@ -266,6 +280,9 @@ impl<'a> Fields<'a> {
         let mut values = BTreeMap::new();
         for (key, value) in object.iter().filter(|(_, value)| !value.is_null()) {
             let at = format!("{name}.{}", shortened(key, 80));
+            if key.starts_with(OWN_FACTS) {
+                return Err(self.error(&at, "names that begin with `ripcord.` are Ripcord's own"));
+            }
             check_text(key, NAME_BYTES_MAX)
                 .map_err(|problem| self.error(&at, format!("the key {problem}")))?;
             let text = match value {
@@ -296,6 +313,23 @@ pub(crate) fn check_text(text: &str, bytes_max: usize) -> Result<(), String> {
         return Err("must not hold control characters".to_owned());
     }
     Ok(())
+}
+
+/// `text` without white space around it, where it can be a name: two that look alike must be one.
+pub(crate) fn checked_name(text: &str) -> Result<&str, String> {
+    check_text(text, NAME_BYTES_MAX)?;
+    let name = text.trim();
+    match name.chars().find(|it| is_invisible(*it) || (it.is_whitespace() && *it != ' ')) {
+        Some(hidden) => {
+            Err(format!("must not hold characters that cannot be seen (U+{:04X})", u32::from(hidden)))
+        }
+        None => Ok(name),
+    }
+}
+
+/// An error where a name would be taken for an option.
+pub(crate) fn expect_no_dash(name: &str) -> Result<(), String> {
+    if name.starts_with('-') { Err("must not begin with a dash".to_owned()) } else { Ok(()) }
 }
 
 fn kind(value: &Value) -> &'static str {

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use model::{Artifact, ChangeKind, DeploymentEvent, DeploymentStatus, Owner, ReleaseId, ServiceKey};
+use model::{
+    Artifact, ChangeKind, DeploymentEvent, DeploymentStatus, Owner, ReleaseId, ServiceKey, is_same_version,
+};
 use serde_json::{Map, Value};
 
 use super::{
@@ -69,7 +71,7 @@ pub(crate) fn from_object(
     let change = change_id.as_deref().or(idempotency_key).unwrap_or("");
     let event = DeploymentEvent {
         release_id: release_id(&key, cluster.as_deref(), &version, change),
-        previous_version: fields.name("previous_version")?,
+        previous_version: fields.version("previous_version")?,
         status: fields.choice("status", &STATUSES)?.unwrap_or_default(),
         kind: fields.choice("kind", &KINDS)?.unwrap_or_default(),
         stage: fields.name("stage")?,
@@ -78,7 +80,7 @@ pub(crate) fn from_object(
         commit: fields.name("commit")?,
         committed_at: fields.moment("committed_at")?,
         revertible: fields.flag("revertible")?,
-        rollback_floor: fields.name("rollback_floor")?,
+        rollback_floor: fields.version("rollback_floor")?,
         owner: owner(&fields)?,
         links: links(&fields)?,
         facts: fields.plain_values("facts")?,
@@ -98,7 +100,7 @@ pub(crate) fn release_id(key: &ServiceKey, cluster: Option<&str>, version: &str,
 }
 
 fn expect_consistent(event: &DeploymentEvent) -> Result<(), DecodeError> {
-    if event.previous_version.as_ref() == Some(&event.version) {
+    if event.previous_version.as_ref().is_some_and(|it| is_same_version(it, &event.version)) {
         let problem = "is the version itself: going back to it would change nothing";
         return Err(DecodeError::field("previous_version", problem));
     }
@@ -118,7 +120,7 @@ fn artifact(fields: &Fields<'_>) -> Result<Option<Artifact>, DecodeError> {
     let Some(object) = fields.object("artifact")? else { return Ok(None) };
     let inner = Fields::new(object, "artifact.");
     inner.expect_only(&["reference", "digest"])?;
-    let given = inner.text("digest")?;
+    let given = inner.name("digest")?;
     let reference = inner.text("reference")?.or_else(|| given.clone());
     let Some(reference) = reference else {
         return Err(DecodeError::field("artifact", "names neither reference nor digest"));
@@ -189,6 +191,15 @@ mod tests {
     }
 
     #[test]
+    fn white_space_around_a_name_is_no_part_of_it() {
+        let body = br#"{"service":" a","environment":"b\u00a0","version":" 1 ","previous_version":"0 "}"#;
+        let event = decode(body, None).unwrap();
+        assert_eq!((event.key, event.version.as_str()), (ServiceKey::new("a", "b"), "1"));
+        assert_eq!(event.previous_version.as_deref(), Some("0"));
+        assert_eq!(event.release_id, ReleaseId::of("a", "b", "", "1", ""));
+    }
+
+    #[test]
     fn an_idempotency_key_makes_the_id_only_where_there_is_no_change_id() {
         let body = br#"{"service":"a","environment":"b","version":"1"}"#;
         let id = |key| decode(body, key).unwrap().release_id;
@@ -205,6 +216,30 @@ mod tests {
             ("version", json!(""), "version: must not be empty"),
             ("version", json!(null), "version: is required"),
             ("service", json!("a\nb"), "service: must not hold control characters"),
+            (
+                "version",
+                json!("2.0\u{200b}"),
+                "version: must not hold characters that cannot be seen (U+200B)",
+            ),
+            (
+                "version",
+                json!("2.0\u{202e}"),
+                "version: must not hold characters that cannot be seen (U+202E)",
+            ),
+            ("service", json!("a\u{3164}"), "service: must not hold characters that cannot be seen (U+3164)"),
+            ("cluster", json!("a\u{a0}b"), "cluster: must not hold characters that cannot be seen (U+00A0)"),
+            ("version", json!("-rf"), "version: must not begin with a dash"),
+            ("rollback_floor", json!("--x"), "rollback_floor: must not begin with a dash"),
+            (
+                "previous_version",
+                json!(" 1 "),
+                "previous_version: is the version itself: going back to it would change nothing",
+            ),
+            (
+                "facts",
+                json!({"ripcord.opened_by": "me"}),
+                "facts.ripcord.opened_by: names that begin with `ripcord.` are Ripcord's own",
+            ),
             ("service", json!("x".repeat(300)), "service: is 300 bytes long, at most 256 are taken"),
             (
                 "status",

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use super::{
     error::{DecodeError, Decoded, Rejected},
-    fields::{NAME_BYTES_MAX, check_text, null_as_absent, object_as},
+    fields::{checked_name, null_as_absent, object_as},
     moment::parse_rfc3339,
 };
 
@@ -96,14 +96,16 @@ fn event(line: &[u8], at: Timestamp) -> Result<RequestEvent, (&'static str, Stri
 fn event_of(line: &[u8], at: Timestamp) -> Result<RequestEvent, (&'static str, String)> {
     let line: Line<'_> = object_as(line).map_err(|error| ("malformed", without_position(&error)))?;
     let invalid = |name: &str, problem: String| ("invalid", format!("{name} {problem}"));
-    for (name, text) in [("service", &line.service), ("environment", &line.environment)] {
-        check_text(text, NAME_BYTES_MAX).map_err(|problem| invalid(name, problem))?;
-    }
-    let optional = |name: &str, text: Option<Cow<'_, str>>| {
-        let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
-        check_text(&text, NAME_BYTES_MAX).map_err(|problem| invalid(name, problem))?;
-        Ok(Some(text.into_owned()))
+    let required = |name: &str, text: &str| match checked_name(text) {
+        Ok(checked) => Ok(checked.to_owned()),
+        Err(problem) => Err(invalid(name, problem)),
     };
+    let optional = |name: &str, text: Option<Cow<'_, str>>| {
+        let text = text.filter(|text| !text.is_empty());
+        text.map(|text| required(name, &text)).transpose()
+    };
+    let key =
+        ServiceKey::new(required("service", &line.service)?, required("environment", &line.environment)?);
     let is_error = is_error(line.status, line.error).map_err(|(name, problem)| invalid(name, problem))?;
     if line.duration_ms.is_some_and(|duration| duration < 0.0) {
         return Err(invalid("duration_ms", "must not be negative".to_owned()));
@@ -114,7 +116,7 @@ fn event_of(line: &[u8], at: Timestamp) -> Result<RequestEvent, (&'static str, S
     Ok(RequestEvent {
         version: optional("version", line.version)?,
         route: optional("route", line.route)?,
-        key: ServiceKey::new(line.service, line.environment),
+        key,
         is_error,
         duration_ms: line.duration_ms,
         at: line.at.unwrap_or(at),

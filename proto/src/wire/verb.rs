@@ -31,7 +31,7 @@ impl VerbBody {
         let known = ["comment", "reason", "to_version", "force"];
         fields.expect_only(&known[..if may_name_version { 4 } else { 2 }])?;
         Ok(Self {
-            to_version: fields.name("to_version")?,
+            to_version: fields.version("to_version")?,
             force: fields.flag("force")?.unwrap_or(false),
             comment: comment(&fields)?,
         })

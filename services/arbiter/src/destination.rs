@@ -69,6 +69,12 @@ pub(crate) fn doubt(releases: &Releases, record: &Record, version: &str) -> Opti
             "{version} ran before by the telemetry, but the release does not name it and it has not succeeded here"
         ));
     }
+    // A word that comes when the release is out already, and perhaps failing, chooses where the rollback goes.
+    if record.is_previous_late && !went_out_before(releases, record, version) {
+        return Some(format!(
+            "{version} was named as the version before only when the release was out, and was not seen out here"
+        ));
+    }
     release.previous_is_unseen.then(|| {
         format!("{version} is named as the version before, but the telemetry showed only others running here")
     })
@@ -90,6 +96,15 @@ pub(crate) fn allow_named(
         ));
     }
     Ok(destination)
+}
+
+/// Whether a release of the version went out here before the one to be rolled back.
+fn went_out_before(releases: &Releases, record: &Record, version: &str) -> bool {
+    let mut older = releases.history(&Place::of(&record.release)).filter(|it| it.order() < record.order());
+    older.any(|it| {
+        let went_out = !matches!(it.release.state, ReleaseState::Pending | ReleaseState::Cancelled);
+        went_out && is_same_version(&it.release.version, version)
+    })
 }
 
 /// Whether a version went out here, or ran before the release: a name that was only ever written in an order may be
@@ -224,6 +239,37 @@ mod tests {
             };
             releases.upsert(&subject);
             let doubt = doubt(&releases, releases.get(&subject.id).unwrap(), previous);
+            assert_eq!(doubt.is_none(), may_go, "{why}: {doubt:?}");
+        }
+    }
+
+    #[test]
+    fn a_version_that_is_named_when_the_release_is_out_already_is_a_target_only_if_it_went_out() {
+        for (earlier, first, before, may_go, why) in [
+            (None, ReleaseState::Watching, None, false, "never heard of"),
+            (Some("6.6.6"), ReleaseState::Watching, None, true, "it went out here, and succeeded"),
+            (Some("6.6.6!"), ReleaseState::Watching, None, true, "it went out here, and was replaced"),
+            (None, ReleaseState::Pending, None, true, "named before the release was out"),
+            (None, ReleaseState::Watching, Some("6.6.6"), true, "telemetry had shown it already"),
+        ] {
+            let mut releases = Releases::default();
+            earlier.into_iter().for_each(|version| drop(releases.upsert(&release(version))));
+            let opened = Release {
+                previous_version: before.map(str::to_owned),
+                previous_is_guess: true,
+                state: first,
+                started_at: Timestamp::from_millis(1),
+                ..release("2.0.0")
+            };
+            releases.upsert(&opened);
+            let named = Release {
+                previous_version: Some("6.6.6".to_owned()),
+                previous_is_guess: false,
+                state: ReleaseState::Watching,
+                ..opened
+            };
+            releases.upsert(&named);
+            let doubt = doubt(&releases, releases.get(&named.id).unwrap(), "6.6.6");
             assert_eq!(doubt.is_none(), may_go, "{why}: {doubt:?}");
         }
     }

@@ -43,6 +43,8 @@ pub(crate) struct Record {
     pub(crate) newest_command: Option<CommandId>,
     /// What is broken right now, by trigger.
     pub(crate) broken: BTreeMap<String, Breach>,
+    /// `previous_version` was named only when the release was out already.
+    pub(crate) is_previous_late: bool,
     /// A command's success is known before the analyzer says so.
     pub(crate) is_rolled_back: bool,
 }
@@ -104,6 +106,13 @@ pub(crate) struct Upserted {
     pub(crate) forgotten: Vec<Record>,
 }
 
+fn is_named_late(before: &Release, now: &Release) -> bool {
+    before.state != ReleaseState::Pending
+        && before.previous_is_guess
+        && !now.previous_is_guess
+        && before.previous_version != now.previous_version
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Releases {
     records: BTreeMap<ReleaseId, Record>,
@@ -135,6 +144,7 @@ impl Releases {
     pub(crate) fn upsert(&mut self, release: &Release) -> Upserted {
         if let Some(record) = self.records.get_mut(&release.id) {
             let before = std::mem::replace(&mut record.release, release.clone());
+            record.is_previous_late |= is_named_late(&before, release);
             return Upserted { before: Some(before), forgotten: Vec::new() };
         }
         let place = Place::of(release);
@@ -149,6 +159,7 @@ impl Releases {
             expired: 0,
             newest_command: None,
             broken: BTreeMap::new(),
+            is_previous_late: false,
             is_rolled_back: false,
         };
         let order = record.order();

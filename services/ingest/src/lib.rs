@@ -30,7 +30,7 @@ pub use auth::{
 };
 pub use limits::Limits;
 pub use openapi::openapi;
-pub use ports::{Answered, BoxFuture, EventSink, KnownCommand, KnownRelease, Lookup, Unavailable};
+pub use ports::{Answered, BoxFuture, EventSink, KnownCommand, KnownRelease, Lookup, Terms, Unavailable};
 pub use refusals::Refusals;
 pub use state::{Ingest, Parts};
 

@@ -41,6 +41,18 @@ pub struct KnownRelease {
     /// With the id it has now: of a release that went out again, the newest.
     pub release: ReleaseRef,
     pub state: ReleaseState,
+    pub terms: Terms,
+}
+
+/// What was said of a release that decides whether it is rolled back, and where to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// The token that opened it; `None`: not known.
+    pub opened_by: Option<String>,
+    pub previous_version: Option<String>,
+    pub is_revertible: bool,
+    pub rollback_floor: Option<String>,
+    pub digest: Option<String>,
 }
 
 /// A command that exists.
@@ -65,6 +77,8 @@ pub enum Answered {
 pub trait Lookup: Send + Sync {
     /// The release of this id; a bare id means the newest of that name.
     fn release(&self, id: &ReleaseId) -> Option<KnownRelease>;
+    /// The releases of a service.
+    fn releases_of(&self, key: &ServiceKey) -> Vec<KnownRelease>;
     fn command(&self, id: &CommandId) -> Option<KnownCommand>;
     /// What an active halt stops.
     fn halt(&self, id: &HaltId) -> Option<HaltScope>;

@@ -34,16 +34,39 @@ impl<V: Clone> Recent<V> {
         self.entries().values.get(id).cloned()
     }
 
-    pub(crate) fn insert(&self, id: &str, value: V) {
+    /// Keeps what does not exist yet; `false`: something of this id was accepted before.
+    pub(crate) fn insert_new(&self, id: &str, value: V) -> bool {
+        // Looked at and kept under one lock: of two senders at once one is first.
         let mut entries = self.entries();
-        if entries.values.insert(id.to_owned(), value).is_some() {
+        let is_new = !entries.values.contains_key(id);
+        if is_new {
+            entries.insert(id, value);
+        }
+        is_new
+    }
+
+    /// Forgets what came to nothing.
+    pub(crate) fn remove(&self, id: &str) {
+        let mut entries = self.entries();
+        entries.values.remove(id);
+        entries.order.retain(|it| it != id);
+    }
+
+    pub(crate) fn insert(&self, id: &str, value: V) {
+        self.entries().insert(id, value);
+    }
+}
+
+impl<V> Entries<V> {
+    fn insert(&mut self, id: &str, value: V) {
+        if self.values.insert(id.to_owned(), value).is_some() {
             return;
         }
-        entries.order.push_back(id.to_owned());
-        if entries.order.len() > ENTRIES_MAX
-            && let Some(oldest) = entries.order.pop_front()
+        self.order.push_back(id.to_owned());
+        if self.order.len() > ENTRIES_MAX
+            && let Some(oldest) = self.order.pop_front()
         {
-            entries.values.remove(&oldest);
+            self.values.remove(&oldest);
         }
     }
 }

@@ -37,7 +37,8 @@ pub use outcome::{Delivery, DeliveryResult, Outcome, OutcomeStatus, Recipient, R
 pub use proposal::{Action, Breach, Finding, FindingKind, LimitState, Proposal, SharedBlame};
 pub use reason::{BaselineKind, BaselineValue, ErrorBound, Evidence, Reason, Test};
 pub use release::{
-    Artifact, ChangeKind, DeploymentEvent, DeploymentStatus, Owner, Release, ReleaseRef, ReleaseState,
+    Artifact, ChangeKind, DeploymentEvent, DeploymentStatus, OPENED_BY, OWN_FACTS, Owner, Release,
+    ReleaseRef, ReleaseState,
 };
 pub use scope::Scope;
 pub use send::{Send, SendReason};
@@ -47,4 +48,4 @@ pub use target::Target;
 pub use telemetry::{Batch, RequestEvent, Sample, Series, SeriesKind};
 pub use time::Timestamp;
 pub use verb::{Actor, Halt, HaltScope, Verb, VerbKind};
-pub use version::{clean_version, is_same_version};
+pub use version::{clean_version, is_invisible, is_same_version};

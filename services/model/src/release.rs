@@ -50,6 +50,13 @@ pub struct Owner {
     pub mention: Option<String>,
 }
 
+/// The fact of a release that names the token that opened it. Facts whose names begin with [`OWN_FACTS`] are Ripcord's
+/// own, and no sender's.
+pub const OPENED_BY: &str = "ripcord.opened_by";
+
+/// How the names of Ripcord's own facts begin.
+pub const OWN_FACTS: &str = "ripcord.";
+
 /// A deployment tool says that a version went out (`POST /api/v1/releases`, CDEvents `service.*`).
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DeploymentEvent {

@@ -8,9 +8,11 @@ use std::{
 
 use actuators::kafka::{Message, Published, Publisher};
 use bus::{AppendError, KafkaConfig, OpenError};
-use console::SharedProjection;
-use ingest::{Answered, BoxFuture, EventSink, KnownCommand, KnownRelease, Lookup, Unavailable};
-use model::{Batch, CommandId, EventId, HaltId, HaltScope, ReleaseId, ServiceKey, target::KAFKA_TIMEOUT};
+use console::{Projection, ReleaseView, SharedProjection};
+use ingest::{Answered, BoxFuture, EventSink, KnownCommand, KnownRelease, Lookup, Terms, Unavailable};
+use model::{
+    Batch, CommandId, EventId, HaltId, HaltScope, OPENED_BY, ReleaseId, ServiceKey, target::KAFKA_TIMEOUT,
+};
 use proto::EventEnvelope;
 use secrecy::SecretString;
 
@@ -70,8 +72,13 @@ pub(crate) struct ProjectionLookup(pub(crate) SharedProjection);
 impl Lookup for ProjectionLookup {
     fn release(&self, id: &ReleaseId) -> Option<KnownRelease> {
         let projection = self.0.read();
-        let view = projection.release(id)?;
-        Some(KnownRelease { release: view.release.reference(), state: projection.state_of(view) })
+        Some(known(&projection, projection.release(id)?))
+    }
+
+    fn releases_of(&self, key: &ServiceKey) -> Vec<KnownRelease> {
+        let projection = self.0.read();
+        let of_key = projection.releases().filter(|view| view.release.key == *key);
+        of_key.map(|view| known(&projection, view)).collect()
     }
 
     fn command(&self, id: &CommandId) -> Option<KnownCommand> {
@@ -103,6 +110,18 @@ impl Lookup for ProjectionLookup {
             }
         })
     }
+}
+
+fn known(projection: &Projection, view: &ReleaseView) -> KnownRelease {
+    let release = &view.release;
+    let terms = Terms {
+        opened_by: release.facts.get(OPENED_BY).cloned(),
+        previous_version: release.previous_version.clone().filter(|_| !release.previous_is_guess),
+        is_revertible: release.revertible,
+        rollback_floor: release.rollback_floor.clone(),
+        digest: release.artifact.as_ref().and_then(|artifact| artifact.digest.clone()),
+    };
+    KnownRelease { release: release.reference(), state: projection.state_of(view), terms }
 }
 
 fn answered(answer: &console::Answer) -> Answered {

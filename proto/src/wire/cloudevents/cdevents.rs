@@ -5,7 +5,12 @@ use model::{DeploymentEvent, DeploymentStatus, ServiceKey, Timestamp};
 use serde_json::{Map, Value};
 
 use super::Occurrence;
-use crate::wire::{error::DecodeError, fields::Fields, purl, release::release_id};
+use crate::wire::{
+    error::DecodeError,
+    fields::{Fields, checked_name, expect_no_dash},
+    purl,
+    release::release_id,
+};
 
 /// What happened to the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,13 +56,16 @@ pub(super) fn interpret(
     // Senders may put anything there; only an object can name what is read here.
     let custom = data.get("customData").and_then(Value::as_object).unwrap_or(&empty);
     let custom = Fields::new(custom, "data.customData.");
-    let running = match (custom.name("version")?, &named) {
+    let running = match (custom.version("version")?, &named) {
         (Some(version), _) => Some(version),
-        (None, Some(named)) => named.version.clone().or_else(|| named.artifact.digest.clone()),
+        (None, Some(named)) => {
+            let derived = named.version.as_ref().or(named.artifact.digest.as_ref());
+            derived.map(|derived| version_of(&content, derived)).transpose()?
+        }
         (None, None) => None,
     };
-    let rolled_back = custom.name("rolled_back_version")?;
-    let previous = custom.name("previous_version")?;
+    let rolled_back = custom.version("rolled_back_version")?;
+    let previous = custom.version("previous_version")?;
     let moved = match moved(verb, running, rolled_back, previous) {
         Ok(moved) => moved,
         Err(Missing::Version) => {
@@ -80,6 +88,12 @@ pub(super) fn interpret(
         occurred_at: time,
         ..DeploymentEvent::default()
     })))
+}
+
+/// A version that an artifact's reference names. A reference is decoded, and may hold what no text of JSON's could.
+fn version_of(content: &Fields<'_>, derived: &str) -> Result<String, DecodeError> {
+    let checked = checked_name(derived).and_then(|name| expect_no_dash(name).map(|()| name.to_owned()));
+    checked.map_err(|problem| content.error("artifactId", format!("names a version that {problem}")))
 }
 
 struct Moved {

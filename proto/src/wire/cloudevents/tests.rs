@@ -113,6 +113,28 @@ fn what_is_wrong_with_an_event_is_said_by_name() {
 }
 
 #[test]
+fn a_version_that_a_reference_names_is_checked_as_every_name_is() {
+    for (reference, problem) in [
+        ("pkg:generic/shop@1%0D%0AX-Evil:%201".to_owned(), "must not hold control characters"),
+        ("pkg:generic/shop@a%00b".to_owned(), "must not hold control characters"),
+        ("pkg:generic/shop@%1B%5B2J".to_owned(), "must not hold control characters"),
+        ("pkg:generic/shop@1%E2%80%AE".to_owned(), "must not hold characters that cannot be seen (U+202E)"),
+        ("pkg:oci/shop?tag=2.0%E2%80%8B".to_owned(), "must not hold characters that cannot be seen (U+200B)"),
+        ("ghcr.io/shop:2.0\u{feff}".to_owned(), "must not hold characters that cannot be seen (U+FEFF)"),
+        ("pkg:generic/shop@%20".to_owned(), "must not be empty"),
+        (format!("pkg:generic/shop@{}", "9".repeat(1500)), "is 1500 bytes long, at most 256 are taken"),
+        ("pkg:generic/shop@-rf".to_owned(), "must not begin with a dash"),
+    ] {
+        let event = cdevent("deployed", Some(&reference), json!({}));
+        let error = one(&event).unwrap_err().to_string();
+        let expected = format!("data.subject.content.artifactId: names a version that {problem}");
+        assert_eq!(error, expected, "{reference}");
+    }
+    let event = cdevent("deployed", Some("pkg:generic/shop@%202.0%20"), json!({}));
+    assert_eq!(deployment(&event).version, "2.0");
+}
+
+#[test]
 fn a_plain_release_may_travel_as_an_event_and_as_base64() {
     let data = r#"{"service":"checkout","environment":"production","version":"2.4.1"}"#;
     let base = json!({"specversion": "1.0", "id": "1", "source": "ci", "type": RELEASE_TYPE,

@@ -6,18 +6,18 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderName, HeaderValue, StatusCode};
-use model::{EventBody, ReleaseId};
+use model::ReleaseId;
 use proto::wire::cloudevents::{self, Occurrence};
 use serde_json::{Value, json};
 
 use crate::{
     auth::{Caller, Reach, Role},
     endpoints::{
-        answers,
+        answers, own,
         releases::{self, Became},
     },
     problem::Problem,
-    state::{Core, Head},
+    state::{Core, Head, Shared},
 };
 
 /// CloudEvents in binary, structured or batch mode.
@@ -50,17 +50,17 @@ pub(crate) async fn events(State(ingest): State<Core>, request: Request) -> Resu
         .iter()
         .map(|(name, value): (&HeaderName, &HeaderValue)| (name.as_str(), value.as_bytes()));
     let occurrences = cloudevents::decode(head.header("content-type").unwrap_or(""), headers, &taken.bytes)?;
-    expect_within(&caller, &occurrences)?;
+    expect_within(&ingest, &caller, &occurrences)?;
     let (mut said, mut appended) = (Said::default(), Vec::new());
     for occurrence in occurrences {
         match occurrence {
             Occurrence::Ignored { kind, why } => said.ignored.push(json!({"type": kind, "why": why})),
-            Occurrence::Deployment(event) => {
-                let answer = releases::answer(&ingest, &event, false);
+            Occurrence::Deployment(mut event) => {
+                let answer = releases::announce(&ingest, &caller, &mut event, false)?;
                 said.warnings.extend(releases::warnings(&ingest, &event));
-                let (stamp, body) = (ingest.stamp(), EventBody::Deployment(event));
-                ingest.append_event(&stamp, &caller.actor.name, body).await?;
-                releases::remember(&ingest, &answer);
+                let stamp = ingest.stamp();
+                releases::not_ahead(&mut event, stamp.at);
+                releases::append(&ingest, &caller, &stamp, event, &answer).await?;
                 appended.push((stamp.id, answer));
             }
         }
@@ -112,10 +112,11 @@ impl Said {
     }
 }
 
-fn expect_within(caller: &Caller, occurrences: &[Occurrence]) -> Result<(), Problem> {
+fn expect_within(ingest: &Shared, caller: &Caller, occurrences: &[Occurrence]) -> Result<(), Problem> {
     for occurrence in occurrences {
         if let Occurrence::Deployment(event) = occurrence {
             caller.expect_within(Reach::ServiceIn(&event.key.service, &event.key.environment))?;
+            own::expect_may_say(ingest, caller, event)?;
         }
     }
     Ok(())

@@ -6,6 +6,7 @@ pub(crate) mod commands;
 pub(crate) mod events;
 pub(crate) mod halts;
 pub(crate) mod otlp;
+mod own;
 pub(crate) mod releases;
 pub(crate) mod remote_write;
 pub(crate) mod requests;

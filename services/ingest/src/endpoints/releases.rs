@@ -7,16 +7,18 @@ use axum::{
 };
 use http::StatusCode;
 use model::{
-    DeploymentEvent, DeploymentStatus, EventBody, ReleaseId, ReleaseRef, ReleaseState, Verb, VerbKind,
+    DeploymentEvent, DeploymentStatus, EventBody, ReleaseId, ReleaseRef, ReleaseState, Timestamp, Verb,
+    VerbKind,
 };
 use proto::wire::{release, verb::VerbBody};
 use serde_json::json;
 
 use crate::{
-    auth::{Reach, Role},
-    endpoints::answers,
-    ports::{Answered, KnownRelease},
+    auth::{Caller, Reach, Role},
+    endpoints::{answers, own},
+    ports::{Answered, KnownRelease, Terms},
     problem::Problem,
+    stamp::Stamp,
     state::{Core, Head, Shared},
 };
 
@@ -34,6 +36,7 @@ const KEY_BYTES_MAX: usize = 255;
         (status = 200, description = "Known: what is new in it is noted; `ignored` says why nothing was", body = crate::openapi::ReleaseAnswer),
         (status = 202, description = "A report that is on the log and not answered yet", body = crate::openapi::ReleaseAnswer),
         (status = 404, description = "A report about a release that is not known: ignored, and why"),
+        (status = 409, description = "No release is opened; the detail says why"),
         (status = 400, description = "The field that is wrong is named"),
         (status = 401, description = "No valid token"), (status = 403, description = "The token may not do this"),
         (status = 413, description = "Over a limit"), (status = 503, description = "Come back after Retry-After"),
@@ -46,10 +49,11 @@ pub(crate) async fn create(State(ingest): State<Core>, request: Request) -> Resu
     let caller = ingest.caller(&head, Role::Deploy)?;
     let key = idempotency_key(&head)?;
     let taken = ingest.plain_body(&head, body, ingest.limits.release_bytes_max).await?;
-    let event = release::decode(&taken.bytes, key)?;
+    let mut event = release::decode(&taken.bytes, key)?;
     caller.expect_within(Reach::ServiceIn(&event.key.service, &event.key.environment))?;
-    let answer = answer(&ingest, &event, key.is_some());
+    let answer = announce(&ingest, &caller, &mut event, key.is_some())?;
     let stamp = ingest.stamp();
+    not_ahead(&mut event, stamp.at);
     let mut body = json!({
         "id": answer.release.id.as_str(), "service": event.key.service, "environment": event.key.environment,
         "version": event.version, "accepted_at": stamp.at.to_string(),
@@ -62,12 +66,15 @@ pub(crate) async fn create(State(ingest): State<Core>, request: Request) -> Resu
     };
     let warnings = warnings(&ingest, &event);
     let is_report = !begins(event.status);
-    ingest.append_event(&stamp, &caller.actor.name, EventBody::Deployment(Box::new(event))).await?;
+    append(&ingest, &caller, &stamp, Box::new(event), &answer).await?;
     ingest.metrics.accept("deployments", 1);
-    remember(&ingest, &answer);
     let became = became(&answer, answers::wait(&ingest, &stamp.id, answers::DEPLOYMENT_WAIT).await);
     if is_report && let Became::Ignored { release: None, why } = &became {
         return Err(Problem::not_found(format!("ignored: {why}")).with("event_id", stamp.id.as_str()));
+    }
+    // An id that names no release would be asked for in vain.
+    if let Became::Ignored { release: None, why } = &became {
+        return Err(Problem::conflict(format!("not taken: {why}")).with("event_id", stamp.id.as_str()));
     }
     let (id, status) = match &became {
         Became::Moved(id) => (id.as_str(), status),
@@ -170,7 +177,7 @@ pub(super) enum Meaning {
 
 /// Which release `event` is about: the one that is under way, or a new one where the last of that name has ended
 /// and goes out once more. Who names each release with a key of its own (`is_keyed`) does not mean that.
-pub(super) fn answer(ingest: &Shared, event: &DeploymentEvent, is_keyed: bool) -> Answer {
+fn answer(ingest: &Shared, event: &DeploymentEvent, is_keyed: bool) -> Answer {
     use DeploymentStatus::{Deployed, Started};
     let bare = event.release_id.clone();
     let reference = |id: ReleaseId| ReleaseRef {
@@ -200,17 +207,66 @@ fn repeat_of(id: &ReleaseId) -> u32 {
     id.as_str().split_once('-').and_then(|(_, count)| count.parse().ok()).unwrap_or(1)
 }
 
-/// Keeps a new release known until the projection shows it.
-pub(super) fn remember(ingest: &Shared, answer: &Answer) {
-    if answer.meaning == Meaning::Opens {
-        let known = KnownRelease { release: answer.release.clone(), state: ReleaseState::Pending };
-        ingest.releases.insert(answer.bare.as_str(), known.clone());
-        ingest.releases.insert(answer.release.id.as_str(), known);
+/// What the event means, once it is sure that the caller may say so. A release that it opens is the caller's from
+/// here on.
+pub(super) fn announce(
+    ingest: &Shared,
+    caller: &Caller,
+    event: &mut DeploymentEvent,
+    is_keyed: bool,
+) -> Result<Answer, Problem> {
+    let mut meant = answer(ingest, event, is_keyed);
+    if meant.meaning == Meaning::Opens && !claim(ingest, caller, event, &meant) {
+        // Another sender opened it since.
+        meant = answer(ingest, event, is_keyed);
     }
+    own::expect_may_say(ingest, caller, event)?;
+    if meant.meaning == Meaning::Opens {
+        own::sign(event, &caller.actor.name);
+    }
+    Ok(meant)
+}
+
+/// Keeps a new release known until the projection shows it; `false`: it is known already.
+fn claim(ingest: &Shared, caller: &Caller, event: &DeploymentEvent, answer: &Answer) -> bool {
+    let terms = Terms {
+        opened_by: Some(caller.actor.name.clone()),
+        previous_version: event.previous_version.clone(),
+        is_revertible: event.revertible.unwrap_or(true),
+        rollback_floor: event.rollback_floor.clone(),
+        digest: event.artifact.as_ref().and_then(|artifact| artifact.digest.clone()),
+    };
+    let known = KnownRelease { release: answer.release.clone(), state: ReleaseState::Pending, terms };
+    let is_new = ingest.releases.insert_new(answer.release.id.as_str(), known.clone());
+    if is_new {
+        ingest.releases.insert(answer.bare.as_str(), known);
+    }
+    is_new
+}
+
+/// Puts the event onto the log. Where that fails, the release that it would have opened is nobody's.
+pub(super) async fn append(
+    ingest: &Shared,
+    caller: &Caller,
+    stamp: &Stamp,
+    event: Box<DeploymentEvent>,
+    answer: &Answer,
+) -> Result<(), Problem> {
+    let appended = ingest.append_event(stamp, &caller.actor.name, EventBody::Deployment(event)).await;
+    if appended.is_err() && answer.meaning == Meaning::Opens {
+        ingest.releases.remove(answer.release.id.as_str());
+        ingest.releases.remove(answer.bare.as_str());
+    }
+    appended
+}
+
+/// A sender's clock that is ahead must not make every later word an old one.
+pub(super) fn not_ahead(event: &mut DeploymentEvent, now: Timestamp) {
+    event.occurred_at = event.occurred_at.map(|at| at.min(now));
 }
 
 /// What the projection shows, or what was accepted since: of one name, the later counts.
-fn known(ingest: &Shared, id: &ReleaseId) -> Option<KnownRelease> {
+pub(super) fn known(ingest: &Shared, id: &ReleaseId) -> Option<KnownRelease> {
     let (shown, recent) = (ingest.lookup.release(id), ingest.releases.get(id.as_str()));
     match (shown, recent) {
         (Some(shown), Some(recent)) if repeat_of(&recent.release.id) > repeat_of(&shown.release.id) => {

@@ -47,7 +47,8 @@ async fn a_finished_release_that_goes_out_again_gets_a_number() {
         ("-2", ReleaseState::Succeeded, RolledBack, "-2", 200),
     ] {
         let bench = Bench::new();
-        let known = KnownRelease { release: release(&format!("{}{known_as}", id())), state };
+        let release = release(&format!("{}{known_as}", id()));
+        let known = KnownRelease { release, state, terms: Terms::default() };
         bench.known.releases.lock().unwrap().insert(id().as_str().to_owned(), known);
         let status_text = if status == Deployed { "deployed" } else { "rolled_back" };
         let body = RELEASE.replace('}', &format!(r#","status":"{status_text}"}}"#));
@@ -219,6 +220,13 @@ async fn what_became_of_a_deployment_event_is_its_answer() {
         (&reported, moved("rel_2"), 200, json!({"id": "rel_2"}), "the release that came after it was meant"),
         (
             &RELEASE.to_owned(),
+            ignored(None),
+            409,
+            json!({"detail": "not taken: it is so already"}),
+            "no release is opened, so that there is no id to give",
+        ),
+        (
+            &RELEASE.to_owned(),
             ignored(Some("rel_1")),
             200,
             json!({"id": "rel_1", "ignored": "it is so already"}),
@@ -266,4 +274,146 @@ async fn a_version_that_is_marked_bad_is_warned_about_when_it_is_announced_or_na
     assert!(warnings[1].starts_with("previous_version 2.4.0 is marked bad"), "{warnings:?}");
     let fine = body.replace("2.4.1", "2.5.0").replace("2.4.0", "2.3.0");
     assert_eq!(bench.post("/api/v1/releases", "person", fine).await.json()["warnings"], Value::Null);
+}
+
+/// What the projection shows of a release that the token `sender` opened.
+fn of_sender(version: &str, state: ReleaseState) -> KnownRelease {
+    let id = ReleaseId::of("checkout", "production", "", version, "");
+    let terms = Terms {
+        opened_by: Some("sender".to_owned()),
+        previous_version: Some("2.4.0".to_owned()),
+        is_revertible: true,
+        ..Terms::default()
+    };
+    let release = ReleaseRef { id, version: version.to_owned(), ..release("") };
+    KnownRelease { release, state, terms }
+}
+
+#[tokio::test]
+async fn only_the_token_that_opened_a_release_may_weaken_it_and_operators_may_always() {
+    use ReleaseState::{Succeeded, Watching};
+    let digest = format!("shop@sha256:{}", "a".repeat(64));
+    for (state, version, more, refused, why) in [
+        (Watching, "2.4.1", json!({}), "", "a repeat says nothing new"),
+        (
+            Watching,
+            "2.4.1",
+            json!({"status": "promoted", "facts": {"a": 1}}),
+            "",
+            "a promotion weakens nothing",
+        ),
+        (
+            Watching,
+            "2.4.1",
+            json!({"previous_version": "v2.4.0"}),
+            "",
+            "the same version before, spelt otherwise",
+        ),
+        (
+            Watching,
+            "2.4.1",
+            json!({"previous_version": "6.6.6"}),
+            "previous_version",
+            "another version before",
+        ),
+        (Watching, "2.4.1", json!({"revertible": true}), "", "it is revertible anyway"),
+        (Watching, "2.4.1", json!({"revertible": false}), "revertible", "no rollback at all"),
+        (Watching, "2.4.1", json!({"rollback_floor": "99.0.0"}), "rollback_floor", "nothing is new enough"),
+        (Watching, "2.4.1", json!({"artifact": digest}), "artifact.digest", "two contents of one name"),
+        (Watching, "2.4.1", json!({"status": "failed"}), "failed", "it ends"),
+        (Watching, "2.4.1", json!({"status": "rolled_back"}), "rolled_back", "it ends"),
+        (
+            Watching,
+            "2.4.0",
+            json!({"status": "rolled_back"}),
+            "rolled_back",
+            "the version that it replaced is named",
+        ),
+        (Watching, "2.4.0", json!({"status": "failed"}), "", "another version's deployment failed"),
+        (Succeeded, "2.4.1", json!({"status": "rolled_back"}), "rolled_back", "it is marked bad"),
+        (Succeeded, "2.4.1", json!({"revertible": false}), "", "it goes out again, and is the caller's"),
+    ] {
+        for (name, may) in
+            [("other", refused.is_empty()), ("scoped", true), ("person", true), ("sender", true)]
+        {
+            let bench = Bench::new();
+            let known = of_sender("2.4.1", state);
+            bench.known.releases.lock().unwrap().insert(known.release.id.as_str().to_owned(), known);
+            let mut body = json!({"service": "checkout", "environment": "production", "version": version});
+            for (key, value) in more.as_object().unwrap() {
+                body[key] = value.clone();
+            }
+            let answer = bench.post("/api/v1/releases", name, body.to_string()).await;
+            assert_eq!(
+                (answer.status != 403, bench.taken().len()),
+                (may, usize::from(may)),
+                "{why}, as {name}: {}",
+                answer.text()
+            );
+            let event = json!({"specversion": "1.0", "id": "1", "source": "ci", "type": "ripcord.release.v1", "data": body});
+            let batch = json!([cloudevent("ripcord.release.v1", "checkout-2"), event]).to_string();
+            if name != "scoped" {
+                let answer = bench.send("POST", "/api/v1/events", name, &[BATCH], batch).await;
+                let taken = bench.taken().len();
+                assert_eq!((answer.status != 403, taken), (may, if may { 2 } else { 0 }), "{why}, as {name}");
+            }
+            if !may {
+                let (_, detail) = answer.problem();
+                assert!(
+                    detail.contains("opened by \"sender\"") && detail.contains(&format!("`{refused}`")),
+                    "{detail}"
+                );
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_removal_of_what_others_opened_is_refused() {
+    let bench = Bench::new();
+    let known = of_sender("2.4.1", ReleaseState::Watching);
+    bench.known.releases.lock().unwrap().insert(known.release.id.as_str().to_owned(), known);
+    let removed = json!({"specversion": "1.0", "id": "1", "source": "ci", "type": "dev.cdevents.service.removed.0.1.1",
+        "data": {"context": {"type": "dev.cdevents.service.removed.0.1.1"},
+                 "subject": {"id": "checkout", "content": {"environment": {"id": "production"}}}}});
+    for (name, status) in [("other", 403), ("sender", 202)] {
+        let answer = bench.send("POST", "/api/v1/events", name, &[STRUCTURED], removed.to_string()).await;
+        assert_eq!(answer.status, status, "{name}: {}", answer.text());
+    }
+}
+
+#[tokio::test]
+async fn who_opened_a_release_is_noted_and_nobody_else_can_say_so() {
+    let bench = Bench::new();
+    assert_eq!(bench.post("/api/v1/releases", "sender", RELEASE).await.status, 201);
+    let opener = |event: DeploymentEvent| event.facts.get(model::OPENED_BY).cloned();
+    assert_eq!(opener(deployment(bench.event())).as_deref(), Some("sender"));
+    let weaker = RELEASE.replace('}', r#","revertible":false}"#);
+    assert_eq!(
+        bench.post("/api/v1/releases", "other", weaker).await.status,
+        403,
+        "before the projection shows it"
+    );
+    assert_eq!(bench.post("/api/v1/releases", "other", RELEASE).await.status, 200);
+    assert_eq!(opener(deployment(bench.event())), None, "the release has its opener already");
+    let forged = RELEASE.replace('}', r#","facts":{"ripcord.opened_by":"other"}}"#);
+    let (status, detail) = bench.post("/api/v1/releases", "other", forged).await.problem();
+    assert_eq!(status, 400);
+    assert!(detail.contains("are Ripcord's own"), "{detail}");
+}
+
+#[tokio::test]
+async fn times_that_are_ahead_are_clamped_to_the_clock() {
+    let bench = Bench::new();
+    for (sent, kept) in
+        [("2100-01-01T00:00:00Z", AT), ("2026-11-23T09:00:00Z", Timestamp::from_millis(1_795_424_400_000))]
+    {
+        let body = RELEASE.replace('}', &format!(r#","occurred_at":"{sent}"}}"#));
+        bench.post("/api/v1/releases", "sender", body).await;
+        assert_eq!(deployment(bench.event()).occurred_at, Some(kept));
+        let mut event = cloudevent("ripcord.release.v1", "checkout");
+        event["time"] = json!(sent);
+        bench.send("POST", "/api/v1/events", "sender", &[STRUCTURED], event.to_string()).await;
+        assert_eq!(deployment(bench.event()).occurred_at, Some(kept));
+    }
 }

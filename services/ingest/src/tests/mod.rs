@@ -67,6 +67,11 @@ impl Lookup for Known {
         self.releases.lock().unwrap().get(id.as_str()).cloned()
     }
 
+    fn releases_of(&self, key: &ServiceKey) -> Vec<KnownRelease> {
+        let releases = self.releases.lock().unwrap();
+        releases.values().filter(|known| known.release.key == *key).cloned().collect()
+    }
+
     fn command(&self, id: &CommandId) -> Option<KnownCommand> {
         self.commands.lock().unwrap().get(id.as_str()).cloned()
     }
@@ -114,6 +119,7 @@ impl Bench {
         let tokens = vec![
             token("sender", sender),
             token("person", vec![Role::Telemetry, Role::Deploy, Role::Operate]),
+            token("other", vec![Role::Telemetry, Role::Deploy]),
             token("alerter", vec![Role::Alerts]),
             scoped,
         ];
@@ -195,7 +201,7 @@ impl Bench {
     }
 
     fn know_release(&self, id: &str, state: ReleaseState) {
-        let known = KnownRelease { release: release(id), state };
+        let known = KnownRelease { release: release(id), state, terms: Terms::default() };
         self.known.releases.lock().unwrap().insert(id.to_owned(), known);
     }
 

@@ -230,3 +230,58 @@ async fn a_token_sees_what_is_about_its_services_and_nothing_else() {
         assert_eq!(stage.get(&format!("/api/v1/{path}"), "").await.0, 401, "{path}");
     }
 }
+
+#[tokio::test]
+async fn a_release_is_weakened_by_the_token_that_opened_it_or_an_operator_and_by_nobody_else() {
+    let mut stage = Stage::start().await;
+    let nothing = json!({});
+    let (status, release) = stage.deploy("deploy-b", "svc-a", "2.0", nothing.clone()).await;
+    assert_eq!(status, 201, "{release}");
+    let id = release["id"].as_str().unwrap().to_owned();
+    // Who opened it is on the log, and not only in memory.
+    stage.system.kill_and_restart().await;
+    let digest = format!("shop@sha256:{}", "a".repeat(64));
+    for (version, weakened) in [
+        ("2.0", json!({"previous_version": "6.6.6-evil"})),
+        (" 2.0\u{a0}", json!({"previous_version": "6.6.6-evil"})),
+        ("2.0", json!({"revertible": false})),
+        ("2.0", json!({"rollback_floor": "99.0.0"})),
+        ("2.0", json!({"artifact": digest})),
+        ("2.0", json!({"status": "failed"})),
+        ("2.0", json!({"status": "rolled_back"})),
+        ("v2.0", json!({"status": "rolled_back"})),
+        ("1.0", json!({"status": "rolled_back"})),
+    ] {
+        let (status, answer) = stage.deploy("deploy-a", "svc-a", version, weakened.clone()).await;
+        assert_eq!(status, 403, "{version} {weakened}: {answer}");
+        let why = answer["detail"].as_str().unwrap();
+        assert!(why.contains(&id) && why.contains("\"deploy-b\""), "{why}");
+    }
+    for (version, status) in [("2.0\u{200b}", 400), ("2\u{202e}.0", 400), ("2.0", 200)] {
+        assert_eq!(
+            stage.deploy("deploy-a", "svc-a", version, nothing.clone()).await.0,
+            status,
+            "{version:?}"
+        );
+    }
+    let (_, shown) = stage.get(&format!("/api/v1/releases/{id}"), "view").await;
+    assert_eq!((&shown["state"], &shown["previous_version"]), (&json!("watching"), &Value::Null), "{shown}");
+
+    // A version named late by its own token, and never seen out here, is a target only for a person.
+    let late = json!({"previous_version": "6.6.6-evil"});
+    assert_eq!(stage.deploy("deploy-b", "svc-a", "2.0", late).await.0, 200);
+    let ahead = json!({"occurred_at": "2100-01-01T00:00:00Z", "status": "rolled_back"});
+    assert_eq!(stage.deploy("deploy-b", "svc-a", "2.0", ahead).await.0, 200);
+    until("it is rolled back", async || {
+        let (_, shown) = stage.get(&format!("/api/v1/releases/{id}"), "view").await;
+        (shown["state"] == "rolled_back").then_some(())
+    })
+    .await;
+    let (status, again) = stage.deploy("deploy-b", "svc-a", "2.0", nothing).await;
+    assert_eq!(status, 201, "a time that was ahead makes no later word an old one: {again}");
+    let again = again["id"].as_str().unwrap();
+    assert_eq!(stage.get(&format!("/api/v1/releases/{again}"), "view").await.0, 200);
+    let failed =
+        json!({"service": "svc-a", "environment": "production", "version": "2.0", "status": "failed"});
+    assert_eq!(stage.system.post("/api/v1/releases", &failed).await.0, 200, "the local token may operate");
+}

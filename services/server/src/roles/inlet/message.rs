@@ -1,7 +1,7 @@
 //! What a message says.
 
 use bus::Delivered;
-use model::{EventBody, Timestamp};
+use model::{DeploymentEvent, DeploymentStatus, EventBody, OPENED_BY, Timestamp};
 use proto::wire::{
     DecodeError, Rejected,
     cloudevents::{self, Occurrence},
@@ -31,13 +31,22 @@ pub(super) fn read(format: InputFormat, message: &Delivered, now: Timestamp) -> 
             let occurrence = cloudevents::kafka::decode(headers, Some(payload))
                 .map_err(|error| Unreadable::new("cloudevents", error))?;
             Ok(match occurrence {
-                Occurrence::Deployment(event) => {
+                Occurrence::Deployment(mut event) => {
+                    event.occurred_at = event.occurred_at.map(|at| at.min(now));
+                    sign(&mut event, &message.topic);
                     Content { event: Some(EventBody::Deployment(event)), ..Content::default() }
                 }
                 Occurrence::Ignored { .. } => Content::default(),
             })
         }
         InputFormat::Requests => read_requests(payload, stamp(message.at, now)),
+    }
+}
+
+/// Who may write to the topic may speak for what the topic announces.
+fn sign(event: &mut DeploymentEvent, topic: &str) {
+    if matches!(event.status, DeploymentStatus::Started | DeploymentStatus::Deployed) {
+        event.facts.insert(OPENED_BY.to_owned(), format!("kafka {topic}"));
     }
 }
 
