@@ -96,10 +96,12 @@ impl Digest {
     /// Reads `send`; `external_url` is where people reach Ripcord, or empty.
     pub(crate) fn of(send: &Send, external_url: &str) -> Self {
         let lead = headline::lead(send);
-        let (events, left_out) = history::of(send, lead);
+        let (mut events, left_out) = history::of(send, lead);
+        events.iter_mut().for_each(|event| event.text = standing::in_words(&event.text));
         let (tag, tone) =
             lead.map_or_else(|| ("RESOLVED".to_owned(), Tone::Info), |lead| headline::tag(send, lead));
-        let description = lead.map_or_else(String::new, |lead| standing::sentences(send, lead));
+        let description =
+            lead.map_or_else(String::new, |lead| standing::in_words(&standing::sentences(send, lead)));
         let is_among_events = events.iter().any(|event| event.text == description);
         let description = if is_among_events { String::new() } else { description };
         let action = lead.map_or_else(|| "nothing to tell".to_owned(), |lead| headline::action(send, lead));

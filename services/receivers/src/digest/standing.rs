@@ -51,6 +51,12 @@ pub(super) fn about_itself(send: &Send, notice: &Notice, text: &str) -> String {
     }
 }
 
+/// The word by which programs know a doubtful cause, said for people: once, however many reasons there are.
+pub(super) fn in_words(text: &str) -> String {
+    const WORD: &str = "not_attributable: ";
+    text.replacen(WORD, "the release may not be the cause: ", 1).replace(WORD, "")
+}
+
 fn started(notice: &Notice) -> String {
     let Some(command) = &notice.command else { return said(notice, &["summary"]) };
     let whose = match command.mode {

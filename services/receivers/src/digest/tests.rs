@@ -228,6 +228,20 @@ fn what_waits_for_approval_says_why_until_when_and_what_to_type() {
 }
 
 #[test]
+fn a_doubtful_cause_is_said_in_words_in_the_description_and_in_the_story() {
+    let why = "not_attributable: 2.4.0 exceeds the same limit now; not_attributable: so does cart; cooldown";
+    let summary = format!("checkout 2.4.1 in production: a rollback to 2.4.0 is advised: {why}");
+    let breach = fixture::notice(NoticeKind::Breach, 0, &summary);
+    let mut prepared =
+        fixture::notice(NoticeKind::RollbackPrepared, 1, "checkout 2.4.1 in production: waits");
+    prepared.command.as_mut().unwrap().state_reason = why.into();
+    let told = text(&Digest::of(&fixture::send_of("slack", vec![breach, prepared]), ""));
+    assert!(!told.contains("not_attributable"), "{told}");
+    let words = "the release may not be the cause: 2.4.0 exceeds the same limit now; so does cart; cooldown";
+    assert!(told.matches(words).count() >= 1, "{told}");
+}
+
+#[test]
 fn an_alert_without_annotations_speaks_by_its_labels() {
     let mut alert = fixture::notice(NoticeKind::Alert, 0, "");
     (alert.reasons, alert.release, alert.owner) = (Vec::new(), None, None);

@@ -14,23 +14,23 @@ pub enum ConfigError {
     RootWithoutReceiver,
     #[error("the root route matches everything and may not have {0}")]
     RootWith(&'static str),
-    #[error("route {path} names the receiver `{receiver}`, which does not exist")]
+    #[error("`{path}` names the receiver `{receiver}`, which does not exist")]
     UnknownReceiver { path: String, receiver: String },
     #[error("receiver `{receiver}` has the fallback `{fallback}`, which does not exist")]
     UnknownFallback { receiver: String, fallback: String },
     #[error("receiver `{0}` is its own fallback")]
     OwnFallback(String),
-    #[error("route {path} names the time interval `{interval}`, which does not exist")]
+    #[error("`{path}` names the time interval `{interval}`, which does not exist")]
     UnknownInterval { path: String, interval: String },
-    #[error("route {path}: {option} has to be greater than 0")]
+    #[error("`{path}`: {option} has to be greater than 0")]
     ZeroDuration { path: String, option: &'static str },
-    #[error("route {path} groups by `{label}` twice")]
+    #[error("`{path}` groups by `{label}` twice")]
     DuplicateGroupBy { path: String, label: String },
-    #[error("route {path} groups by `...`, which means all labels, and by other labels beside it")]
+    #[error("`{path}` groups by `...`, which means all labels, and by other labels beside it")]
     AllAndLabels { path: String },
-    #[error("route {path} groups by an empty label name")]
+    #[error("`{path}` groups by an empty label name")]
     EmptyGroupBy { path: String },
-    #[error("route {path} is nested deeper than {MAX_ROUTE_DEPTH} levels")]
+    #[error("`{path}` is nested deeper than {MAX_ROUTE_DEPTH} levels")]
     TooDeep { path: String },
     #[error("inhibit rule {index} names the label `{label}` twice in equal")]
     DuplicateEqual { index: usize, label: String },

@@ -28,7 +28,7 @@ fn each_fault_is_named_with_its_place() {
         ("the root route matches everything and may not have mute_time_intervals", |config| {
             config.route.mute_time_intervals.push("night".into());
         }),
-        ("route route.routes[0] names the receiver `nobody`, which does not exist", |config| {
+        ("`route.routes[0]` names the receiver `nobody`, which does not exist", |config| {
             config.route.routes[0].receiver = Some("nobody".into());
         }),
         ("receiver `sre` has the fallback `nobody`, which does not exist", |config| {
@@ -41,10 +41,10 @@ fn each_fault_is_named_with_its_place() {
                 .receivers
                 .insert("sre".into(), ReceiverPlan { fallback: Some("sre".into()), ..Default::default() });
         }),
-        ("route route.routes[0] names the time interval `night`, which does not exist", |config| {
+        ("`route.routes[0]` names the time interval `night`, which does not exist", |config| {
             config.route.routes[0].active_time_intervals.push("night".into());
         }),
-        ("route route groups by `service` twice", |config| {
+        ("`route` groups by `service` twice", |config| {
             config.route.group_by = Some(GroupBy::Labels(vec!["service".into(), "service".into()]));
         }),
         ("inhibit rule 0 names the label `service` twice in equal", |config| {
@@ -63,7 +63,7 @@ fn each_fault_is_named_with_its_place() {
     ] {
         let mut config = valid();
         config.route.routes = vec![route];
-        let shown = format!("route route.routes[0]: {option} has to be greater than 0");
+        let shown = format!("`route.routes[0]`: {option} has to be greater than 0");
         assert_eq!(config.validate().unwrap_err().to_string(), shown);
     }
     let mut config = valid();

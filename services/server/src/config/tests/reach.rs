@@ -86,7 +86,7 @@ fn what_cannot_work_is_an_error_with_a_hint() {
         (
             "a receiver almost right",
             "route: { receiver: sree }\nreceivers: [ { name: sre }, { name: other } ]\n".to_owned(),
-            "1:20: error: route route names the receiver `sree`",
+            "1:20: error: `route` names the receiver `sree`",
             "did you mean `sre`?",
         ),
         (
