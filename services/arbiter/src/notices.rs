@@ -274,7 +274,7 @@ impl Arbiter {
         Some(release)
     }
 
-    /// Whom the release names; what it leaves open, the policy fills in.
+    /// Whom the policy names; what it leaves open, the release may fill in with those whom the policy lists.
     fn owner_of(
         &mut self,
         scope: &Scope,
@@ -286,12 +286,14 @@ impl Arbiter {
             (Scope::Service(key), None) => key.clone(),
             _ => return None,
         };
-        let by_policy = self.effective(&key).owner.clone();
-        let by_release = release.and_then(|release| release.owner.clone()).unwrap_or_default();
+        let policy = self.effective(&key);
+        let (by_policy, listed) = (policy.owner.clone(), &policy.defaults.release_owners);
+        let by_release = release.and_then(|release| release.owner.as_ref());
+        let by_release = by_release.map(|owner| listed.allowed(owner)).unwrap_or_default();
         let owner = Owner {
-            team: by_release.team.or(by_policy.team),
-            slack: by_release.slack.or(by_policy.slack),
-            email: by_release.email.or(by_policy.email),
+            team: by_policy.team.or(by_release.team),
+            slack: by_policy.slack.or(by_release.slack),
+            email: by_policy.email.or(by_release.email),
             mention: by_policy.mention,
         };
         (owner != Owner::default()).then_some(owner)

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
     Defaults, HistogramSource, Identity, IdentityField, Join, MetricDefinition, MetricSource, Policy,
-    RatioKind, Rules, Safety, Selector, Storm,
+    RatioKind, ReleaseOwners, Rules, Safety, Selector, Storm,
 };
 
 /// The metric that every service has: errors over requests.
@@ -110,6 +110,7 @@ impl Default for Defaults {
             max_decision_age: MINUTE,
             min_requests: 10,
             approval_expiry: 30 * MINUTE,
+            release_owners: ReleaseOwners::default(),
         }
     }
 }

@@ -14,6 +14,7 @@ mod explain;
 pub mod expression;
 mod matching;
 pub mod metric;
+mod release_owner;
 pub mod time_interval;
 pub mod types;
 pub mod yaml;
@@ -30,5 +31,6 @@ pub use matching::{Match, Pattern};
 
 pub use expression::{Expression, Operand, Operator};
 pub use metric::{HistogramSource, MetricDefinition, MetricSource, RatioKind, Selector, Shape};
+pub use release_owner::ReleaseOwners;
 pub use time_interval::{TimeInterval, TimeSpecification};
 pub use types::*;

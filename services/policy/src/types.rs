@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use model::{Owner, Target, proposal::Action};
 use serde::{Deserialize, Serialize};
 
-use crate::{Expression, Match, MetricDefinition, Place, Selector, TimeInterval};
+use crate::{Expression, Match, MetricDefinition, Place, ReleaseOwners, Selector, TimeInterval};
 
 /// Which label names what; the first present wins.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,6 +60,8 @@ pub struct Defaults {
     pub min_requests: u64,
     /// How long a prepared command waits for approval.
     pub approval_expiry: Duration,
+    /// Whom a release event may name.
+    pub release_owners: ReleaseOwners,
 }
 
 /// How far Ripcord may go by itself.

@@ -68,3 +68,77 @@ fn a_loaded_policy_acts_and_a_broken_one_leaves_it_in_force() {
         assert_eq!(commands(&loads), [expected], "{why}");
     }
 }
+
+/// Whom a notice about a release is for, by what the policy and the release say.
+fn owner(policy: &str, named: model::Owner) -> String {
+    let release = Release {
+        id: ReleaseId::of("checkout", "production", "", "2.4.1", ""),
+        key: ServiceKey::new("checkout", "production"),
+        owner: Some(named),
+        state: ReleaseState::Watching,
+        ..Release::default()
+    };
+    let mut arbiter = Arbiter::new();
+    for proposal in [load(policy), Proposal::Release(Box::new(release))] {
+        arbiter.handle_proposal(NOW, &EventId::from_text("evt"), &proposal);
+    }
+    let told = std::iter::from_fn(|| arbiter.poll_decision()).find_map(|decision| match decision {
+        Decision::Notice(notice) => Some(notice),
+        _ => None,
+    });
+    let notice = told.unwrap();
+    let owner = notice.owner.clone().unwrap_or_default();
+    let parts = [notice.labels.get("team").map(str::to_owned), owner.slack, owner.email];
+    parts.map(|part| part.unwrap_or_else(|| "-".to_owned())).join(" ")
+}
+
+#[test]
+fn a_release_names_its_owner_only_where_the_policy_does_not_and_only_who_is_listed() {
+    let named = |team: &str, slack: &str, email: &str| model::Owner {
+        team: Some(team.to_owned()),
+        slack: Some(slack.to_owned()),
+        email: Some(email.to_owned()),
+        mention: None,
+    };
+    let listed =
+        "defaults: { release_owners: { teams: [shop], channels: [\"#shop\"], domains: [example.org] } }\n";
+    let whole =
+        "policies: [ { match: {}, owner: { team: payments, slack: \"#pay\", email: p@example.org } } ]\n";
+    let part = "policies: [ { match: {}, owner: { team: payments } } ]\n";
+    for (policy, release, expected, why) in [
+        (
+            whole.to_owned(),
+            named("evil", "#evil", "x@evil.example"),
+            "payments #pay p@example.org",
+            "the policy first",
+        ),
+        (
+            format!("{listed}{whole}"),
+            named("shop", "#shop", "s@example.org"),
+            "payments #pay p@example.org",
+            "listed or not",
+        ),
+        (part.to_owned(), named("shop", "#shop", "s@example.org"), "payments - -", "nobody is listed"),
+        (
+            format!("{listed}{part}"),
+            named("shop", "#shop", "s@example.org"),
+            "payments #shop s@example.org",
+            "a gap is filled",
+        ),
+        (
+            format!("{listed}{part}"),
+            named("shop", "#evil", "s@example.org, x@evil.example"),
+            "payments - s@example.org",
+            "with who is listed",
+        ),
+        (listed.to_owned(), named("shop", "#shop", "x@evil.example"), "shop #shop -", "all of it is a gap"),
+        (
+            "{}".to_owned(),
+            named("evil", "#evil", "x@evil.example"),
+            "- - -",
+            "no team's route is chosen either",
+        ),
+    ] {
+        assert_eq!(owner(&policy, release), expected, "{why}");
+    }
+}

@@ -3,7 +3,7 @@
 use std::{ops::RangeInclusive, time::Duration};
 
 use crate::{
-    Defaults, Storm,
+    Defaults, ReleaseOwners, Storm,
     yaml::{Node, Reader, parse_duration},
 };
 
@@ -30,12 +30,34 @@ pub(super) fn read(root: &mut Reader<'_, '_>) -> Defaults {
         *value = reader.duration_within(key, bounds).unwrap_or(*value);
     }
     defaults.min_requests = reader.integer_within("min_requests", REQUESTS).unwrap_or(defaults.min_requests);
+    read_release_owners(&mut reader, &mut defaults.release_owners);
     if defaults.watch > defaults.watch_max {
         let hint = "`max` bounds how long a watch can be asked for, `time` is how long it is unasked";
         reader.diagnostics().error_hint(&reader, "`watch.time` is longer than `watch.max`", hint);
     }
     reader.finish();
     defaults
+}
+
+fn read_release_owners(parent: &mut Reader<'_, '_>, owners: &mut ReleaseOwners) {
+    let Some(mut reader) = parent.mapping("release_owners") else { return };
+    for (key, list) in [
+        ("teams", &mut owners.teams),
+        ("channels", &mut owners.channels),
+        ("addresses", &mut owners.addresses),
+        ("domains", &mut owners.domains),
+    ] {
+        *list = reader.texts(key).unwrap_or_default();
+    }
+    let domains = reader.get("domains").and_then(Node::items).unwrap_or_default();
+    for domain in domains.iter().filter(|it| it.text().is_some_and(|text| text.contains(['@', '*']))) {
+        reader.diagnostics().error_hint(
+            domain,
+            "not a domain",
+            "write it like example.org; subdomains are listed each",
+        );
+    }
+    reader.finish();
 }
 
 /// `watch: 60m` or `watch: { time: 60m, max: 24h }`.

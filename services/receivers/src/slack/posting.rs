@@ -95,13 +95,13 @@ impl<'a> Posting<'a> {
 fn channels(sender: &SlackSender, send: &Send) -> Vec<(String, String)> {
     let own = sender.channel.clone().map(|channel| (channel, sender.mention.clone()));
     let asks_owners = sender.notify_owner || own.is_none();
+    // Whom a release names is not asked here: the arbiter has put the policy first and left out who is not listed.
     let of_notices = send.notices.iter().filter_map(|notice| notice.owner.as_ref());
-    let of_releases = send.notices.iter().filter_map(|notice| notice.release.as_ref()?.owner.as_ref());
     let mention_of = |owner: &Owner| {
         let own = owner.mention.as_deref().and_then(|text| mention::parse(text).ok());
         own.unwrap_or_else(|| sender.mention.clone())
     };
-    let owners = of_notices.chain(of_releases).filter(|_| asks_owners);
+    let owners = of_notices.filter(|_| asks_owners);
     let owners = owners.filter_map(|owner| Some((owner.slack.clone()?, mention_of(owner))));
     let mut channels: Vec<(String, String)> = Vec::new();
     for (channel, mention) in own.into_iter().chain(owners).filter(|(channel, _)| !channel.is_empty()) {

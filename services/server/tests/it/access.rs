@@ -285,3 +285,21 @@ async fn a_release_is_weakened_by_the_token_that_opened_it_or_an_operator_and_by
         json!({"service": "svc-a", "environment": "production", "version": "2.0", "status": "failed"});
     assert_eq!(stage.system.post("/api/v1/releases", &failed).await.0, 200, "the local token may operate");
 }
+
+#[tokio::test]
+async fn a_release_does_not_choose_whose_notices_it_makes() {
+    let stage = Stage::start().await;
+    let evil = json!({"owner": {"team": "evil", "slack": "#evil", "email": "x@evil.example"}});
+    let (status, release) = stage.deploy("deploy-a", "svc-a", "2.0", evil).await;
+    assert_eq!(status, 201, "{release}");
+    let told = until("people hear of the release", async || {
+        let received = stage.told.received().into_iter();
+        let mut alerts = received.flat_map(|it| it.body["alerts"].as_array().cloned().unwrap_or_default());
+        alerts.find(|it| it["labels"]["version"] == "2.0")
+    })
+    .await;
+    assert_eq!(
+        (&told["labels"]["kind"], &told["labels"]["team"]),
+        (&json!("release_progress"), &Value::Null)
+    );
+}
