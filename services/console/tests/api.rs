@@ -11,8 +11,8 @@ use axum::{
 use console::{Console, SharedProjection, Values, api::Answer};
 use model::{
     Action, Breach, Command, CommandId, CommandMode, CommandState, CommandVerb, Decision, DecisionRecord,
-    EventId, Evidence, Position, Proposal, Reason, Release, ReleaseId, ReleaseState, Scope, ServiceKey,
-    SharedBlame, Timestamp,
+    EventId, Evidence, Labels, Notice, NoticeId, NoticeKind, NoticeStatus, Position, Proposal, Reason,
+    Release, ReleaseId, ReleaseState, Scope, ServiceKey, Severity, SharedBlame, Timestamp,
     values::{Discovery, ServiceValues, ValuesQuery},
 };
 use serde_json::Value;
@@ -160,6 +160,45 @@ async fn a_release_shows_what_happened_to_it_in_order() {
         json["timeline"].as_array().unwrap().iter().map(|it| it["what"].as_str().unwrap()).collect();
     assert_eq!(told, ["opened", "state", "breach", "command"]);
     assert_eq!(json["timeline"][2]["at"], "1970-01-01T00:00:02.000Z");
+}
+
+fn alert(release: &Release, name: &str, status: NoticeStatus) -> Decision {
+    Decision::Notice(Box::new(Notice {
+        id: NoticeId::from_text("ntc_1"),
+        kind: NoticeKind::Alert,
+        severity: Severity::Critical,
+        status,
+        labels: Labels::from_pairs([("alertname", name), ("service", "checkout")]),
+        annotations: Labels::from_pairs([("summary", "the queue grows")]),
+        starts_at: Timestamp::default(),
+        ends_at: None,
+        generator_url: String::new(),
+        release: Some(Box::new(release.clone())),
+        command: None,
+        reasons: Vec::new(),
+        owner: None,
+        cause: EventId::from_text("evt_1"),
+    }))
+}
+
+#[tokio::test]
+async fn an_alert_from_elsewhere_stands_on_the_timeline_when_it_begins_and_when_it_ends() {
+    use NoticeStatus::{Firing, Resolved};
+    let projection = SharedProjection::default();
+    let watched = release("2.4.1", ReleaseState::Watching);
+    let never_fired = alert(&watched, "DiskFull", Resolved);
+    apply(&projection, 1000, vec![opened(&watched), never_fired]);
+    apply(&projection, 2000, vec![alert(&watched, "QueueGrows", Firing)]);
+    apply(&projection, 3000, vec![alert(&watched, "QueueGrows", Firing)]);
+    apply(&projection, 4000, vec![alert(&watched, "QueueGrows", Resolved)]);
+    let (_, shown) = get(&projection, &format!("/api/v1/releases/{}", watched.id)).await;
+    let line = |it: &Value| format!("{} {}", it["what"].as_str().unwrap(), it["text"].as_str().unwrap());
+    let timeline: Vec<String> = shown["timeline"].as_array().unwrap().iter().map(line).collect();
+    assert_eq!(
+        timeline[2..],
+        ["alert QueueGrows: the queue grows", "alert_ended QueueGrows"],
+        "{timeline:?}"
+    );
 }
 
 #[tokio::test]
