@@ -8,6 +8,8 @@ demo:
 	@cargo build --quiet --package ripcord
 	@./target/debug/ripcord demo $(if $(KEEP),--keep)
 
+# Property tests draw the same cases each time here, and others in `make soak`, which prints the seed.
+test: export PROPTEST_RNG_SEED ?= 1
 test:
 	@.ci/setup test
 	PATH="$(CURDIR)/target/python/bin:$$PATH" cargo test --workspace --no-fail-fast
@@ -16,6 +18,8 @@ test:
 soak:
 	@.ci/setup test
 	cargo test --package ripcord --test kafka -- --ignored --nocapture --test-threads=1
+	seed=$${PROPTEST_RNG_SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}; echo "PROPTEST_RNG_SEED=$$seed"; \
+		PROPTEST_RNG_SEED=$$seed PROPTEST_CASES=2000 cargo test --workspace --lib
 	ROUNDS=$(or $(ROUNDS),50) cargo test --package ripcord --test it wherever_the_process_is_killed -- --nocapture
 
 sim:

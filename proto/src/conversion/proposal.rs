@@ -18,11 +18,21 @@ impl Noun for SharedBlame {
     type Wire = v1::SharedBlame;
 
     fn to_wire(&self) -> v1::SharedBlame {
-        v1::SharedBlame { before: self.before, beside: self.beside, is_unversioned: self.is_unversioned }
+        v1::SharedBlame {
+            before: self.before,
+            beside: self.beside,
+            is_unversioned: self.is_unversioned,
+            rise: self.rise.as_ref().map(Noun::to_wire),
+        }
     }
 
     fn from_wire(wire: v1::SharedBlame) -> Result<Self, DecodeError> {
-        Ok(Self { before: wire.before, beside: wire.beside, is_unversioned: wire.is_unversioned })
+        Ok(Self {
+            before: wire.before,
+            beside: wire.beside,
+            is_unversioned: wire.is_unversioned,
+            rise: read_optional(wire.rise)?,
+        })
     }
 }
 
@@ -60,6 +70,7 @@ impl Noun for LimitState {
             condition: self.condition.clone(),
             is_exceeded: self.is_exceeded,
             value: Some(self.value),
+            rise: self.rise.as_ref().map(Noun::to_wire),
         }
     }
 
@@ -70,6 +81,7 @@ impl Noun for LimitState {
             condition: wire.condition,
             is_exceeded: wire.is_exceeded,
             value: required(wire.value, "LimitState.value")?,
+            rise: read_optional(wire.rise)?,
         })
     }
 }

@@ -1,7 +1,8 @@
 //! Reasons and the evidence in them.
 
 use model::{
-    BaselineKind, BaselineValue, ErrorBound, EventId, Evidence, Position, Reason, Timestamp, reason::Test,
+    BaselineKind, BaselineValue, Comparison, Counts, ErrorBound, EventId, Evidence, Position, Reason, Rise,
+    Timestamp, reason::Test,
 };
 
 use super::{Noun, WireEnum as _, read, read_all, read_optional, required, wire_enum, write_all};
@@ -12,25 +13,91 @@ use crate::{
 
 wire_enum!(ErrorBound, v1::ErrorBound { Exact, Bucket });
 
+fn write_kind(kind: &BaselineKind) -> Kind {
+    match kind {
+        BaselineKind::Beside { version } => Kind::Beside(v1::baseline::Beside { version: version.clone() }),
+        BaselineKind::Before => Kind::Before(v1::baseline::Before {}),
+    }
+}
+
+fn read_kind(wire: Option<Kind>) -> Result<BaselineKind, DecodeError> {
+    Ok(match required(wire, "Baseline.kind")? {
+        Kind::Beside(beside) => BaselineKind::Beside { version: beside.version },
+        Kind::Before(v1::baseline::Before {}) => BaselineKind::Before,
+    })
+}
+
 impl Noun for BaselineValue {
     type Wire = v1::Baseline;
 
     fn to_wire(&self) -> v1::Baseline {
-        let kind = match &self.kind {
-            BaselineKind::Beside { version } => {
-                Kind::Beside(v1::baseline::Beside { version: version.clone() })
-            }
-            BaselineKind::Before => Kind::Before(v1::baseline::Before {}),
-        };
-        v1::Baseline { kind: Some(kind), value: Some(self.value), requests: self.requests }
+        v1::Baseline { kind: Some(write_kind(&self.kind)), value: Some(self.value), requests: self.requests }
     }
 
     fn from_wire(wire: v1::Baseline) -> Result<Self, DecodeError> {
-        let kind = match required(wire.kind, "Baseline.kind")? {
-            Kind::Beside(beside) => BaselineKind::Beside { version: beside.version },
-            Kind::Before(v1::baseline::Before {}) => BaselineKind::Before,
-        };
+        let kind = read_kind(wire.kind)?;
         Ok(Self { kind, value: required(wire.value, "Baseline.value")?, requests: wire.requests })
+    }
+}
+
+impl Noun for Counts {
+    type Wire = v1::Counts;
+
+    fn to_wire(&self) -> v1::Counts {
+        v1::Counts { bad: self.bad, total: self.total }
+    }
+
+    fn from_wire(wire: v1::Counts) -> Result<Self, DecodeError> {
+        Ok(Self { bad: wire.bad, total: wire.total })
+    }
+}
+
+impl Noun for Comparison {
+    type Wire = v1::Comparison;
+
+    fn to_wire(&self) -> v1::Comparison {
+        let baseline = v1::Baseline { kind: Some(write_kind(&self.baseline)), ..v1::Baseline::default() };
+        v1::Comparison {
+            baseline: Some(baseline),
+            release: Some(self.release.to_wire()),
+            before: Some(self.before.to_wire()),
+            margin: Some(self.margin),
+            level: Some(self.level),
+            probability: Some(self.probability),
+        }
+    }
+
+    fn from_wire(wire: v1::Comparison) -> Result<Self, DecodeError> {
+        Ok(Self {
+            baseline: read_kind(required(wire.baseline, "Comparison.baseline")?.kind)?,
+            release: read(wire.release, "Comparison.release")?,
+            before: read(wire.before, "Comparison.before")?,
+            margin: required(wire.margin, "Comparison.margin")?,
+            level: required(wire.level, "Comparison.level")?,
+            probability: required(wire.probability, "Comparison.probability")?,
+        })
+    }
+}
+
+impl Noun for Rise {
+    type Wire = v1::Rise;
+
+    fn to_wire(&self) -> v1::Rise {
+        v1::Rise {
+            began_at_ms: self.began_at.to_wire(),
+            until_ms: self.until.to_wire(),
+            before: Some(self.before.to_wire()),
+            since: Some(self.since.to_wire()),
+        }
+    }
+
+    fn from_wire(wire: v1::Rise) -> Result<Self, DecodeError> {
+        Ok(Self {
+            began_at: Timestamp::from_millis(wire.began_at_ms),
+            until: Timestamp::from_millis(wire.until_ms),
+            before: read(wire.before, "Rise.before")?,
+            since: read(wire.since, "Rise.since")?,
+        })
     }
 }
 
@@ -65,6 +132,7 @@ impl Noun for Evidence {
             baseline: self.baseline.as_ref().map(Noun::to_wire),
             exact_test: write_test(self.test),
             error_bound: self.error_bound.to_wire(),
+            comparison: self.comparison.as_ref().map(Noun::to_wire),
         }
     }
 
@@ -79,6 +147,7 @@ impl Noun for Evidence {
             baseline: read_optional(wire.baseline)?,
             test: read_test(wire.exact_test)?,
             error_bound: ErrorBound::from_wire(wire.error_bound, "Evidence.error_bound")?,
+            comparison: read_optional(wire.comparison)?,
         })
     }
 }

@@ -69,8 +69,16 @@ pub(super) fn decisions() -> Vec<(&'static str, DecisionRecord)> {
         condition: "error_rate > 1%".into(),
         is_exceeded: true,
         value: 0.083,
+        rise: None,
     };
-    let blame = SharedBlame { before: Some(0.02), beside: Some(0.03), is_unversioned: true };
+    let rise = Rise {
+        began_at: at(1_795_428_000_000),
+        until: at(1_795_428_060_000),
+        before: Counts { bad: 1, total: 1000 },
+        since: Counts { bad: 88, total: 400 },
+    };
+    let risen = LimitState { rise: Some(rise), ..limit.clone() };
+    let blame = SharedBlame { before: Some(0.02), beside: Some(0.03), is_unversioned: true, rise: None };
     let breach = Breach {
         key: key(),
         release: Some(release_ref()),
@@ -78,6 +86,16 @@ pub(super) fn decisions() -> Vec<(&'static str, DecisionRecord)> {
         reason: reason(),
         blame,
     };
+    let mut compared = breach.clone();
+    compared.blame = SharedBlame { rise: Some(rise), ..SharedBlame::default() };
+    compared.reason.evidence[0].comparison = Some(Comparison {
+        baseline: BaselineKind::Before,
+        release: Counts { bad: 1513, total: 18_231 },
+        before: Counts { bad: 9, total: 10_000 },
+        margin: 1.25,
+        level: 0.0001,
+        probability: 3e-12,
+    });
     let finding = Finding {
         key: key(),
         release: Some(release_ref()),
@@ -137,6 +155,8 @@ pub(super) fn decisions() -> Vec<(&'static str, DecisionRecord)> {
         ("record_clock", by(Origin::Clock { epoch: 3 }, halt(false))),
         ("record_teller", by(Origin::Teller, halt(false))),
         ("audit_of_a_service", record(audit_of_a_service)),
+        ("limit_risen", record(Decision::Proposal(Proposal::Limit(risen)))),
+        ("breach_compared", record(Decision::Proposal(Proposal::Breach(Box::new(compared))))),
         ("command_kafka", record(Decision::Command(Box::new(to_topic)))),
     ];
     [
@@ -329,6 +349,7 @@ fn reason() -> Reason {
         baseline: Some(baseline),
         test: Test::Exact { level: 0.001, tail_probability: 1e-9 },
         error_bound: ErrorBound::Bucket,
+        comparison: None,
     };
     Reason {
         trigger: "error_rate".into(),

@@ -87,6 +87,7 @@ fn reason(key: ServiceKey) -> Reason {
             }),
             test: Test::Exact { level: 0.0001, tail_probability: 1e-12 },
             error_bound: ErrorBound::Exact,
+            comparison: None,
         }],
         evidence_at: DECIDED_AT - Duration::from_secs(1),
         cause: EventId::from_text("evt_1"),

@@ -115,6 +115,7 @@ mod tests {
             condition: "error_rate > 1%".into(),
             is_exceeded: true,
             value: 0.2,
+            rise: None,
         };
         outbox.limit(limit(&b));
         outbox.limit(limit(&a));

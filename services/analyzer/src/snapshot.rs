@@ -29,7 +29,7 @@ use crate::{
 const MAGIC: [u8; 8] = *b"RIPCORDA";
 
 /// Raised with every change of what is serialised.
-pub(crate) const FORMAT: u32 = 12;
+pub(crate) const FORMAT: u32 = 13;
 
 const CHECKSUM_BYTES: usize = 4;
 

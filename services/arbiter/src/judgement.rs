@@ -1,7 +1,7 @@
 //! What may be done about a breach: how far Ripcord may go, and each reason why not further.
 
-use model::{Action, BaselineKind, Breach, FindingKind, Timestamp};
-use policy::{EffectivePolicy, FreezeEffect, Mode, Policy};
+use model::{Action, Breach, FindingKind, Timestamp};
+use policy::{EffectivePolicy, FreezeEffect, Mode};
 
 use crate::{
     Arbiter,
@@ -37,7 +37,7 @@ pub(crate) struct Judgement {
 }
 
 impl Judgement {
-    fn cap(&mut self, level: Level, why: impl Into<String>) {
+    pub(crate) fn cap(&mut self, level: Level, why: impl Into<String>) {
         self.level = self.level.min(level);
         self.caps.push((level, why.into()));
     }
@@ -69,8 +69,7 @@ impl Arbiter {
         let mut judgement = Judgement { level: Level::Act, caps: Vec::new(), destination };
         self.cap_by_policy(&mut judgement, now, breach, record, effective);
         self.cap_by_data(&mut judgement, now, breach, record, effective);
-        cap_by_blame(&mut judgement, self.policy.as_ref(), breach);
-        self.cap_by_shared_cause(&mut judgement, breach, record);
+        self.cap_by_attribution(&mut judgement, now, breach, record, &effective.defaults.attribution);
         cap_by_release(&mut judgement, record);
         self.cap_by_history(&mut judgement, now, record, effective);
         if effective.targets.is_empty() && judgement.level > Level::Advise {
@@ -130,30 +129,9 @@ impl Arbiter {
             let why = format!("the version is ambiguous: {} names more than one artifact", release.version);
             judgement.cap(Level::Advise, why);
         }
-        let age = now.since(breach.reason.evidence_at);
         let max_age = effective.defaults.max_decision_age;
-        if age > max_age {
-            let (age, max_age) = (text::span(age), text::span(max_age));
-            judgement.cap(Level::Prepare, format!("the evidence is {age} old, more than {max_age}"));
-        }
-    }
-
-    /// A service without a release that exceeds the same limit shares the cause, if it began no earlier than one
-    /// window before the release went out: an older exceedance is that service's own trouble.
-    fn cap_by_shared_cause(&self, judgement: &mut Judgement, breach: &Breach, record: &Record) {
-        let release = &record.release;
-        let not_before = release.started_at - breach.reason.window;
-        let trigger = breach.reason.trigger.as_str();
-        let (environment, service) = (&release.key.environment, &release.key.service);
-        let others = self.exceedances.others(environment, trigger, service, not_before);
-        if !others.is_empty() {
-            let others = text::list(others);
-            judgement.cap(
-                Level::Prepare,
-                format!(
-                    "not_attributable: the same limit is exceeded without a release under watch by {others}"
-                ),
-            );
+        if now.since(breach.reason.evidence_at) > max_age {
+            judgement.cap(Level::Prepare, format!("the evidence is older than {}", text::span(max_age)));
         }
     }
 
@@ -183,37 +161,6 @@ impl Arbiter {
         if self.commands.is_full() {
             judgement.cap(Level::Advise, "too many commands are open");
         }
-    }
-}
-
-fn cap_by_blame(judgement: &mut Judgement, policy: Option<&Policy>, breach: &Breach) {
-    let evidence = breach.reason.evidence.first();
-    let condition = breach.reason.condition.as_str();
-    let shown = |value: f64| {
-        evidence.map_or_else(|| value.to_string(), |it| text::value(policy, it, condition, value))
-    };
-    if let Some(value) = breach.blame.before {
-        judgement.cap(
-            Level::Prepare,
-            format!("not_attributable: before the deployment it was {} already ({condition})", shown(value)),
-        );
-    }
-    if let Some(value) = breach.blame.beside {
-        let beside = evidence.and_then(|evidence| evidence.baseline.as_ref()).and_then(|it| match &it.kind {
-            BaselineKind::Beside { version } => Some(version.as_str()),
-            BaselineKind::Before => None,
-        });
-        let beside = beside.unwrap_or("the version beside it");
-        judgement.cap(
-            Level::Prepare,
-            format!(
-                "not_attributable: {beside} exceeds the same limit now, at {} ({condition})",
-                shown(value)
-            ),
-        );
-    }
-    if breach.blame.is_unversioned {
-        judgement.cap(Level::Prepare, "the telemetry carries no version, so the whole service was judged");
     }
 }
 

@@ -14,6 +14,7 @@
 mod again;
 mod alerts;
 mod arbiter;
+mod attribution;
 mod bad;
 mod bounds;
 mod breaches;

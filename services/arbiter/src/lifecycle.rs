@@ -149,6 +149,7 @@ impl Arbiter {
             release.version
         );
         self.end(at, release, &summary);
+        self.settle_older(at, release, &summary);
         let subject = Subject::of_release(&release.id, NoticeKind::Recovered);
         let mut draft = Draft::new(subject, Severity::Info, summary);
         if let Some(command) = self.newest_command(&release.reference()) {
@@ -186,7 +187,7 @@ impl Arbiter {
         self.resolve_all(at, &release.id, summary);
     }
 
-    /// What a newer release's watch has shown to be over: rollbacks of older ones whose end nobody reported.
+    /// What a newer release's end has shown to be over: rollbacks of older ones whose end nobody reported.
     fn settle_older(&mut self, at: Moment<'_>, release: &Release, summary: &str) {
         let Some(order) = self.releases.get(&release.id).map(Record::order) else { return };
         let older = self.releases.history(&Place::of(release)).filter(|record| record.order() < order);

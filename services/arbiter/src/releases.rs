@@ -223,10 +223,16 @@ impl Releases {
 
     /// How many releases of an environment are under watch.
     pub(crate) fn under_watch(&self, environment: &str) -> usize {
+        self.in_flight(environment).count()
+    }
+
+    /// The releases of an environment that are under watch.
+    pub(crate) fn in_flight<'a>(&'a self, environment: &'a str) -> impl Iterator<Item = &'a Record> {
         let first = Place { environment: environment.to_owned(), service: String::new(), cluster: None };
-        let places = self.places.range(first..).take_while(|(place, _)| place.environment == environment);
+        let places =
+            self.places.range(first..).take_while(move |(place, _)| place.environment == environment);
         let ids = places.flat_map(|(_, history)| &history.order);
-        ids.filter(|id| self.records.get(id).is_some_and(Record::is_under_watch)).count()
+        ids.filter_map(|id| self.records.get(id)).filter(|record| record.is_under_watch())
     }
 
     /// When the last automatic rollback of this place began, of another release than `release`.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use model::{BaselineKind, ErrorBound, Evidence, Reason, Release, ReleaseRef, Test, Timestamp};
+use model::{
+    BaselineKind, Comparison, Counts, ErrorBound, Evidence, Reason, Release, ReleaseRef, Test, Timestamp,
+};
 use policy::{Policy, Shape};
 
 /// What a metric's bare number means.
@@ -65,6 +67,7 @@ pub(crate) fn reason_in_full(policy: Option<&Policy>, broken: &Reason) -> String
                 number(evidence.limit, unit)
             ));
         }
+        parts.extend(evidence.comparison.as_ref().filter(|it| it.is_worse()).map(worse_than));
         parts.extend(test(evidence.test));
         if evidence.coverage < 1.0 {
             parts.push(format!("{} of the window covered", number(evidence.coverage, Unit::Ratio)));
@@ -93,6 +96,33 @@ fn baseline(evidence: &Evidence, unit: Unit) -> Option<String> {
         BaselineKind::Before => "the same window before the deployment".to_owned(),
     };
     Some(format!("{whose}: {} of {} requests", number(baseline.value, unit), baseline.requests))
+}
+
+fn worse_than(comparison: &Comparison) -> String {
+    let whose = match &comparison.baseline {
+        BaselineKind::Beside { version } => format!("{version} beside it"),
+        BaselineKind::Before => "before the deployment".to_owned(),
+    };
+    format!("worse than {whose}: {}", compared(comparison))
+}
+
+/// `135 of 300 bad requests (45 %) against 300 of 6000 (5 %), by chance with probability 1.0e-30`.
+pub(crate) fn compared(comparison: &Comparison) -> String {
+    let Comparison { release, before, probability, .. } = comparison;
+    format!(
+        "{} of {} bad requests ({}) against {} of {} ({}), by chance with probability {probability:.1e}",
+        release.bad,
+        release.total,
+        share(*release),
+        before.bad,
+        before.total,
+        share(*before)
+    )
+}
+
+/// The share of bad requests: `8.3 %`.
+pub(crate) fn share(counts: Counts) -> String {
+    number(counts.share(), Unit::Ratio)
 }
 
 fn test(test: Test) -> Option<String> {

@@ -35,7 +35,7 @@ pub use label::{LabelBytes, Labels};
 pub use notice::{Notice, NoticeKind, NoticeStatus, Severity};
 pub use outcome::{Delivery, DeliveryResult, Outcome, OutcomeStatus, Recipient, RecipientState};
 pub use proposal::{Action, Breach, Finding, FindingKind, LimitState, Proposal, SharedBlame};
-pub use reason::{BaselineKind, BaselineValue, ErrorBound, Evidence, Reason, Test};
+pub use reason::{BaselineKind, BaselineValue, Comparison, Counts, ErrorBound, Evidence, Reason, Rise, Test};
 pub use release::{
     Artifact, ChangeKind, DeploymentEvent, DeploymentStatus, OPENED_BY, OWN_FACTS, Owner, Release,
     ReleaseRef, ReleaseState,

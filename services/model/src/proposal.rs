@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Alert, Delivery, EventId, Outcome, PolicyLoad, Reason, Release, ReleaseId, ReleaseRef, ServiceKey, Verb,
+    Alert, Delivery, EventId, Outcome, PolicyLoad, Reason, Release, ReleaseId, ReleaseRef, Rise, ServiceKey,
+    Verb,
 };
 
 /// What a trigger asks for when its condition is broken.
@@ -37,15 +38,17 @@ impl Action {
     }
 }
 
-/// Whether the same limit is exceeded where the release is not to blame.
+/// Whether the release is no worse than what it is compared with, and so not to blame.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SharedBlame {
-    /// The version before the release exceeded it too, in the window before the deployment.
+    /// What the metric was in the window before the deployment; set where the release is not proven worse.
     pub before: Option<f64>,
-    /// The version beside the release exceeds it too, now.
+    /// What the metric is for the version beside the release; set where the release is not proven worse.
     pub beside: Option<f64>,
     /// Telemetry of this service carries no version: the strongest automatic action is to prepare.
     pub is_unversioned: bool,
+    /// When and by how much the release's bad requests rose above its baseline; `None` where it cannot be counted.
+    pub rise: Option<Rise>,
 }
 
 /// A trigger's condition is broken.
@@ -59,9 +62,9 @@ pub struct Breach {
     pub blame: SharedBlame,
 }
 
-/// A limit that a service without a release under watch exceeds or stops exceeding; the arbiter's ground for
-/// telling a shared cause from a bad release.
-#[derive(Clone, Debug, PartialEq)]
+/// A limit that a service without a release under watch, or the old versions of one with, exceed or stop
+/// exceeding; the arbiter's ground for telling a shared cause from a bad release.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct LimitState {
     pub key: ServiceKey,
     /// The trigger's name.
@@ -69,6 +72,8 @@ pub struct LimitState {
     pub condition: String,
     pub is_exceeded: bool,
     pub value: f64,
+    /// Against its own past; `None` where it cannot be counted.
+    pub rise: Option<Rise>,
 }
 
 /// Something about the data itself that a person should know.

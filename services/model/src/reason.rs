@@ -36,6 +36,67 @@ pub enum BaselineKind {
     Before,
 }
 
+/// Bad requests among all requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Counts {
+    pub bad: u64,
+    pub total: u64,
+}
+
+impl Counts {
+    /// The share of bad ones, 0..=1; 0 without requests.
+    pub fn share(self) -> f64 {
+        if self.total == 0 { 0.0 } else { self.bad as f64 / self.total as f64 }
+    }
+}
+
+/// A release against its baseline, by counts: the exact two-sample test (Fisher's, with a margin).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    pub baseline: BaselineKind,
+    pub release: Counts,
+    pub before: Counts,
+    /// By how many times the odds of a bad request have to be worse than the baseline's.
+    pub margin: f64,
+    /// The release counts as worse when `probability` is at or below it.
+    pub level: f64,
+    /// How likely so many bad requests of the release were, were it worse by the margin and no more.
+    pub probability: f64,
+}
+
+impl Comparison {
+    /// Whether the release is proven to be worse than its baseline.
+    pub fn is_worse(&self) -> bool {
+        self.probability <= self.level
+    }
+}
+
+/// A lasting rise of the share of bad requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rise {
+    /// Event time at which it most likely began.
+    pub began_at: Timestamp,
+    /// Event time up to which `since` is counted.
+    pub until: Timestamp,
+    /// What came before it: of the same service, or of the release's baseline.
+    pub before: Counts,
+    pub since: Counts,
+}
+
+impl Rise {
+    /// How much the share of bad requests grew, 0..=1.
+    pub fn size(&self) -> f64 {
+        (self.since.share() - self.before.share()).max(0.0)
+    }
+
+    /// Bad requests a second beyond those that came before as well.
+    pub fn bad_per_second(&self) -> f64 {
+        // Counted by scrapes: what is younger than a second is one scrape.
+        let seconds = self.until.since(self.began_at).as_secs_f64().max(1.0);
+        self.size() * self.since.total as f64 / seconds
+    }
+}
+
 /// The baseline's own numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BaselineValue {
@@ -62,6 +123,8 @@ pub struct Evidence {
     pub baseline: Option<BaselineValue>,
     pub test: Test,
     pub error_bound: ErrorBound,
+    /// Against what ran before or runs beside: whether the release is to blame. `None` where nothing was compared.
+    pub comparison: Option<Comparison>,
 }
 
 /// One rule that was broken, where, and by what.

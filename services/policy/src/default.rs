@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
-    Defaults, HistogramSource, Identity, IdentityField, Join, MetricDefinition, MetricSource, Policy,
-    RatioKind, ReleaseOwners, Rules, Safety, Selector, Storm,
+    Attribution, Defaults, HistogramSource, Identity, IdentityField, Join, MetricDefinition, MetricSource,
+    Neighbours, Policy, RatioKind, ReleaseOwners, Rules, Safety, Selector, Storm,
 };
 
 /// The metric that every service has: errors over requests.
@@ -111,6 +111,23 @@ impl Default for Defaults {
             min_requests: 10,
             approval_expiry: 30 * MINUTE,
             release_owners: ReleaseOwners::default(),
+            attribution: Attribution::default(),
+        }
+    }
+}
+
+impl Default for Attribution {
+    /// A quarter more than the baseline's odds: a smaller difference is seldom worth a rollback. Half of the rise and
+    /// a tenth of the failing requests leave room for another mix of traffic, and none for a service that is tiny
+    /// beside the release. Two rises that one cause began are seen at most one slow scrape (60 s) apart, and each is
+    /// placed to a slot or a scrape.
+    fn default() -> Self {
+        Self {
+            margin: 1.25,
+            neighbours: Neighbours::All,
+            min_rise: 0.5,
+            min_traffic: 0.1,
+            within: Duration::from_secs(90),
         }
     }
 }

@@ -130,6 +130,7 @@ impl EffectivePolicy {
         replace(&mut self.gates, rules.gates.as_ref());
         replace(&mut self.targets, rules.targets.as_ref());
         replace(&mut self.safety, rules.safety.as_ref());
+        replace(&mut self.defaults.attribution, rules.attribution.as_ref());
     }
 
     /// A trigger that follows the default so far goes on following it; one with a number of its own keeps it.

@@ -62,6 +62,41 @@ pub struct Defaults {
     pub approval_expiry: Duration,
     /// Whom a release event may name.
     pub release_owners: ReleaseOwners,
+    pub attribution: Attribution,
+}
+
+/// When a release counts as the cause of what it shows, and what excuses it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attribution {
+    /// By how many times the odds of a bad request have to be worse than the baseline's, 1 or more.
+    pub margin: f64,
+    /// Whose simultaneous rise excuses a release that has no old version beside it.
+    pub neighbours: Neighbours,
+    /// How large their rise has to be, in parts of the release's.
+    pub min_rise: f64,
+    /// How many bad requests a second they have to add up to, in parts of the release's.
+    pub min_traffic: f64,
+    /// How far apart the two rises may begin.
+    pub within: Duration,
+}
+
+/// Services whose trouble may excuse a release.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Neighbours {
+    All,
+    None,
+    /// By name.
+    Only(Vec<String>),
+}
+
+impl Neighbours {
+    pub fn include(&self, service: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::None => false,
+            Self::Only(names) => names.iter().any(|name| name == service),
+        }
+    }
 }
 
 /// How far Ripcord may go by itself.
@@ -151,6 +186,7 @@ pub struct Rules {
     pub gates: Option<Vec<(String, Expression)>>,
     pub targets: Option<Vec<Target>>,
     pub safety: Option<Safety>,
+    pub attribution: Option<Attribution>,
     pub watch: Option<Duration>,
     pub warmup: Option<Duration>,
     pub min_requests: Option<u64>,

@@ -9,10 +9,39 @@ use super::{
     small::{actor, duration, key, map, maybe_text, number, one_of, text, timestamp},
 };
 
+fn kind() -> BoxedStrategy<BaselineKind> {
+    prop_oneof![text().prop_map(|version| BaselineKind::Beside { version }), Just(BaselineKind::Before)]
+        .boxed()
+}
+
+fn counts() -> impl Strategy<Value = Counts> {
+    (any::<u64>(), any::<u64>()).prop_map(|(bad, total)| Counts { bad, total })
+}
+
+fn rise() -> impl Strategy<Value = Rise> {
+    (timestamp(), timestamp(), counts(), counts()).prop_map(|(began_at, until, before, since)| Rise {
+        began_at,
+        until,
+        before,
+        since,
+    })
+}
+
+fn comparison() -> impl Strategy<Value = Comparison> {
+    (kind(), counts(), counts(), number(), number(), number()).prop_map(
+        |(baseline, release, before, margin, level, probability)| Comparison {
+            baseline,
+            release,
+            before,
+            margin,
+            level,
+            probability,
+        },
+    )
+}
+
 pub(super) fn evidence() -> BoxedStrategy<Evidence> {
-    let kind =
-        prop_oneof![text().prop_map(|version| BaselineKind::Beside { version }), Just(BaselineKind::Before),];
-    let baseline = (kind, number(), any::<u64>()).prop_map(|(kind, value, requests)| BaselineValue {
+    let baseline = (kind(), number(), any::<u64>()).prop_map(|(kind, value, requests)| BaselineValue {
         kind,
         value,
         requests,
@@ -23,9 +52,21 @@ pub(super) fn evidence() -> BoxedStrategy<Evidence> {
     ];
     let bound = one_of([ErrorBound::Exact, ErrorBound::Bucket]);
     let numbers = (number(), number(), any::<u64>(), any::<u64>(), number());
-    (text(), numbers, option::of(baseline), test, bound)
-        .prop_map(|(metric, (value, limit, requests, errors, coverage), baseline, test, error_bound)| {
-            Evidence { metric, value, limit, requests, errors, coverage, baseline, test, error_bound }
+    (text(), numbers, option::of(baseline), test, bound, option::of(comparison()))
+        .prop_map(|(metric, numbers, baseline, test, error_bound, comparison)| {
+            let (value, limit, requests, errors, coverage) = numbers;
+            Evidence {
+                metric,
+                value,
+                limit,
+                requests,
+                errors,
+                coverage,
+                baseline,
+                test,
+                error_bound,
+                comparison,
+            }
         })
         .boxed()
 }
@@ -58,8 +99,9 @@ pub(super) fn breach() -> BoxedStrategy<Breach> {
     use Action::*;
     let action =
         one_of([AlertTeam, Hold, PrepareRollback, AlertAndPrepareRollback, ImmediateRollback, Promote]);
-    let blame = (option::of(number()), option::of(number()), any::<bool>())
-        .prop_map(|(before, beside, is_unversioned)| SharedBlame { before, beside, is_unversioned });
+    let blame = (option::of(number()), option::of(number()), any::<bool>(), option::of(rise())).prop_map(
+        |(before, beside, is_unversioned, rise)| SharedBlame { before, beside, is_unversioned, rise },
+    );
     (key(), option::of(release_ref()), action, reason(), blame)
         .prop_map(|(key, release, action, reason, blame)| Breach { key, release, action, reason, blame })
         .boxed()
@@ -74,13 +116,14 @@ pub(super) fn finding() -> BoxedStrategy<Finding> {
 }
 
 pub(super) fn proposal() -> BoxedStrategy<Proposal> {
-    let limit = (key(), text(), text(), any::<bool>(), number()).prop_map(
-        |(key, trigger, condition, is_exceeded, value)| LimitState {
+    let limit = (key(), text(), text(), any::<bool>(), number(), option::of(rise())).prop_map(
+        |(key, trigger, condition, is_exceeded, value, rise)| LimitState {
             key,
             trigger,
             condition,
             is_exceeded,
             value,
+            rise,
         },
     );
     let id = || text().prop_map(EventId::from_text);

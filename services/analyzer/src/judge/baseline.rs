@@ -17,7 +17,13 @@ use crate::store::{Ask, Store, Versions};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Frozen {
     signals: BTreeMap<(String, Duration), Signal>,
+    /// The end of each by itself, see [`RECENT`]. Only what a release is blamed by reads it.
+    recent: BTreeMap<(String, Duration), Signal>,
 }
+
+/// An incident that began shortly before the deployment is thin in the whole window and plain in its last minute:
+/// a hotfix must not be blamed for it.
+const RECENT: Duration = Duration::from_secs(60);
 
 /// Whose "before" it is.
 #[derive(Clone, Copy, Debug)]
@@ -48,9 +54,12 @@ impl Frozen {
                 if self.signals.contains_key(&place) {
                     return;
                 }
-                if let Some(signal) = read_before(store, policy, metric, trigger.window, before) {
-                    self.signals.insert(place, signal);
+                let read = |since| read_before(store, policy, metric, trigger.window, since, before);
+                let Some(signal) = read(None) else { return };
+                if let Some(recent) = read(Some(before.started_at - RECENT)) {
+                    self.recent.insert(place.clone(), recent);
                 }
+                self.signals.insert(place, signal);
             });
         }
     }
@@ -59,6 +68,11 @@ impl Frozen {
     pub(crate) fn get(&self, metric: &str, window: Duration) -> Option<&Signal> {
         self.signals.get(&(metric.to_owned(), window))
     }
+
+    /// The metric over the last minute before the deployment.
+    pub(crate) fn recent(&self, metric: &str, window: Duration) -> Option<&Signal> {
+        self.recent.get(&(metric.to_owned(), window))
+    }
 }
 
 fn read_before(
@@ -66,10 +80,11 @@ fn read_before(
     policy: &Policy,
     metric: &str,
     window: Duration,
+    since: Option<Timestamp>,
     before: Before<'_>,
 ) -> Option<Signal> {
     let read = |versions| {
-        let ask = Ask { key: before.key, versions, metric, window, at: before.started_at, since: None };
+        let ask = Ask { key: before.key, versions, metric, window, at: before.started_at, since };
         Signal::read(store, policy, &ask)
     };
     if !before.by_version {

@@ -78,6 +78,7 @@ pub(crate) fn compare(
         baseline,
         test: Test::None,
         error_bound: ErrorBound::Exact,
+        comparison: None,
     };
     let holds = holds(operator, value, limit_value);
     match signal {

@@ -114,6 +114,16 @@ impl Judged<'_> {
         self.terms.iter().filter(|term| term.compared.guarded.is_true())
     }
 
+    /// Takes in what each of [`Self::broken`] was compared with.
+    pub(crate) fn take_comparisons(&mut self, comparisons: Vec<Option<model::Comparison>>) {
+        let broken = self.terms.iter_mut().filter(|term| term.compared.guarded.is_true());
+        for (term, comparison) in broken.zip(comparisons) {
+            if let Some(evidence) = &mut term.compared.evidence {
+                evidence.comparison = comparison;
+            }
+        }
+    }
+
     /// The numbers, those that made it true first.
     pub(crate) fn evidence(&self) -> Vec<Evidence> {
         let of = |is_broken: bool| {
@@ -344,6 +354,17 @@ fn mirrored(operator: Operator) -> Operator {
         Operator::Less => Operator::Greater,
         Operator::LessOrEqual => Operator::GreaterOrEqual,
         Operator::Equal | Operator::NotEqual => operator,
+    }
+}
+
+/// Visits every comparison, alert and fact of a condition.
+pub(crate) fn for_each_leaf<'a>(condition: &'a Expression, visit: &mut dyn FnMut(&'a Expression)) {
+    match condition {
+        Expression::And(left, right) | Expression::Or(left, right) => {
+            for_each_leaf(left, visit);
+            for_each_leaf(right, visit);
+        }
+        leaf => visit(leaf),
     }
 }
 

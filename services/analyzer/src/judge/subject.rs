@@ -51,6 +51,13 @@ pub(crate) struct Beside<'a> {
     pub(crate) since: Timestamp,
 }
 
+/// How long one slot of a window is.
+pub(crate) fn slot(window: Duration) -> Duration {
+    const SLOTS: u32 = 60;
+    const SLOT_MIN: Duration = Duration::from_secs(1);
+    (window / SLOTS).max(SLOT_MIN)
+}
+
 impl<'a> Subject<'a> {
     /// The metric's numbers over `window`.
     pub(crate) fn read(&self, sources: Sources<'_>, metric: &str, window: Duration) -> Option<Signal> {

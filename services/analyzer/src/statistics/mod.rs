@@ -7,9 +7,11 @@
 
 mod binomial;
 mod interval;
+mod two_sample;
 
 pub use binomial::{lower_tail, upper_tail};
 pub use interval::{lower_bound, upper_bound, wilson_95};
+pub use two_sample::worse_tail;
 
 /// Level of one look for triggers that act by themselves.
 pub const LEVEL_ACT: f64 = 0.0001;

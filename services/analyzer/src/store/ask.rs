@@ -83,6 +83,15 @@ pub struct Look {
     pub at: Timestamp,
 }
 
+/// Up to which moment it is known what some versions did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Event time.
+    pub until: Timestamp,
+    /// Whether they still report.
+    pub is_alive: bool,
+}
+
 /// A version of a service that telemetry showed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VersionSeen {

@@ -12,6 +12,7 @@ use super::{
     cell::{Cell, Rings},
     config::{Config, Source},
     durations::Requests,
+    reports::Reports,
     slab::Slab,
 };
 
@@ -54,6 +55,8 @@ pub(super) struct Version {
     pub(super) cells: BTreeMap<u32, u32>,
     pub(super) requests: Rings<Requests>,
     pub(super) has_requests: bool,
+    /// Of the targets that its series are scraped at.
+    pub(super) reports: Reports,
 }
 
 impl Version {

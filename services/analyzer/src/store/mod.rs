@@ -34,6 +34,7 @@ mod lag;
 mod lane;
 mod placement;
 mod read;
+mod reports;
 mod requests;
 mod ring;
 mod role;
@@ -58,7 +59,7 @@ use std::{collections::BTreeSet, time::Duration};
 use model::Timestamp;
 use policy::Policy;
 
-pub use ask::{Ask, GaugeValue, Look, RatioCount, ThroughputValue, VersionSeen, Versions};
+pub use ask::{Ask, GaugeValue, Known, Look, RatioCount, ThroughputValue, VersionSeen, Versions};
 pub use counters::Counters;
 pub use histogram::HistogramCount;
 pub use placement::Placement;

@@ -5,17 +5,22 @@
 //! instrumented differently can be asked for together. No data at all is `None`, and so is a source that never was
 //! seen; samples that add up to nothing are an answer of 0.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
+use model::{ServiceKey, Timestamp};
 use policy::{MetricSource, RatioKind};
 
 use super::{
-    Ask, GaugeValue, HistogramCount, RatioCount, Store, ThroughputValue,
+    Ask, GaugeValue, HistogramCount, Known, RatioCount, Store, ThroughputValue, Versions,
     catalog::Version,
     cell::{Cell, Reach},
     durations::RequestCounts,
     histogram::LayoutCounts,
 };
+
+/// A version whose requests are pushed still runs if its last one is not older than this: services with less
+/// traffic show too little to compare with anyway.
+const PUSHED_SILENCE_MAX: Duration = Duration::from_secs(60);
 
 impl Store {
     /// How many of how many.
@@ -89,6 +94,24 @@ impl Store {
         let (count, Reach { coverage, newest_at }) = joined?;
         let covered_s = (coverage * ask.window.as_secs_f64()).max(1.0);
         Some(ThroughputValue { per_second: count as f64 / covered_s, count, coverage, newest_at })
+    }
+
+    /// Up to which moment it is known, at the look of event time `at`, what `versions` did: until the slowest of
+    /// their targets reported, or until they ended. `None` where nothing of them was ever seen.
+    pub fn known(&self, key: &ServiceKey, versions: Versions<'_>, at: Timestamp) -> Option<Known> {
+        let service = self.catalog.service(key)?;
+        let asked = service.versions.iter().filter(|(name, _)| versions.include(name.as_deref()));
+        let (mut complete, mut newest) = (None::<Timestamp>, None::<Timestamp>);
+        for version in asked.map(|(_, &id)| &self.catalog.versions[id]) {
+            let Some((_, last_at)) = version.seen else { continue };
+            newest = newest.max(Some(last_at.min(at)));
+            // Spans and request events come as they happen: there is no scrape to wait for.
+            let is_pushed = version.reports.is_empty() && at.since(last_at) <= PUSHED_SILENCE_MAX;
+            let own = if is_pushed { Some(at) } else { version.reports.complete_until(at) };
+            complete = [complete, own].into_iter().flatten().min();
+        }
+        let until = complete.or(newest)?;
+        Some(Known { until, is_alive: complete.is_some() })
     }
 
     fn sources<'a>(&'a self, ask: &Ask<'_>) -> impl Iterator<Item = (u32, &'a MetricSource)> + use<'a> {

@@ -297,6 +297,7 @@ impl Store {
         versions.dedup();
         for version in versions {
             self.catalog.see(version, at, interval, self.now);
+            self.catalog.versions[version].reports.note(id, at);
         }
     }
 

@@ -267,8 +267,7 @@ impl Store {
         let gone = gone.filter(|(it, _)| it.is_summed());
         let gone = gone.filter(|(it, before_at)| has_gone_at(it, *before_at, family, scrape.at));
         let ended = gone.map(|(it, _)| it.last).filter(|last| *last > 0.0).collect();
-        let (born, ended) = (descending(born.to_vec()), descending(ended));
-        !ended.is_empty() && born.iter().zip(&ended).all(|(born, ended)| born >= ended)
+        could_go_on(descending(born.to_vec()), descending(ended))
     }
 
     /// Whether the family's series that go on all have a twin among the new ones: one that counts for the same and
@@ -361,6 +360,13 @@ fn has_gone_at(series: &SeriesState, before_at: Option<Timestamp>, family: &Fami
     }
     let was_there = series.flags.is_live || series.last_at >= family.last_at;
     (family.began_at..at).contains(&series.last_at) && was_there
+}
+
+/// Whether each of the `born` can have gone on from a value of its own among the `ended`, or the other way round where
+/// fewer ended. Of more that ended, some did so for good; nobody says which, so the smallest stand for the rest.
+fn could_go_on(born: Vec<f64>, ended: Vec<f64>) -> bool {
+    let surplus = ended.len().saturating_sub(born.len());
+    !ended.is_empty() && born.iter().zip(&ended[surplus..]).all(|(born, ended)| born >= ended)
 }
 
 fn descending(mut values: Vec<f64>) -> Vec<f64> {

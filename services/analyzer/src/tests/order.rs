@@ -66,7 +66,7 @@ fn a_configuration_is_judged_by_the_version_that_runs_with_it_from_the_first_scr
             30s BREACH checkout (no release): alert_team error_rate > 1% [error_rate 0.2000 vs 0.0100, 60/300, tail 8.4e-58 at 0.001]
             97s release checkout 2 from 1: watching, fully out, watched for 10m
             97s release cart 1 from ?: watching, fully out, watched for 10m
-            105s checkout is within error_rate > 1% (0.2000)
+            105s checkout is within error_rate > 1% (0.0000)
             120s BREACH cart 1: immediate_rollback error_rate > 1% [error_rate 0.2000 vs 0.0100, 60/300, tail 8.4e-58 at 0.0001, baseline 0.0000 of 1500 before]"#]],
     );
 }
@@ -239,7 +239,7 @@ fn a_breach_of_the_service_becomes_one_of_the_version_once_it_is_known() {
             60s release checkout 2 from 1: watching, fully out, watched for 10m
             90s checkout exceeds error_rate > 1% (0.0500)
             90s BREACH checkout (no release): alert_team error_rate > 1% [error_rate 0.0500 vs 0.0100, 60/1200, tail 2.0e-23 at 0.001]
-            135s checkout is within error_rate > 1% (0.1000)
+            135s checkout is within error_rate > 1% (0.0000)
             150s BREACH checkout 2: immediate_rollback error_rate > 1% [error_rate 0.2000 vs 0.0100, 60/300, tail 8.4e-58 at 0.0001, baseline 0.0000 of 300 1]"#]],
     );
 }

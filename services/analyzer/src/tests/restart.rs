@@ -280,6 +280,7 @@ fn what_a_release_is_compared_with_is_what_had_settled_when_it_went_out_after_a_
     shop.run(
         "0s   serve checkout 1 rps=20 errors=10%
          80s  serve checkout 1 errors=60%
+         91s  stop  checkout 1
          91s  serve checkout 2 rps=20 errors=30%
          91s  deploy checkout 2 previous=1
          200s end",

@@ -7,11 +7,12 @@ use policy::{EffectivePolicy, Trigger};
 
 use crate::{
     judge::{
-        blame::{Accused, shared_blame},
+        blame::{Accused, attribute},
         compare::Guarding,
-        condition::{Judged, has_alert, judge},
+        condition::{Judged, SHARED_RECENT, has_alert, judge},
         hold::Step,
-        subject::{Baselines, Beside, Subject},
+        subject::{Baselines, Beside, Sources, Subject},
+        truth::Truth,
     },
     outbox::Outbox,
     release::{
@@ -90,26 +91,27 @@ impl Service {
             subject.since = subject.since.max(state.whole_since);
             let judged =
                 judge(&trigger.condition, trigger.window, &Guarding::of(trigger), &subject, context.sources);
-            let step = state.look(trigger, at, &judged, context);
+            let before = state.clone();
+            let mut step = state.look(trigger, at, &judged, context);
+            let goes_on = step == Step::Unchanged && state.phase.is_firing() && judged.guarded.is_true();
+            let may_continue = goes_on && trigger.action.is_rollback() && !context.is_replay;
+            let is_due = state.is_slot_new(at);
+            let wants_breach = step == Step::Fires
+                || may_continue && is_due && is_still_bad(trigger, &subject, context.sources);
+            let breach =
+                wants_breach.then(|| tracked.breach(trigger, &judged, &subject, by_version, policy, context));
+            // The version beside it is heard first: the look is taken again when it has reported.
+            if step == Step::Fires && breach.as_ref().is_some_and(Option::is_none) {
+                *state = before;
+                step = Step::Unchanged;
+            }
             if scope == Scope::All && (!by_version || tracked.is_seen(seen)) {
                 state.eyes.look(trigger, &subject, context.sources);
             }
-            let continues = state.continues(trigger, at, step, &judged) && !context.is_replay;
-            let breach = (step == Step::Fires || continues).then(|| {
-                let accused = Accused {
-                    version: &tracked.release.version,
-                    started_at: tracked.release.started_at,
-                    by_version,
-                };
-                let blame = shared_blame(trigger, &judged, accused, &subject, context.sources);
-                let reason = tracked.reason(trigger, &judged, by_version, context);
-                let release = Some(tracked.release.reference());
-                Breach { key: self.key.clone(), release, action: trigger.action, reason, blame }
-            });
             torn = torn.or_else(|| judged.torn().map(|evidence| torn_text(trigger, evidence)));
             self.releases[index].saw_enough |= judged.saw_enough();
-            match breach {
-                Some(breach) if continues => outbox.breach_continues(breach),
+            match breach.flatten() {
+                Some(breach) if step == Step::Unchanged => outbox.breach_continues(breach),
                 breach => self.releases[index].take_step(trigger, step, breach, outbox),
             }
         }
@@ -123,12 +125,10 @@ impl Service {
 }
 
 impl TriggerState {
-    /// Whether a rollback's breach has to be told again: it fires, is proven once more at `at`, and a slot has begun.
-    fn continues(&mut self, trigger: &Trigger, at: Timestamp, step: Step, judged: &Judged<'_>) -> bool {
+    /// Whether a slot has begun in which a breach that goes on is told again.
+    fn is_slot_new(&mut self, at: Timestamp) -> bool {
         let slot = slot_of(at);
-        let is_next = slot > std::mem::replace(&mut self.slot, slot);
-        let is_still_so = step == Step::Unchanged && self.phase.is_firing() && judged.guarded.is_true();
-        is_next && is_still_so && trigger.action.is_rollback()
+        slot > std::mem::replace(&mut self.slot, slot)
     }
 
     /// One look; the clock of a condition that asks for alerts is ingest's, of any other that of the data.
@@ -230,6 +230,37 @@ impl Tracked {
         }
     }
 
+    /// What is broken, and whether the release is to blame; `None` where it is too early to say.
+    fn breach(
+        &self,
+        trigger: &Trigger,
+        judged: &Judged<'_>,
+        subject: &Subject<'_>,
+        by_version: bool,
+        policy: &EffectivePolicy,
+        context: Context<'_>,
+    ) -> Option<Breach> {
+        let accused = Accused {
+            version: &self.release.version,
+            started_at: self.release.started_at,
+            by_version,
+            margin: policy.defaults.attribution.margin,
+        };
+        let attribution = attribute(trigger, judged, accused, subject, context.sources);
+        if attribution.is_early {
+            return None;
+        }
+        let mut judged = judged.clone();
+        judged.take_comparisons(attribution.comparisons);
+        Some(Breach {
+            key: self.release.key.clone(),
+            release: Some(self.release.reference()),
+            action: trigger.action,
+            reason: self.reason(trigger, &judged, by_version, context),
+            blame: attribution.blame,
+        })
+    }
+
     fn reason(
         &self,
         trigger: &Trigger,
@@ -277,6 +308,18 @@ impl Tracked {
             Some(text) => self.finding_begins(FindingKind::Torn, text, outbox),
             None => self.finding_ends(FindingKind::Torn, "errors and requests fit together again", outbox),
         }
+    }
+}
+
+/// Whether the last minute by itself shows it too: what is over is still in the window, and is no fresh evidence.
+fn is_still_bad(trigger: &Trigger, subject: &Subject<'_>, sources: Sources<'_>) -> bool {
+    let recent = Subject { since: subject.since.max(Some(subject.at - SHARED_RECENT)), ..*subject };
+    let recent = judge(&trigger.condition, trigger.window, &Guarding::of(trigger), &recent, sources);
+    match recent.bare {
+        Truth::True => true,
+        Truth::False => false,
+        // With few requests in a minute, one bad one is as much as can be asked for.
+        Truth::Unknown(_) => recent.evidence().iter().any(|evidence| evidence.errors > 0),
     }
 }
 

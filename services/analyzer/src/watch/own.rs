@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use model::{Action, Breach, Finding, FindingKind, LimitState, Reason, ReleaseState, SharedBlame, Timestamp};
+use model::{
+    Action, Breach, Finding, FindingKind, LimitState, Reason, ReleaseState, Rise, SharedBlame, Timestamp,
+};
 use policy::{EffectivePolicy, Trigger};
 use serde::{Deserialize, Serialize};
 
@@ -12,8 +14,10 @@ use crate::{
     judge::{
         baseline::has_baseline,
         compare::Guarding,
-        condition::{Judged, SHARED_RECENT, has_alert, judge},
+        condition::{Comparison, Judged, SHARED_RECENT, for_each_leaf, has_alert, judge},
+        count::Yardstick,
         hold::{Phase, Step},
+        rise::rise,
         subject::{Baselines, Subject},
     },
     outbox::Outbox,
@@ -92,7 +96,8 @@ impl Service {
         full.torn().map(|evidence| torn_text(trigger, evidence))
     }
 
-    /// The limit without `for`, softer over the whole window, or over the last minute by itself.
+    /// The limit without `for`, softer over the whole window, or over the last minute by itself. It is exceeded only
+    /// while the last minute shows it: what is over excuses nothing.
     fn judge_limit(
         &self,
         trigger: &Trigger,
@@ -107,9 +112,11 @@ impl Service {
         };
         let recent = Subject { since: subject.since.max(Some(subject.at - SHARED_RECENT)), ..*subject };
         let recent = over(&Guarding::shared_recently(trigger), &recent);
+        // With too few requests in a minute the whole window speaks.
+        let has_passed = if recent.saw_enough() { recent.bare.is_false() } else { full.bare.is_false() };
         if own.is_exceeded {
-            if full.bare.is_false() && !recent.guarded.is_true() {
-                self.set_limit(trigger, own, full, outbox);
+            if has_passed && !recent.guarded.is_true() {
+                self.set_limit(trigger, own, full, subject, context, outbox);
             }
             return;
         }
@@ -117,15 +124,18 @@ impl Service {
             return;
         }
         if recent.guarded.is_true() {
-            self.set_limit(trigger, own, &recent, outbox);
-        } else if full.bare.is_true() && over(&Guarding::shared(trigger), subject).guarded.is_true() {
-            self.set_limit(trigger, own, full, outbox);
+            self.set_limit(trigger, own, &recent, subject, context, outbox);
+        } else if full.bare.is_true()
+            && !has_passed
+            && over(&Guarding::shared(trigger), subject).guarded.is_true()
+        {
+            self.set_limit(trigger, own, full, subject, context, outbox);
         }
     }
 
     /// With a release under watch the release is judged instead. What was told before goes on until the service
-    /// is within the limit, but it is no ground for a shared cause any more: what the release's service did
-    /// before it is the release's own baseline.
+    /// is within the limit. Ground for a shared cause are then the versions beside the release alone: what it does
+    /// itself excuses no other.
     fn judge_under_watch(
         &self,
         trigger: &Trigger,
@@ -135,10 +145,8 @@ impl Service {
         outbox: &mut Outbox,
     ) {
         let (subject, sources) = (self.own_subject(at, own), context.sources);
-        if own.is_exceeded && !context.is_replay {
-            let soft =
-                judge(&trigger.condition, trigger.window, &Guarding::shared(trigger), &subject, sources);
-            self.set_limit(trigger, own, &soft, outbox);
+        if !context.is_replay {
+            self.judge_beside(trigger, own, &subject, context, outbox);
         }
         if !own.state.phase.is_firing() {
             own.state.phase = Phase::Inactive;
@@ -150,14 +158,68 @@ impl Service {
         }
     }
 
-    fn set_limit(&self, trigger: &Trigger, own: &mut OwnTrigger, soft: &Judged<'_>, outbox: &mut Outbox) {
+    /// The limit of the versions beside the one release under watch; where there is more than one, or what is beside
+    /// has ended, no one says whose requests they are.
+    fn judge_beside(
+        &self,
+        trigger: &Trigger,
+        own: &mut OwnTrigger,
+        subject: &Subject<'_>,
+        context: Context<'_>,
+        outbox: &mut Outbox,
+    ) {
+        let seen = context.sources.store.versions(&self.key);
+        let mut watched = self.releases.iter().filter(|it| it.is_under_watch());
+        let beside = match (watched.next(), watched.next()) {
+            // One that is not seen may run under another name.
+            (Some(only), None) if only.has_own_version() && only.is_seen(&seen) => {
+                Some(Versions::AllBut(&only.release.version))
+            }
+            _ => None,
+        };
+        let is_alive = |versions: &Versions<'_>| {
+            context.sources.store.known(&self.key, *versions, subject.at).is_some_and(|it| it.is_alive)
+        };
+        if let Some(versions) = beside.filter(is_alive) {
+            let (guarding, subject) = (Guarding::telling(trigger), Subject { versions, ..*subject });
+            let full = judge(&trigger.condition, trigger.window, &guarding, &subject, context.sources);
+            self.judge_limit(trigger, own, &full, &subject, context, outbox);
+        } else if own.is_exceeded {
+            own.is_exceeded = false;
+            self.tell_limit(trigger, own, 0.0, None, outbox);
+        }
+    }
+
+    fn set_limit(
+        &self,
+        trigger: &Trigger,
+        own: &mut OwnTrigger,
+        soft: &Judged<'_>,
+        subject: &Subject<'_>,
+        context: Context<'_>,
+        outbox: &mut Outbox,
+    ) {
         own.is_exceeded = !own.is_exceeded;
+        let value = soft.evidence().first().map_or(0.0, |evidence| evidence.value);
+        let rise = own.is_exceeded.then(|| rise_above_past(trigger, subject, context)).flatten();
+        self.tell_limit(trigger, own, value, rise, outbox);
+    }
+
+    fn tell_limit(
+        &self,
+        trigger: &Trigger,
+        own: &OwnTrigger,
+        value: f64,
+        rise: Option<Rise>,
+        outbox: &mut Outbox,
+    ) {
         outbox.limit(LimitState {
             key: self.key.clone(),
             trigger: trigger.name.clone(),
             condition: trigger.text.clone(),
             is_exceeded: own.is_exceeded,
-            value: soft.evidence().first().map_or(0.0, |evidence| evidence.value),
+            value,
+            rise,
         });
     }
 
@@ -199,7 +261,13 @@ impl Service {
             if !is_known && own.is_exceeded {
                 let condition = own.state.condition.clone();
                 let (key, trigger) = (key.clone(), name.clone());
-                outbox.limit(LimitState { key, trigger, condition, is_exceeded: false, value: 0.0 });
+                outbox.limit(LimitState {
+                    key,
+                    trigger,
+                    condition,
+                    is_exceeded: false,
+                    ..LimitState::default()
+                });
             }
             is_known
         });
@@ -218,4 +286,19 @@ impl Service {
             text: torn.unwrap_or_else(|| "errors and requests fit together again".into()),
         });
     }
+}
+
+/// Against what the same service did in the window before: `None` where it cannot be counted.
+fn rise_above_past(trigger: &Trigger, subject: &Subject<'_>, context: Context<'_>) -> Option<Rise> {
+    let (window, sources) = (trigger.window, context.sources);
+    let mut leaves = Vec::new();
+    for_each_leaf(&trigger.condition, &mut |leaf| leaves.extend(Comparison::of(leaf)));
+    leaves.iter().find_map(|comparison| {
+        let signal = subject.read(sources, comparison.metric, window)?;
+        let yardstick = Yardstick::of(comparison, &signal)?;
+        let earlier = Subject { at: subject.at - window, ..*subject };
+        let past = earlier.read(sources, comparison.metric, window);
+        let past = past.and_then(|signal| yardstick.certain(&signal)).unwrap_or_default();
+        rise(comparison, window, past, subject, sources)
+    })
 }

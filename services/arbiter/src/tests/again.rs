@@ -183,7 +183,7 @@ fn what_a_person_rejected_is_not_asked_for_again_and_what_a_storm_holds_back_sta
             35s continues checkout 2.4.1
         ",
         expect![[r#"
-            5s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1805s: not_attributable: before the deployment it was 2 % already (error_rate > 1%)
+            5s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1805s: not_attributable: as bad as before the deployment, when it was 2 % (error_rate > 1%)
             6s command checkout 2.4.1 #1 rejected approved to 2.4.0 for error_rate until 1805s: by ann
             6s audit ann reject cmd: accepted: rejected
         "#]],

@@ -146,8 +146,8 @@ fn what_is_rolled_back_already_needs_no_approval() {
         ",
         expect![[r#"
             0s notice firing release_progress info: checkout 2.4.1 in production is out and watched
-            5s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1805s: not_attributable: before the deployment it was 2 % already (error_rate > 1%)
-            5s notice firing rollback_prepared critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rollback to 2.4.0 waits for approval: not_attributable: before the deployment it was 2 % already (error_rate > 1%)
+            5s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1805s: not_attributable: as bad as before the deployment, when it was 2 % (error_rate > 1%)
+            5s notice firing rollback_prepared critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rollback to 2.4.0 waits for approval: not_attributable: as bad as before the deployment, when it was 2 % (error_rate > 1%)
             7s command checkout 2.4.1 #1 cancelled approved to 2.4.0 for error_rate until 1805s: it was rolled back already
             7s notice resolved rollback_prepared critical: checkout 2.4.1 in production: the rollback to 2.4.0 was cancelled: it was rolled back already
             7s version checkout 2.4.1 is bad: it was rolled back
@@ -334,8 +334,8 @@ fn a_prepared_command_that_expires_while_its_breach_goes_on_is_asked_for_again_a
         ",
         expect![[r#"
             0s notice firing release_progress info: checkout 2.4.1 in production is out and watched
-            5s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1805s: not_attributable: before the deployment it was 2 % already (error_rate > 1%)
-            5s notice firing rollback_prepared critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rollback to 2.4.0 waits for approval: not_attributable: before the deployment it was 2 % already (error_rate > 1%)
+            5s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1805s: not_attributable: as bad as before the deployment, when it was 2 % (error_rate > 1%)
+            5s notice firing rollback_prepared critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rollback to 2.4.0 waits for approval: not_attributable: as bad as before the deployment, when it was 2 % (error_rate > 1%)
             1805s command checkout 2.4.1 #1 expired approved to 2.4.0 for error_rate until 1805s: nobody approved it in time
             1805s notice resolved rollback_prepared critical: checkout 2.4.1 in production: the rollback to 2.4.0 expired: nobody approved it in time
             1805s command checkout 2.4.1 #2 prepared approved to 2.4.0 for error_rate until 3605s: escalated: approval was asked for once and nobody answered within 30m, and the limit is still exceeded
@@ -360,7 +360,7 @@ fn a_breach_after_the_expiry_is_a_new_attempt() {
             1900s breach checkout 2.4.1 response_time
         ",
         expect![[r#"
-            5s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1805s: not_attributable: before the deployment it was 2 % already (error_rate > 1%)
+            5s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1805s: not_attributable: as bad as before the deployment, when it was 2 % (error_rate > 1%)
             1805s command checkout 2.4.1 #1 expired approved to 2.4.0 for error_rate until 1805s: nobody approved it in time
             1805s command checkout 2.4.1 #2 prepared approved to 2.4.0 for error_rate until 3605s: escalated: approval was asked for once and nobody answered within 30m, and the limit is still exceeded
             1900s command checkout 2.4.1 #2 ready immediate (3) to 2.4.0 for error_rate+response_time until 1960s
@@ -405,8 +405,8 @@ fn a_prepared_command_whose_target_becomes_bad_gets_another() {
             1s notice resolved release_progress info: checkout 2.3.0 in production succeeded
             2s notice firing release_progress info: checkout 2.4.0 in production (eu-1) is out and watched
             3s notice firing release_progress info: checkout 2.4.1 in production is out and watched
-            4s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1804s: not_attributable: before the deployment it was 2 % already (error_rate > 1%)
-            4s notice firing rollback_prepared critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rollback to 2.4.0 waits for approval: not_attributable: before the deployment it was 2 % already (error_rate > 1%)
+            4s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1804s: not_attributable: as bad as before the deployment, when it was 2 % (error_rate > 1%)
+            4s notice firing rollback_prepared critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rollback to 2.4.0 waits for approval: not_attributable: as bad as before the deployment, when it was 2 % (error_rate > 1%)
             5s command checkout 2.4.0 (eu-1) #1 ready immediate (3) to 2.3.0 for error_rate until 65s
             5s version checkout 2.4.0 is bad: it is being rolled back
             5s command checkout 2.4.1 #1 prepared approved to 2.3.0 for error_rate until 1805s: its target 2.4.0 has become bad

@@ -180,7 +180,7 @@ fn an_approval_waits_for_the_end_of_a_halt_and_an_order_does_not() {
             4s rollback checkout 2.4.1 by=ann
         ",
         expect![[r#"
-            1s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1801s: not_attributable: before the deployment it was 2 % already (error_rate > 1%)
+            1s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1801s: not_attributable: as bad as before the deployment, when it was 2 % (error_rate > 1%)
             2s halt h1 begins
             2s audit bob halt everything (h1): accepted: everything is halted
             3s audit ann approve cmd: refused: halted by bob until 2026-11-23 10:10:02 UTC: migration

@@ -51,8 +51,8 @@ fn a_superseded_release_takes_its_open_command_with_it() {
         ",
         expect![[r#"
             0s notice firing release_progress info: checkout 2.4.1 in production is out and watched
-            5s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1805s: not_attributable: before the deployment it was 2 % already (error_rate > 1%)
-            5s notice firing rollback_prepared critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rollback to 2.4.0 waits for approval: not_attributable: before the deployment it was 2 % already (error_rate > 1%)
+            5s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1805s: not_attributable: as bad as before the deployment, when it was 2 % (error_rate > 1%)
+            5s notice firing rollback_prepared critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rollback to 2.4.0 waits for approval: not_attributable: as bad as before the deployment, when it was 2 % (error_rate > 1%)
             9s command checkout 2.4.1 #1 cancelled approved to 2.4.0 for error_rate until 1805s: the release was superseded
             9s notice resolved rollback_prepared critical: checkout 2.4.1 in production: the rollback to 2.4.0 was cancelled: the release was superseded
             9s notice resolved release_progress info: checkout 2.4.1 in production was superseded
@@ -127,6 +127,47 @@ fn a_newer_release_that_succeeds_ends_what_an_older_one_left_firing() {
             7s notice firing release_progress info: checkout 2.4.2 in production is out and watched
             8s notice resolved release_progress info: checkout 2.4.2 in production succeeded
             8s notice resolved rolled_back warning: checkout 2.4.2 in production succeeded
+        "#]],
+    );
+}
+
+#[test]
+fn a_newer_release_that_was_rolled_back_and_recovered_ends_what_an_older_one_left_firing() {
+    check(
+        "
+            0s release checkout 2.4.1 watching previous=2.4.0
+            5s breach checkout 2.4.1
+            6s outcome checkout 2.4.1 failed
+            7s release checkout 2.4.1 succeeded previous=2.4.0
+            8s rollback checkout 2.4.1 by ann
+            9s outcome checkout 2.4.1 failed attempt=2 detail=503
+            10s release checkout 2.4.2 watching previous=2.4.0
+            11s release checkout 2.4.2 rolled_back previous=2.4.0
+            20s release checkout 2.4.2 recovered previous=2.4.0
+        ",
+        expect![[r#"
+            0s notice firing release_progress info: checkout 2.4.1 in production is out and watched
+            5s command checkout 2.4.1 #1 ready immediate (2) to 2.4.0 for error_rate until 65s
+            5s version checkout 2.4.1 is bad: it is being rolled back
+            5s notice firing rollback_started critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rolling back to 2.4.0
+            6s command checkout 2.4.1 #1 failed immediate to 2.4.0 for error_rate until 65s
+            6s notice resolved rollback_started critical: checkout 2.4.1 in production: the rollback failed
+            6s notice firing rollback_failed critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); the rollback to 2.4.0 failed, somebody must act: 
+            7s notice resolved release_progress info: checkout 2.4.1 in production succeeded
+            7s notice resolved rollback_failed critical: checkout 2.4.1 in production succeeded
+            8s command checkout 2.4.1 #2 ready approved (4) to 2.4.0 for manual until 68s approved by ann
+            8s notice firing rollback_started critical: checkout 2.4.1 in production: asked for by ann; rolling back to 2.4.0, approved by ann
+            8s audit ann rollback rel: accepted: rolling back to 2.4.0 by cmd
+            9s command checkout 2.4.1 #2 failed approved to 2.4.0 for manual until 68s approved by ann: 503
+            9s notice resolved rollback_started critical: checkout 2.4.1 in production: the rollback failed
+            9s notice firing rollback_failed critical: checkout 2.4.1 in production: asked for by ann; the rollback to 2.4.0 failed, somebody must act: 503
+            10s notice firing release_progress info: checkout 2.4.2 in production is out and watched
+            11s version checkout 2.4.2 is bad: it was rolled back
+            11s notice resolved release_progress info: checkout 2.4.2 in production was rolled back
+            11s notice firing rolled_back warning: checkout 2.4.2 in production was rolled back
+            20s notice resolved rolled_back warning: checkout in production is within its limits again, after 2.4.2 was rolled back
+            20s notice resolved rollback_failed critical: checkout in production is within its limits again, after 2.4.2 was rolled back
+            20s notice resolved recovered info: checkout in production is within its limits again, after 2.4.2 was rolled back
         "#]],
     );
 }

@@ -7,9 +7,10 @@ use std::{collections::BTreeMap, time::Duration};
 use expect_test::Expect;
 use model::{
     Action, Actor, Alert, Artifact, BaselineKind, BaselineValue, Breach, Command, CommandId, CommandState,
-    Decision, Delivery, EventId, Evidence, Finding, FindingKind, Halt, HaltId, HaltScope, Labels, LimitState,
-    Notice, NoticeStatus, Outcome, OutcomeStatus, Owner, Proposal, Reason, Release, ReleaseId, ReleaseRef,
-    ReleaseState, ServiceKey, SharedBlame, Target, Test, Timestamp, Verb, VerbKind,
+    Comparison, Counts, Decision, Delivery, EventId, Evidence, Finding, FindingKind, Halt, HaltId, HaltScope,
+    Labels, LimitState, Notice, NoticeStatus, Outcome, OutcomeStatus, Owner, Proposal, Reason, Release,
+    ReleaseId, ReleaseRef, ReleaseState, Rise, ServiceKey, SharedBlame, Target, Test, Timestamp, Verb,
+    VerbKind,
 };
 use policy::{Freeze, FreezeEffect, Match, Mode, Policy, Rules, Safety};
 
@@ -29,6 +30,11 @@ pub(super) fn check_commands(script: &str, expected: Expect) {
     let told: String =
         told.lines().filter(|line| !line.contains(" notice ")).map(|line| format!("{line}\n")).collect();
     expected.assert_eq(&told);
+}
+
+/// What a script leads to, a line a decision.
+pub(super) fn told(script: &str) -> String {
+    run(script)
 }
 
 fn run(script: &str) -> String {
@@ -94,6 +100,28 @@ impl<'a> Line<'a> {
         self.options.get(name).map(|value| span(value))
     }
 
+    /// `rise=4:1/1000:88/400`: it began at second 4, with so many bad requests before it and since.
+    fn rise(&self, now: Timestamp) -> Option<Rise> {
+        let parts: Vec<&str> = self.options.get("rise")?.split(':').collect();
+        let began_at = START + Duration::from_secs(parts[0].parse().unwrap());
+        Some(Rise { began_at, until: now, before: counts(parts[1]), since: counts(parts[2]) })
+    }
+
+    /// `worse=2.4.0:135/300:300/6000` or `no_worse=before:…`: the release and its baseline.
+    fn comparison(&self) -> Option<Comparison> {
+        let (text, probability) = match (self.options.get("worse"), self.options.get("no_worse")) {
+            (Some(text), _) => (text, 1e-12),
+            (None, text) => (text?, 0.4),
+        };
+        let parts: Vec<&str> = text.split(':').collect();
+        let baseline = match parts[0] {
+            "before" => BaselineKind::Before,
+            version => BaselineKind::Beside { version: version.to_owned() },
+        };
+        let (release, before) = (counts(parts[1]), counts(parts[2]));
+        Some(Comparison { baseline, release, before, margin: 1.25, level: 0.0001, probability })
+    }
+
     fn key(&self) -> ServiceKey {
         ServiceKey::new(self.word(2), self.exact("env").unwrap_or_else(|| "production".into()))
     }
@@ -117,6 +145,11 @@ impl<'a> Line<'a> {
         let attempt = self.number("attempt").map_or(1, |attempt| attempt as u32);
         CommandId::of(&self.release_id(), "rollback", attempt)
     }
+}
+
+fn counts(text: &str) -> Counts {
+    let (bad, total) = text.split_once('/').unwrap();
+    Counts { bad: bad.parse().unwrap(), total: total.parse().unwrap() }
 }
 
 impl Run {
@@ -161,6 +194,7 @@ fn policy(line: &Line<'_>) -> Policy {
         mode,
         targets: Some(targets),
         owner: Some(Owner { team: Some("payments".into()), ..Owner::default() }),
+        attribution: None,
         safety: Some(Safety {
             cooldown: line.span("cooldown").unwrap_or(Duration::from_secs(600)),
             approvals: line.number("approvals").map_or(1, |it| it as u32),
@@ -206,6 +240,7 @@ fn proposal(line: &Line<'_>, now: Timestamp, id: &EventId) -> Option<Proposal> {
             condition: "error_rate > 1%".into(),
             is_exceeded: line.word(4) == "on",
             value: 0.05,
+            rise: line.rise(now),
         })),
         "finding" => Some(Proposal::Finding(Finding {
             key: line.key(),
@@ -317,6 +352,7 @@ fn breach_of(line: &Line<'_>, now: Timestamp, id: &EventId) -> Breach {
                     requests: 9000,
                 }),
                 test: Test::Exact { level: 0.0001, tail_probability: 0.000_000_3 },
+                comparison: line.comparison(),
                 ..Evidence::default()
             }],
             evidence_at: now - line.span("age").unwrap_or_default(),
@@ -327,6 +363,7 @@ fn breach_of(line: &Line<'_>, now: Timestamp, id: &EventId) -> Breach {
             before: line.number("before"),
             beside: line.number("beside"),
             is_unversioned: line.exact("unversioned").is_some(),
+            rise: line.rise(now),
         },
     }
 }

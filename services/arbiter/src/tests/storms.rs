@@ -372,8 +372,8 @@ fn breaches_that_prepare_anyway_count_for_the_shared_cause() {
             10s tick
         ",
         expect![[r#"
-            6s command checkout 2 #1 prepared approved to 1 for error_rate until 1806s: not_attributable: before the deployment it was 2 % already (error_rate > 1%)
-            7s command search 2 #1 prepared approved to 1 for error_rate until 1807s: not_attributable: before the deployment it was 2 % already (error_rate > 1%)
+            6s command checkout 2 #1 prepared approved to 1 for error_rate until 1806s: not_attributable: as bad as before the deployment, when it was 2 % (error_rate > 1%)
+            7s command search 2 #1 prepared approved to 1 for error_rate until 1807s: not_attributable: as bad as before the deployment, when it was 2 % (error_rate > 1%)
             10s command cart 2 #1 prepared approved to 1 for error_rate until 1810s: storm: 3 services broke their limits within 5s (cart, checkout, search), so a shared cause is likely
         "#]],
     );

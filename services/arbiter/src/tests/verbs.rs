@@ -14,8 +14,8 @@ fn an_approval_sends_it() {
         ",
         expect![[r#"
             0s notice firing release_progress info: checkout 2.4.1 in production is out and watched
-            5s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1805s: not_attributable: before the deployment it was 2 % already (error_rate > 1%)
-            5s notice firing rollback_prepared critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rollback to 2.4.0 waits for approval: not_attributable: before the deployment it was 2 % already (error_rate > 1%)
+            5s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1805s: not_attributable: as bad as before the deployment, when it was 2 % (error_rate > 1%)
+            5s notice firing rollback_prepared critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rollback to 2.4.0 waits for approval: not_attributable: as bad as before the deployment, when it was 2 % (error_rate > 1%)
             9s command checkout 2.4.1 #1 ready approved (2) to 2.4.0 for error_rate until 69s approved by ann
             9s version checkout 2.4.1 is bad: it is being rolled back
             9s notice resolved rollback_prepared critical: checkout 2.4.1 in production: the rollback is on its way
@@ -39,9 +39,9 @@ fn two_approvals_are_two_people() {
         ",
         expect![[r#"
             0s notice firing release_progress info: checkout 2.4.1 in production is out and watched
-            5s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1805s: not_attributable: before the deployment it was 2 % already (error_rate > 1%)
-            5s notice firing rollback_prepared critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rollback to 2.4.0 waits for approval: not_attributable: before the deployment it was 2 % already (error_rate > 1%)
-            6s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1805s approved by ann: not_attributable: before the deployment it was 2 % already (error_rate > 1%)
+            5s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1805s: not_attributable: as bad as before the deployment, when it was 2 % (error_rate > 1%)
+            5s notice firing rollback_prepared critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rollback to 2.4.0 waits for approval: not_attributable: as bad as before the deployment, when it was 2 % (error_rate > 1%)
+            6s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1805s approved by ann: not_attributable: as bad as before the deployment, when it was 2 % (error_rate > 1%)
             6s audit ann approve cmd: accepted: approved, 1 more needed
             7s audit ann approve cmd: refused: ann has approved it already; somebody else has to
             8s command checkout 2.4.1 #1 ready approved (2) to 2.4.0 for error_rate until 68s approved by ann+bob
@@ -67,7 +67,7 @@ fn an_approval_of_what_is_unknown_expired_or_done_is_refused() {
         ",
         expect![[r#"
             1s audit ann approve cmd: refused: the command cmd is not known
-            5s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1805s: not_attributable: before the deployment it was 2 % already (error_rate > 1%)
+            5s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1805s: not_attributable: as bad as before the deployment, when it was 2 % (error_rate > 1%)
             1805s command checkout 2.4.1 #1 expired approved to 2.4.0 for error_rate until 1805s: nobody approved it in time
             1805s command checkout 2.4.1 #2 prepared approved to 2.4.0 for error_rate until 3605s: escalated: approval was asked for once and nobody answered within 30m, and the limit is still exceeded
             1806s audit ann approve cmd: refused: the command is expired already
@@ -123,7 +123,7 @@ fn an_approval_may_not_name_another_version_nor_a_bad_one() {
             2s command checkout 2.3.0 #1 succeeded immediate to 2.2.0 for error_rate until 61s
             5s command checkout 2.4.1 #1 prepared approved to ? for error_rate until 1805s: no earlier version is known to have succeeded; cooldown: the last automatic rollback was 4s ago, less than 10m
             6s audit ann approve cmd to 2.3.0: refused: 2.3.0 is marked bad (it is being rolled back)
-            8s command cart 2 #1 prepared approved to 1 for error_rate until 1808s: not_attributable: before the deployment it was 2 % already (error_rate > 1%)
+            8s command cart 2 #1 prepared approved to 1 for error_rate until 1808s: not_attributable: as bad as before the deployment, when it was 2 % (error_rate > 1%)
             9s audit ann approve cmd to 0.9: refused: it leads to 1, not to 0.9: reject it and roll back to 0.9
         "#]],
     );
@@ -141,8 +141,8 @@ fn a_rejection_is_final_for_the_release() {
         ",
         expect![[r#"
             0s notice firing release_progress info: checkout 2.4.1 in production is out and watched
-            5s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1805s: not_attributable: before the deployment it was 2 % already (error_rate > 1%)
-            5s notice firing rollback_prepared critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rollback to 2.4.0 waits for approval: not_attributable: before the deployment it was 2 % already (error_rate > 1%)
+            5s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1805s: not_attributable: as bad as before the deployment, when it was 2 % (error_rate > 1%)
+            5s notice firing rollback_prepared critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rollback to 2.4.0 waits for approval: not_attributable: as bad as before the deployment, when it was 2 % (error_rate > 1%)
             6s command checkout 2.4.1 #1 rejected approved to 2.4.0 for error_rate until 1805s: by ann, who says: known
             6s notice resolved rollback_prepared critical: checkout 2.4.1 in production: the rollback to 2.4.0 was rejected: by ann, who says: known
             6s audit ann reject cmd (known): accepted: rejected
@@ -241,8 +241,8 @@ fn a_rollback_by_hand_replaces_what_is_prepared_and_keeps_its_reasons() {
         ",
         expect![[r#"
             0s notice firing release_progress info: checkout 2.4.1 in production is out and watched
-            5s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1805s: not_attributable: before the deployment it was 2 % already (error_rate > 1%)
-            5s notice firing rollback_prepared critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rollback to 2.4.0 waits for approval: not_attributable: before the deployment it was 2 % already (error_rate > 1%)
+            5s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1805s: not_attributable: as bad as before the deployment, when it was 2 % (error_rate > 1%)
+            5s notice firing rollback_prepared critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rollback to 2.4.0 waits for approval: not_attributable: as bad as before the deployment, when it was 2 % (error_rate > 1%)
             6s command checkout 2.4.1 #1 cancelled approved to 2.4.0 for error_rate until 1805s: ann ordered a rollback by hand
             6s notice resolved rollback_prepared critical: checkout 2.4.1 in production: the rollback to 2.4.0 was cancelled: ann ordered a rollback by hand
             6s command checkout 2.4.1 #2 ready approved (3) to 2.4.0 for error_rate until 66s approved by ann
@@ -407,8 +407,8 @@ fn cancelling_a_release_cancels_what_waits_for_it() {
         ",
         expect![[r#"
             0s notice firing release_progress info: checkout 2.4.1 in production is out and watched
-            5s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1805s: not_attributable: before the deployment it was 2 % already (error_rate > 1%)
-            5s notice firing rollback_prepared critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rollback to 2.4.0 waits for approval: not_attributable: before the deployment it was 2 % already (error_rate > 1%)
+            5s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1805s: not_attributable: as bad as before the deployment, when it was 2 % (error_rate > 1%)
+            5s notice firing rollback_prepared critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rollback to 2.4.0 waits for approval: not_attributable: as bad as before the deployment, when it was 2 % (error_rate > 1%)
             6s command checkout 2.4.1 #1 cancelled approved to 2.4.0 for error_rate until 1805s: ann cancelled the release
             6s notice resolved rollback_prepared critical: checkout 2.4.1 in production: the rollback to 2.4.0 was cancelled: ann cancelled the release
             6s audit ann cancel rel: accepted: the release is not watched any more

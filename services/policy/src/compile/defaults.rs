@@ -3,13 +3,15 @@
 use std::{ops::RangeInclusive, time::Duration};
 
 use crate::{
-    Defaults, ReleaseOwners, Storm,
+    Attribution, Defaults, Neighbours, ReleaseOwners, Storm,
     yaml::{Node, Reader, parse_duration},
 };
 
 /// The longest any of these times may be: beyond a week a guess at what was meant is better than obedience.
 const WEEK: Duration = Duration::from_secs(7 * 86_400);
 const HOUR: Duration = Duration::from_secs(3600);
+/// Two rises further apart than this have hardly one cause, and what ended is not remembered for longer.
+const ATTRIBUTION_WITHIN_MAX: Duration = Duration::from_secs(600);
 /// The most requests that a trigger may ask for.
 pub(super) const REQUESTS: RangeInclusive<u64> = 1..=1_000_000_000;
 
@@ -31,6 +33,8 @@ pub(super) fn read(root: &mut Reader<'_, '_>) -> Defaults {
     }
     defaults.min_requests = reader.integer_within("min_requests", REQUESTS).unwrap_or(defaults.min_requests);
     read_release_owners(&mut reader, &mut defaults.release_owners);
+    defaults.attribution =
+        read_attribution(&mut reader, &defaults.attribution).unwrap_or(defaults.attribution);
     if defaults.watch > defaults.watch_max {
         let hint = "`max` bounds how long a watch can be asked for, `time` is how long it is unasked";
         reader.diagnostics().error_hint(&reader, "`watch.time` is longer than `watch.max`", hint);
@@ -79,6 +83,32 @@ pub(super) fn read_watch(parent: &mut Reader<'_, '_>) -> Watch {
     };
     reader.finish();
     watch
+}
+
+/// `attribution`, whose missing keys are those of `usual`; `None` where the section is missing.
+pub(super) fn read_attribution(parent: &mut Reader<'_, '_>, usual: &Attribution) -> Option<Attribution> {
+    let mut reader = parent.mapping("attribution")?;
+    let within = Duration::from_secs(1)..=ATTRIBUTION_WITHIN_MAX;
+    let attribution = Attribution {
+        margin: reader.number_within("margin", 1.0..=100.0).unwrap_or(usual.margin),
+        neighbours: neighbours(&mut reader).unwrap_or_else(|| usual.neighbours.clone()),
+        min_rise: reader.ratio_within("min_rise", 0.0..=1.0).unwrap_or(usual.min_rise),
+        min_traffic: reader.ratio_within("min_traffic", 0.0..=1.0).unwrap_or(usual.min_traffic),
+        within: reader.duration_within("within", within).unwrap_or(usual.within),
+    };
+    reader.finish();
+    Some(attribution)
+}
+
+/// `all`, `none`, or the names of services.
+fn neighbours(reader: &mut Reader<'_, '_>) -> Option<Neighbours> {
+    let names = reader.texts("neighbours")?;
+    Some(match names.as_slice() {
+        [] => Neighbours::None,
+        [word] if word == "all" => Neighbours::All,
+        [word] if word == "none" => Neighbours::None,
+        _ => Neighbours::Only(names),
+    })
 }
 
 pub(super) fn read_storm(root: &mut Reader<'_, '_>) -> Storm {

@@ -12,7 +12,7 @@ use crate::{
 
 use super::{
     Scope,
-    defaults::{REQUESTS, read_watch},
+    defaults::{REQUESTS, read_attribution, read_watch},
     inert::not_acting,
     matching, metrics, stages, targets, triggers,
 };
@@ -64,6 +64,7 @@ fn policy(
         gates: stages::read_gates(&mut reader, scope),
         targets: targets::read(&mut reader),
         safety: safety(&mut reader),
+        attribution: read_attribution(&mut reader, &scope.defaults.attribution),
         watch: watch(&mut reader, scope),
         warmup: reader.duration_within("warmup", Duration::ZERO..=day),
         min_requests,

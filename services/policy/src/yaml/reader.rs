@@ -188,6 +188,17 @@ impl<'n, 'd> Reader<'n, 'd> {
         })
     }
 
+    /// A number within bounds, such as `1.25`.
+    pub fn number_within(&mut self, key: &str, bounds: RangeInclusive<f64>) -> Option<f64> {
+        self.parsed(key, |text| match text.parse::<f64>() {
+            Ok(value) if bounds.contains(&value) => Ok(value),
+            _ => {
+                let hint = format!("from {} to {}", bounds.start(), bounds.end());
+                Err(ValueError::new(format!("`{text}` is not a number in range"), hint))
+            }
+        })
+    }
+
     /// A whole number within bounds.
     pub fn integer_within(&mut self, key: &str, bounds: RangeInclusive<u64>) -> Option<u64> {
         self.parsed(key, |text| match text.replace('_', "").parse::<u64>() {

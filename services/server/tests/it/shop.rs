@@ -6,11 +6,12 @@ use crate::{
     wire::{Write, now_ms},
 };
 
+/// Its services do not depend on one another: each story that breaks several means each of them.
 pub(crate) const CONFIG: &str = r#"
 server: { listen: "LISTEN" }
 metrics:
   error_rate: { ratio: { bad: 'http_requests_total{code=~"5.."}', total: http_requests_total } }
-defaults: { settle: 1s }
+defaults: { settle: 1s, attribution: { neighbours: none } }
 rollback_triggers:
   error_rate: { threshold: 1%, window: 5m, action: immediate_rollback }
 policies:

@@ -59,7 +59,7 @@ async fn a_target_that_misbehaves_is_shown_and_keeps_no_other_service_waiting() 
     let mut config = r#"
 server: { listen: "LISTEN" }
 metrics: { error_rate: { ratio: { bad: 'http_requests_total{code=~"5.."}', total: http_requests_total } } }
-defaults: { settle: 1s }
+defaults: { settle: 1s, attribution: { neighbours: none } }
 storm: { max_rollbacks: 10, per: 10m }
 rollback_triggers: { error_rate: { threshold: 1%, window: 5m, action: immediate_rollback } }
 policies:

@@ -41,6 +41,9 @@ pub(crate) async fn brokers() -> Option<&'static Brokers> {
     SHARED.get_or_init(start).await.as_ref()
 }
 
+/// With a link to itself in its messages, which `reload` would ask for.
+const LISTEN_AND_LINK: &str = r#"LISTEN", external_url: "https://ripcord.example.org""#;
+
 /// A log of its own, and what everybody who works on it has for a configuration.
 pub(crate) struct Log {
     pub(crate) bootstrap: String,
@@ -66,7 +69,7 @@ impl Log {
         let config = format!(
             "{}{}bus: {{ kind: kafka, brokers: [{brokers}], topic_prefix: {prefix}, \
              partitions: {partitions}, session_timeout: 3s, instance: NAME }}\n",
-            CONFIG.replace("TARGET", &target.url),
+            CONFIG.replace("TARGET", &target.url).replace("LISTEN\"", LISTEN_AND_LINK),
             ROUTES.replace("NOTIFY", &notified.url),
         );
         let log = Self { bootstrap: bootstrap.to_owned(), prefix, config };

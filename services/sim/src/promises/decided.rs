@@ -1,11 +1,11 @@
 //! Promises about what is decided: that it has grounds, and that it comes.
 
 use model::{
-    Command, CommandMode, CommandState, Decision, DecisionRecord, Notice, NoticeStatus, Origin, Position,
-    Proposal, Release, ReleaseId, Test,
+    BaselineKind, Command, CommandMode, CommandState, Comparison, Decision, DecisionRecord, Notice,
+    NoticeStatus, Origin, Position, Proposal, Release, ReleaseId, Rise, Test,
 };
 
-use super::{Promises, describe, truth_of};
+use super::{Exceeding, Promises, describe, truth_of};
 use crate::{
     plan::{Plan, Telemetry},
     world::{World, second_of},
@@ -71,9 +71,16 @@ impl Promises {
             Proposal::Limit(limit) => {
                 let key = (limit.key.service.clone(), limit.trigger.clone());
                 if limit.is_exceeded {
-                    self.exceeding.entry(key).or_insert((at, place));
+                    let exceeding = Exceeding { since: at, by: place, rise: limit.rise };
+                    self.exceeding.entry(key).or_insert(exceeding);
                 } else {
                     self.exceeding.remove(&key);
+                }
+            }
+            Proposal::Breach(breach) | Proposal::BreachContinues(breach) => {
+                if let Some(release) = &breach.release {
+                    let key = (release.id.clone(), breach.reason.trigger.clone());
+                    self.rises.insert(key, breach.blame.rise);
                 }
             }
             _ => {}
@@ -125,19 +132,37 @@ impl Promises {
         }
     }
 
-    /// What a service without a release has begun to show as well is not the release's fault.
+    /// What a service without a release has begun to show as well, at the same time and as much, is not the release's
+    /// fault, unless the old version beside it is spared.
     fn check_attribution(&mut self, at: i64, answers: Position, command: &Command) {
         let Some(release) = self.releases.get(&command.release.id) else {
             return self.broken("a command is about a known release", at, describe(command));
         };
         let Some(reason) = command.reasons.first() else { return };
-        let not_before = second_of(release.started_at - reason.window);
-        // What stands behind the record that is answered was not known then.
-        let is_shared = |((service, trigger), (since, by)): (&(String, String), &(i64, Position))| {
-            let is_other = *service != command.release.key.service && *trigger == reason.trigger;
-            is_other && *since >= not_before && *by <= answers
+        let is_beside = |it: &Comparison| {
+            matches!(it.baseline, BaselineKind::Beside { .. }) && it.probability <= it.level
         };
-        if self.exceeding.iter().any(is_shared) {
+        let evidence = command.reasons.iter().flat_map(|reason| &reason.evidence);
+        if evidence.filter_map(|it| it.comparison.as_ref()).any(is_beside) {
+            return;
+        }
+        let not_before = second_of(release.started_at - reason.window);
+        let own = self.rises.get(&(release.id.clone(), reason.trigger.clone())).copied().flatten();
+        // What stands behind the record that is answered was not known then.
+        let others = self.exceeding.iter().filter(|((service, trigger), exceeding)| {
+            *service != release.key.service && *trigger == reason.trigger && exceeding.by <= answers
+        });
+        let mut bad_per_second = 0.0;
+        let mut is_shared = false;
+        for (_, exceeding) in others {
+            match (exceeding.rise, own) {
+                (Some(rise), Some(own)) if is_like(&rise, &own) => bad_per_second += rise.bad_per_second(),
+                (Some(_), Some(_)) => {}
+                _ => is_shared |= exceeding.since >= not_before,
+            }
+        }
+        let enough = own.map_or(0.0, |own| own.bad_per_second() * 0.1);
+        if is_shared || bad_per_second > enough {
             self.broken("a shared cause is nobody's fault", at, describe(command));
         }
     }
@@ -203,6 +228,12 @@ impl Promises {
         let begun = own.clone().any(|(at, _, state)| *at <= from + 5 && state.is_under_watch());
         begun && !own.any(|(at, _, state)| *at <= until && !state.is_under_watch())
     }
+}
+
+/// As in the policy's defaults: they began within 90 s of each other, and the other is at least half as large.
+fn is_like(other: &Rise, own: &Rise) -> bool {
+    let apart = (second_of(other.began_at) - second_of(own.began_at)).abs();
+    apart < 90 && other.size() > own.size() * 0.5
 }
 
 fn was_served(release: &Release, plan: &Plan, world: &World, from: u32, until: u32) -> bool {

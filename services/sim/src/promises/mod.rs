@@ -8,7 +8,8 @@ mod telling;
 use std::collections::{BTreeMap, BTreeSet};
 
 use model::{
-    Command, CommandId, DecisionRecord, Halt, HaltId, Labels, Notice, Position, Release, ReleaseId, Timestamp,
+    Command, CommandId, DecisionRecord, Halt, HaltId, Labels, Notice, Position, Release, ReleaseId, Rise,
+    Timestamp,
 };
 
 use crate::{
@@ -47,13 +48,23 @@ pub(crate) struct Promises {
     changes: Vec<(i64, ReleaseId, model::ReleaseState)>,
     bad: BTreeSet<(String, String, String)>,
     halts: BTreeMap<HaltId, Halt>,
-    /// By service and trigger: since when, and by which record.
-    exceeding: BTreeMap<(String, String), (i64, Position)>,
+    /// By service and trigger.
+    exceeding: BTreeMap<(String, String), Exceeding>,
+    /// How a release's bad requests last rose, by trigger; `None` where they could not be counted.
+    rises: BTreeMap<(ReleaseId, String), Option<Rise>>,
     effective: BTreeMap<CommandId, String>,
     pub(crate) automatic: Vec<(i64, String, String)>,
     pub(crate) blameless: Vec<(i64, String, String)>,
     firing: BTreeMap<Labels, (i64, Notice)>,
     resolved: BTreeMap<Labels, i64>,
+}
+
+/// A limit that a service exceeds without a release: since when, by which record, and how.
+#[derive(Clone, Copy, Debug)]
+struct Exceeding {
+    since: i64,
+    by: Position,
+    rise: Option<Rise>,
 }
 
 impl Promises {

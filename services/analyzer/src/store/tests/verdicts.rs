@@ -119,6 +119,19 @@ fn a_family_that_is_renamed_is_not_born() {
             "1/9",
             "small enough, but all are twins",
         ),
+        (
+            &[
+                "code=200 0, code=404 0, code=500 6",
+                "code=200 63, code=404 3, code=500 6",
+                "code=200 40, code=404 2",
+                "code=200 stale, code=404 stale, code=200 team=pay 40, code=404 team=pay 2",
+                "code=200 team=pay 40, code=404 team=pay 2",
+                "code=200 team=pay 40, code=404 team=pay 2",
+                "code=200 team=pay 40, code=404 team=pay 2",
+            ],
+            "0/108",
+            "another series ended with the restart before",
+        ),
     ] {
         assert_eq!(counted(scrapes), expected, "{why}");
     }

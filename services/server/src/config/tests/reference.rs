@@ -14,7 +14,8 @@ const PAGE: &str = include_str!("../../../../../docs/src/configuration.md");
 const TOP: &str = "ripcord.yml";
 
 /// Mappings that are documented once and may stand in several places.
-const SAME: [(&str, &str); 8] = [
+const SAME: [(&str, &str); 9] = [
+    ("policies[].attribution", "defaults.attribution"),
     ("policies[].targets[]", "policies[].target"),
     ("policies[].rollback_triggers", "rollback_triggers"),
     ("policies[].alerts[]", "alerts[]"),
