@@ -47,5 +47,5 @@ pub use standing::Standing;
 pub use target::Target;
 pub use telemetry::{Batch, RequestEvent, Sample, Series, SeriesKind};
 pub use time::Timestamp;
-pub use verb::{Actor, Halt, HaltScope, Verb, VerbKind};
+pub use verb::{Actor, Halt, HaltScope, LOCAL_OPERATOR, Verb, VerbKind};
 pub use version::{clean_version, is_invisible, is_same_version};

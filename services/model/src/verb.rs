@@ -2,6 +2,9 @@
 
 use crate::{CommandId, HaltId, ReleaseId, Timestamp};
 
+/// The name under which the token of the data directory acts: whoever may read that directory has it.
+pub const LOCAL_OPERATOR: &str = "operator";
+
 /// Who did something, and from where.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Actor {

@@ -9,5 +9,5 @@ mod address;
 mod client;
 pub mod text;
 
-pub use address::{Denied, check_literal, find_denied};
+pub use address::{Denied, check_host, check_literal, find_denied};
 pub use client::{Connector, Outbound, Resolver};

@@ -86,11 +86,8 @@ impl Receivers {
                 put(&name, "slack", index, Integration::Slack(Box::new(sender)));
             }
             for (index, config) in receiver.email.into_iter().enumerate() {
-                let sender = EmailSender::new(config).map_err(|reason| Error::Config {
-                    receiver: name.clone(),
-                    integration: "email",
-                    index,
-                    reason,
+                let sender = EmailSender::new(config, outbound.allowed.clone()).map_err(|reason| {
+                    Error::Config { receiver: name.clone(), integration: "email", index, reason }
                 })?;
                 put(&name, "email", index, Integration::Email(Box::new(sender)));
             }

@@ -3,7 +3,7 @@
 use std::{
     io::{Read as _, Write as _},
     net::SocketAddr,
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _},
     path::Path,
     pin::Pin,
     sync::Arc,
@@ -18,12 +18,16 @@ use axum::{
     routing::post,
 };
 use ingest::{AlertLabels, Auth, AuthError, Caller, Role, Token};
+use model::LOCAL_OPERATOR;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::{app::ReloadError, config::Config};
 
 /// Name of the token's file in the data directory.
 pub(crate) const OPERATOR_TOKEN_FILE: &str = "cli.token";
+
+/// No token is longer, whatever an editor added.
+const TOKEN_FILE_BYTES_MAX: u64 = 4096;
 
 /// The token of whoever can read the data directory: made at the first start, kept from then on.
 #[derive(Clone)]
@@ -34,27 +38,72 @@ impl OperatorToken {
     pub(crate) fn create(data_dir: &Path) -> std::io::Result<Self> {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir)?;
         let path = data_dir.join(OPERATOR_TOKEN_FILE);
-        match std::fs::read(&path) {
-            Ok(bytes) if is_token(bytes.trim_ascii()) => {
-                let token = String::from_utf8_lossy(bytes.trim_ascii()).into_owned();
-                return Ok(Self(SecretString::from(token)));
-            }
-            // Part of a token would be one that can be guessed.
-            Ok(_) => tracing::warn!(file = %path.display(), "damaged token is made anew"),
+        warn_of_open_directory(data_dir)?;
+        match read_own(&path) {
+            Ok(Ok(token)) => return Ok(Self(SecretString::from(token))),
+            Ok(Err(fault)) => tracing::warn!(file = %path.display(), "the token is made anew: {fault}"),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
         }
         let token = random_hex()?;
-        let mut file =
-            std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+        // In a file of its own first: what stands under the name may be a link that somebody put there.
+        let (new, mode) = (data_dir.join(format!("{OPERATOR_TOKEN_FILE}.new")), 0o600);
+        std::fs::remove_file(&new).or_else(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => Ok(()),
+            _ => Err(error),
+        })?;
+        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(&new)?;
         file.write_all(token.as_bytes())?;
         file.sync_all()?;
+        std::fs::rename(&new, &path)?;
         Ok(Self(SecretString::from(token)))
     }
 
     pub(crate) fn expose(&self) -> &str {
         self.0.expose_secret()
     }
+}
+
+/// The token in a file, or why the file's is not taken: one that somebody else wrote, or may have read, is theirs too.
+fn read_own(path: &Path) -> std::io::Result<Result<String, &'static str>> {
+    let listed = std::fs::symlink_metadata(path)?;
+    if !listed.is_file() {
+        return Ok(Err("it is no plain file"));
+    }
+    let file = std::fs::File::open(path)?;
+    let metadata = file.metadata()?;
+    if (metadata.dev(), metadata.ino()) != (listed.dev(), listed.ino()) {
+        return Ok(Err("it was replaced just now"));
+    }
+    if metadata.uid() != own_uid()? {
+        return Ok(Err("another user owns the file"));
+    }
+    if metadata.mode() & 0o077 != 0 {
+        return Ok(Err("others than its owner may read or write the file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(TOKEN_FILE_BYTES_MAX).read_to_end(&mut bytes)?;
+    let text = bytes.trim_ascii();
+    // Part of a token would be one that can be guessed.
+    Ok(if is_token(text) { Ok(String::from_utf8_lossy(text).into_owned()) } else { Err("it is damaged") })
+}
+
+/// The user that this process acts as: the owner of the process's own folder.
+fn own_uid() -> std::io::Result<u32> {
+    Ok(std::fs::metadata("/proc/self")?.uid())
+}
+
+/// Whoever may write the directory can replace what is in it.
+fn warn_of_open_directory(data_dir: &Path) -> std::io::Result<()> {
+    let mode = std::fs::metadata(data_dir)?.mode();
+    if mode & 0o022 != 0 {
+        let mode = format!("{:04o}", mode & 0o7777);
+        tracing::warn!(
+            data_dir = %data_dir.display(), mode,
+            "others than its owner may write server.data_dir, and with it the log, the token and the HALT file"
+        );
+    }
+    Ok(())
 }
 
 fn is_token(bytes: &[u8]) -> bool {
@@ -70,7 +119,7 @@ pub(crate) fn random_hex() -> std::io::Result<String> {
 
 /// The tokens in force.
 pub(crate) fn auth(config: &Config, operator: &OperatorToken) -> anyhow::Result<Auth> {
-    let mut tokens = vec![Token::try_new("operator", &operator.0, vec![Role::Admin])?];
+    let mut tokens = vec![Token::try_new(LOCAL_OPERATOR, &operator.0, vec![Role::Admin])?];
     let open = match config.server.tokens.is_empty() {
         true => vec![Role::Telemetry, Role::Deploy, Role::Alerts, Role::View],
         false => Vec::new(),
@@ -91,6 +140,23 @@ pub(crate) fn auth(config: &Config, operator: &OperatorToken) -> anyhow::Result<
         Some(secret) => Ok(auth.with_alertmanager(secret)?),
         None => Ok(auth),
     }
+}
+
+/// Leaves what anybody may ask unanswered where a foreign page asks through a browser of this machine. How the process
+/// is, is told to all.
+pub(crate) fn guarded(router: Router, auth: Arc<ArcSwap<Auth>>) -> Router {
+    router.layer(axum::middleware::from_fn(move |request: Request, next: axum::middleware::Next| {
+        let auth = Arc::clone(&auth);
+        async move {
+            let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0);
+            let is_health = matches!(request.uri().path(), "/-/healthy" | "/-/ready");
+            if is_health || auth.load().answers(request.headers(), peer) {
+                next.run(request).await
+            } else {
+                refusal(&AuthError::Unauthenticated)
+            }
+        }
+    }))
 }
 
 /// Lets a request read what its token covers if it has the role `view`.
@@ -187,5 +253,31 @@ mod tests {
             assert!(anew != first && is_token(anew.as_bytes()), "{damaged:?} became {anew}");
             assert_eq!(token(), anew);
         }
+    }
+
+    #[test]
+    fn a_token_that_others_wrote_or_may_have_read_is_made_anew() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let planted = "0123456789abcdef0123456789abcdef";
+        for (mode, is_kept) in [(0o600, true), (0o400, true), (0o640, false), (0o644, false), (0o620, false)]
+        {
+            let dir = tempfile::tempdir().unwrap();
+            let file = dir.path().join(OPERATOR_TOKEN_FILE);
+            std::fs::write(&file, planted).unwrap();
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+            let token = OperatorToken::create(dir.path()).unwrap();
+            assert_eq!(token.expose() == planted, is_kept, "{mode:o}");
+            let now = std::fs::metadata(&file).unwrap().mode() & 0o777;
+            assert_eq!(now, if is_kept { mode } else { 0o600 });
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let elsewhere = dir.path().join("elsewhere");
+        std::fs::write(&elsewhere, planted).unwrap();
+        std::fs::set_permissions(&elsewhere, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let file = dir.path().join(OPERATOR_TOKEN_FILE);
+        std::os::unix::fs::symlink(&elsewhere, &file).unwrap();
+        assert_ne!(OperatorToken::create(dir.path()).unwrap().expose(), planted, "a link is not followed");
+        assert!(std::fs::symlink_metadata(&file).unwrap().is_file());
+        assert_eq!(std::fs::read_to_string(&elsewhere).unwrap(), planted, "nor written through");
     }
 }

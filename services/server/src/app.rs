@@ -342,7 +342,7 @@ impl App {
             },
             openapi_json: Arc::clone(&document),
         };
-        let mut api = console::operations(console.clone())
+        let mut api = access::guarded(console::operations(console.clone()), Arc::clone(&auth))
             .merge(access::reload_route(Arc::clone(&auth), reloader(&shared)));
         if roles.console {
             api = api.merge(console::router(console));
@@ -428,6 +428,12 @@ impl Shared {
             config.move_data_dir(data_dir);
         }
         let auth = access::auth(&config, &self.operator).map_err(ReloadError::config)?;
+        // A file that was saved half must not open the door.
+        if auth.is_open() && !self.auth.load().is_open() {
+            let text = "`server.tokens` are gone: without them every program of this machine may send and read, and \
+                        that takes a restart";
+            return Err(ReloadError::Config(text.to_owned()));
+        }
         let receivers = Receivers::reconfigure(&self.receivers.load(), config.receivers.clone())
             .map_err(ReloadError::config)?;
         // First what may fail: all of the file is in force afterwards, or nothing of it.

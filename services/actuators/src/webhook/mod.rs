@@ -14,7 +14,7 @@ use std::{
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use model::{Command, Timestamp};
-use outbound::{Denied, Outbound};
+use outbound::{Outbound, find_denied};
 use secrecy::ExposeSecret as _;
 use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP};
 use telemetry::trace::{TRACEPARENT, traceparent};
@@ -168,15 +168,4 @@ fn connection_failure(error: reqwest::Error) -> Failure {
     }
     let text = with_causes(&error);
     if error.is_builder() { Failure::last(text) } else { Failure::retryable(text) }
-}
-
-fn find_denied<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a Denied> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(denied) = error.downcast_ref::<Denied>() {
-            return Some(denied);
-        }
-        next = error.source();
-    }
-    None
 }

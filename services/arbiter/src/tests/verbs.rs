@@ -26,6 +26,35 @@ fn an_approval_sends_it() {
 }
 
 #[test]
+fn of_two_approvals_none_is_the_machines_own() {
+    check(
+        "
+            policy approvals=2
+            0s release checkout 2.4.1 watching previous=2.4.0
+            5s breach checkout 2.4.1 before=0.02
+            6s approve checkout 2.4.1 by=operator
+            7s approve checkout 2.4.1 by=ann
+            8s approve checkout 2.4.1 by=operator
+            9s approve checkout 2.4.1 by=bob
+        ",
+        expect![[r#"
+            0s notice firing release_progress info: checkout 2.4.1 in production is out and watched
+            5s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1805s: not_attributable: as bad as before the deployment, when it was 2 % (error_rate > 1%)
+            5s notice firing rollback_prepared critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rollback to 2.4.0 waits for approval: not_attributable: as bad as before the deployment, when it was 2 % (error_rate > 1%)
+            6s audit operator approve cmd: refused: 2 people have to approve it, each with a token of their own; the data directory's is nobody's
+            7s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1805s approved by ann: not_attributable: as bad as before the deployment, when it was 2 % (error_rate > 1%)
+            7s audit ann approve cmd: accepted: approved, 1 more needed
+            8s audit operator approve cmd: refused: 2 people have to approve it, each with a token of their own; the data directory's is nobody's
+            9s command checkout 2.4.1 #1 ready approved (2) to 2.4.0 for error_rate until 69s approved by ann+bob
+            9s version checkout 2.4.1 is bad: it is being rolled back
+            9s notice resolved rollback_prepared critical: checkout 2.4.1 in production: the rollback is on its way
+            9s notice firing rollback_started critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rolling back to 2.4.0, approved by ann, bob
+            9s audit bob approve cmd: accepted: approved, rolling back to 2.4.0
+        "#]],
+    );
+}
+
+#[test]
 fn two_approvals_are_two_people() {
     check(
         "

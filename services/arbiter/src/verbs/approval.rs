@@ -1,6 +1,6 @@
 //! Approving and rejecting what was prepared.
 
-use model::{Command, CommandId, CommandMode, CommandState, Verb};
+use model::{Command, CommandId, CommandMode, CommandState, LOCAL_OPERATOR, Verb};
 
 use super::Answer;
 use crate::{
@@ -22,6 +22,13 @@ impl Arbiter {
         }
         if command.approved_by.iter().any(|name| name == who) {
             return Err(format!("{who} has approved it already; somebody else has to"));
+        }
+        // The machine's own token is nobody's in particular: a person who has it and a token is still one.
+        if command.approvals_needed > 1 && who == LOCAL_OPERATOR {
+            let needed = command.approvals_needed;
+            return Err(format!(
+                "{needed} people have to approve it, each with a token of their own; the data directory's is nobody's"
+            ));
         }
         let destination = self.approved_destination(&command, named)?;
         let Some(tracked) = self.commands.get_mut(id) else { return Err(not_known(id)) };

@@ -174,6 +174,17 @@ impl Auth {
         Self { tokens, loopback_roles, alertmanager, alert_labels, resolve_timeout: DEFAULT_RESOLVE_TIMEOUT }
     }
 
+    /// Whether programs of this machine may do anything without a token.
+    pub fn is_open(&self) -> bool {
+        !self.loopback_roles.is_empty()
+    }
+
+    /// Whether to answer at all what everybody may ask. Without tokens that is everybody on this machine, and not a
+    /// page that points a name of its own at Ripcord.
+    pub fn answers(&self, headers: &HeaderMap, peer: Option<SocketAddr>) -> bool {
+        !self.is_open() || headers.contains_key(AUTHORIZATION) || local::is_local(headers, peer)
+    }
+
     /// Sets by which labels an alert is found to be within a token's scope.
     pub fn with_alert_labels(mut self, labels: AlertLabels) -> Self {
         self.alert_labels = labels;

@@ -32,6 +32,10 @@ const MAX_DESCRIPTION_CHARS: usize = 1500;
 const MAX_FACTS: usize = 16;
 /// Most comparisons among the facts.
 const MAX_COMPARISONS: usize = 6;
+/// Longest name of a link of a release's.
+const MAX_LINK_NAME_CHARS: usize = 24;
+/// Longest text of a link: a name and a host.
+const MAX_LABEL_CHARS: usize = 80;
 /// Most links, and the longest one.
 const MAX_LINKS: usize = 8;
 const MAX_URL_CHARS: usize = 400;
@@ -222,7 +226,7 @@ fn links(send: &Send, lead: Option<&Notice>, external_url: &str) -> Vec<(String,
     let mut links = Vec::new();
     let mut put = |name: &str, url: &str| {
         if is_link(url) && !links.iter().any(|(_, known): &(String, String)| known == url) {
-            links.push((one_line(&name.replace('_', " "), 40), url.to_owned()));
+            links.push((one_line(&name.replace('_', " "), MAX_LABEL_CHARS), url.to_owned()));
         }
     };
     if let (Some(release), false) = (&send.release, external_url.is_empty()) {
@@ -235,11 +239,22 @@ fn links(send: &Send, lead: Option<&Notice>, external_url: &str) -> Vec<(String,
         }
         put("source", &links::absolute(external_url, &notice.generator_url));
         for (name, url) in notice.release.iter().flat_map(|release| &release.links) {
-            put(name, url);
+            put(&with_host(name, url), url);
         }
     }
     links.truncate(MAX_LINKS);
     links
+}
+
+/// The name of a link that a release brings along, and where the link leads: whoever may deploy names both, and only
+/// one of them is sure. Of the name, what could mention somebody or pass for markup is left out.
+fn with_host(name: &str, url: &str) -> String {
+    let is_plain = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '_' | '-' | '.');
+    let name: String = name.chars().filter(is_plain).take(MAX_LINK_NAME_CHARS).collect();
+    let host =
+        url::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
+    let name = name.trim();
+    format!("{} ({host})", if name.is_empty() { "link" } else { name })
 }
 
 /// Nothing but plain `http` and `https` becomes a link; whoever names a service must not plant `javascript:`.

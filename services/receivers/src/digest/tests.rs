@@ -50,7 +50,7 @@ fn a_rollback_is_told_with_its_numbers() {
              *10:00:03 Alarm rolling back to 2.4.0
               evidence -> https://ripcord.example.org/api/v1/releases/rel_1
               runbook -> https://runbooks.example.org/checkout?a=1&b=2
-              pipeline -> https://ci.example.org/42
+              pipeline (ci.example.org) -> https://ci.example.org/42
               release rel_1
               command cmd_1
         "#]],
@@ -181,7 +181,7 @@ fn a_recovery_is_good_news_told_once_with_the_story_before_it() {
              *10:00:30 Good checkout in production is within its limits again on 2.4.0, after 2.4.1 was rolled back
               evidence -> https://ripcord.example.org/api/v1/releases/rel_1
               runbook -> https://runbooks.example.org/checkout?a=1&b=2
-              pipeline -> https://ci.example.org/42
+              pipeline (ci.example.org) -> https://ci.example.org/42
               release rel_1
               command cmd_1
         "#]],
@@ -264,4 +264,17 @@ fn an_alert_without_annotations_speaks_by_its_labels() {
          *10:00:00 Alarm DiskFull instance=db-1:9100 service=db severity=critical
     "#]],
     );
+}
+
+#[test]
+fn a_releases_link_says_where_it_leads_and_mentions_nobody() {
+    for (name, url, expected) in [
+        ("pipeline", "https://ci.example.org/42", "pipeline (ci.example.org)"),
+        ("@here", "https://evil.example/x", "here (evil.example)"),
+        ("<!channel>", "https://evil.example/x", "channel (evil.example)"),
+        ("evidence (ripcord.example.org)", "https://evil.example", "evidence ripcord.example (evil.example)"),
+        ("&&&", "https://ci.example.org@evil.example/x", "link (evil.example)"),
+    ] {
+        assert_eq!(super::with_host(name, url), expected, "{name}");
+    }
 }

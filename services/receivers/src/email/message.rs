@@ -306,7 +306,7 @@ mod tests {
 
             evidence: https://ripcord.example.org/api/v1/releases/rel_1
             runbook: https://runbooks.example.org/checkout?a=1&b=2
-            pipeline: https://ci.example.org/42
+            pipeline (ci.example.org): https://ci.example.org/42
             release rel_1
             command cmd_1
         "#]]
@@ -338,7 +338,7 @@ mod tests {
             <tr><td style="padding:3px 16px 3px 0;color:#666;vertical-align:top">10:00:00</td><td style="padding:3px 0 3px 10px;border-left:3px solid #c62828;font-weight:bold">error_rate is over the limit</td></tr>
             <tr><td style="padding:3px 16px 3px 0;color:#666;vertical-align:top">10:00:03</td><td style="padding:3px 0 3px 10px;border-left:3px solid #c62828;font-weight:bold">rolling back to 2.4.0</td></tr>
             </table>
-            <p style="margin:20px 0 0"><a href="https://ripcord.example.org/api/v1/releases/rel_1" style="color:#1f5fa8">evidence</a> &middot; <a href="https://runbooks.example.org/checkout?a=1&amp;b=2" style="color:#1f5fa8">runbook</a> &middot; <a href="https://ci.example.org/42" style="color:#1f5fa8">pipeline</a></p>
+            <p style="margin:20px 0 0"><a href="https://ripcord.example.org/api/v1/releases/rel_1" style="color:#1f5fa8">evidence</a> &middot; <a href="https://runbooks.example.org/checkout?a=1&amp;b=2" style="color:#1f5fa8">runbook</a> &middot; <a href="https://ci.example.org/42" style="color:#1f5fa8">pipeline (ci.example.org)</a></p>
             <p style="margin:12px 0 0;color:#666;font-size:12px">release rel_1 &middot; command cmd_1</p>
             </div></body></html>
         "#]].assert_eq(&html(&digest));

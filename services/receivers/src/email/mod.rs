@@ -9,7 +9,7 @@ mod message;
 #[cfg(test)]
 mod tests;
 
-use std::{fmt, time::Duration};
+use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
 use lettre::{
     Address, AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor,
@@ -51,6 +51,9 @@ pub(crate) struct EmailSender {
     to: Vec<Mailbox>,
     asks_owners: bool,
     password: Option<SecretString>,
+    smarthost: (String, u16),
+    /// Hosts that may be at addresses which nothing else is sent to.
+    allowed: Arc<BTreeSet<String>>,
 }
 
 impl fmt::Debug for EmailSender {
@@ -81,7 +84,7 @@ impl Refusal {
 
 impl EmailSender {
     /// Has to be called inside a Tokio runtime: the pool of connections has a task.
-    pub(crate) fn new(config: EmailConfig) -> Result<Self, String> {
+    pub(crate) fn new(config: EmailConfig, allowed: Arc<BTreeSet<String>>) -> Result<Self, String> {
         let (host, port) = config.host_and_port()?;
         let mailbox = |text: &String| text.parse::<Mailbox>().map_err(|error| format!("{text:?}: {error}"));
         let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host)
@@ -97,6 +100,8 @@ impl EmailSender {
             builder = builder.credentials(Credentials::new(username.clone(), password));
         }
         Ok(Self {
+            smarthost: (host.to_owned(), port),
+            allowed,
             transport: builder.build(),
             from: mailbox(&config.from)?,
             to: config.to.iter().flat_map(|list| addresses::parse(list).readable).collect(),
@@ -125,10 +130,26 @@ impl EmailSender {
     async fn send(&self, to: &Address, raw: &[u8]) -> Result<(), Refusal> {
         let envelope = Envelope::new(Some(self.from.email.clone()), vec![to.clone()])
             .map_err(|error| Refusal::Final(error.to_string()))?;
+        self.expect_permitted().await?;
         match tokio::time::timeout(SMTP_TIMEOUT, self.transport.send_raw(&envelope, raw)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(self.judge(&error)),
             Err(_) => Err(Refusal::Connection(format!("no answer within {SMTP_TIMEOUT:?}"))),
+        }
+    }
+
+    /// The mail library resolves by itself; what it would connect to is looked at first.
+    async fn expect_permitted(&self) -> Result<(), Refusal> {
+        let (host, port) = &self.smarthost;
+        let checked =
+            tokio::time::timeout(SMTP_TIMEOUT, outbound::check_host(host, *port, &self.allowed)).await;
+        match checked {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(match outbound::find_denied(&error) {
+                Some(denied) => Refusal::Login(denied.to_string()),
+                None => Refusal::Connection(with_causes(&error)),
+            }),
+            Err(_) => Err(Refusal::Connection(format!("{host} was not resolved within {SMTP_TIMEOUT:?}"))),
         }
     }
 

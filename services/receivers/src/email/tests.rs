@@ -168,3 +168,36 @@ async fn the_owner_gets_the_mail_beside_the_receivers_own_addresses_once() {
         assert_eq!(reached.join(" "), to);
     }
 }
+
+#[tokio::test]
+async fn no_mail_is_sent_to_a_metadata_address_unless_its_host_is_allowed() {
+    let deliver = async |host: &str, allowed: &[&str]| {
+        let email = EmailConfig {
+            to: vec!["a@x.org".to_owned()],
+            from: "ripcord@example.org".into(),
+            smarthost: format!("{host}:1"),
+            tls: Tls::None,
+            ..EmailConfig::default()
+        };
+        let receiver = Receiver { email: vec![email], ..Receiver::default() };
+        let allowed_hosts = allowed.iter().map(|host| (*host).to_owned()).collect();
+        let config =
+            Config { receivers: [("sre".to_owned(), receiver)].into(), allowed_hosts, ..Config::default() };
+        let pause = Duration::from_millis(1);
+        let policy = Policy { attempts: 2, first_pause: pause, max_pause: pause, ..Policy::default() };
+        let clock = telemetry::clock::now;
+        let receivers = Receivers::new(config, &prometheus::Registry::new(), clock).unwrap();
+        receivers.with_policy(policy).deliver(&fixture::send("email")).await
+    };
+    for host in ["169.254.169.254", "[fd00:ec2::254]", "[::ffff:168.63.129.16]"] {
+        let denied = deliver(host, &[]).await;
+        assert!(denied.detail.contains("link-local or metadata address"), "{host}: {}", denied.detail);
+        assert_eq!(
+            (denied.result, denied.attempts),
+            (DeliveryResult::Failed, 1),
+            "asking again does not help"
+        );
+    }
+    let closed = deliver("127.0.0.1", &[]).await;
+    assert!(!closed.detail.contains("metadata"), "a port that is closed is another fault: {}", closed.detail);
+}

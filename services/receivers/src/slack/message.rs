@@ -290,7 +290,7 @@ mod tests {
               {
                 "elements": [
                   {
-                    "text": "release `rel_1`  ·  command `cmd_1`  ·  <https://ripcord.example.org/api/v1/releases/rel_1|evidence>  ·  <https://runbooks.example.org/checkout?a=1&amp;b=2|runbook>  ·  <https://ci.example.org/42|pipeline>",
+                    "text": "release `rel_1`  ·  command `cmd_1`  ·  <https://ripcord.example.org/api/v1/releases/rel_1|evidence>  ·  <https://runbooks.example.org/checkout?a=1&amp;b=2|runbook>  ·  <https://ci.example.org/42|pipeline (ci.example.org)>",
                     "type": "mrkdwn",
                     "verbatim": true
                   }

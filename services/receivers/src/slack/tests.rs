@@ -63,7 +63,7 @@ async fn a_release_is_one_message_that_is_updated_in_place_and_a_thread_of_what_
           ✅ 10:00:25 error_rate is within the limit again
           ✅ 10:00:25 the rollback to 2.4.0 is on its way
           ℹ️ 10:00:25 the watch of checkout 2.4.1 ended
-          release rel_1  ·  evidence  ·  runbook  ·  pipeline
+          release rel_1  ·  evidence  ·  runbook  ·  pipeline (ci.example.org)
             ↳ ℹ️ 10:00:25 the watch of checkout 2.4.1 ended"#]].assert_eq(&slack.rendered().join("\n"));
 }
 
@@ -112,7 +112,7 @@ async fn an_alarm_is_a_new_message_that_mentions_somebody_and_progress_changes_i
           ✅ 10:00:25 error_rate is within the limit again
           ✅ 10:00:25 the rollback to 2.4.0 is on its way
           ℹ️ 10:00:25 the watch of checkout 2.4.1 ended
-          release rel_1  ·  evidence  ·  runbook  ·  pipeline
+          release rel_1  ·  evidence  ·  runbook  ·  pipeline (ci.example.org)
             ↳ ℹ️ 10:00:25 the watch of checkout 2.4.1 ended"#]].assert_eq(&slack.rendered().join("\n"));
 }
 

@@ -61,25 +61,25 @@ pub(crate) struct Client {
 impl Client {
     pub(crate) fn new(server: &ServerArgs) -> anyhow::Result<Self> {
         let place = config::place(server.config.as_deref()).map_err(|errors| anyhow::anyhow!("{errors}"))?;
+        let url = server.url.clone().unwrap_or_else(|| url_of(place.listen));
         let token = match &server.token_file {
             Some(path) => Some(read_token(path)?),
-            // The server's own token, where this is its machine.
-            None => {
+            // The server's own token, where this is its machine: whoever it is sent to may do anything there.
+            None if is_own(&url, place.listen) => {
                 let data_dir = server.data_dir.as_ref().unwrap_or(&place.data_dir);
                 read_token(&data_dir.join(OPERATOR_TOKEN_FILE)).ok()
             }
+            None => None,
         };
-        let url = server.url.clone().unwrap_or_else(|| url_of(place.listen));
         Self::with_token(&url, token)
     }
 
     pub(crate) fn with_token(url: &str, token: Option<String>) -> anyhow::Result<Self> {
         crate::tls::install_provider();
-        let http = reqwest::Client::builder()
-            .timeout(TIMEOUT)
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .context("the HTTP client cannot be set up")?;
+        let http = reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none());
+        // What is for this machine goes through no proxy, and the token with it.
+        let http = if is_loopback(url) { http.no_proxy() } else { http };
+        let http = http.build().context("the HTTP client cannot be set up")?;
         Ok(Self { http, base: url.trim_end_matches('/').to_owned(), token })
     }
 
@@ -149,6 +149,23 @@ fn url_of(mut listen: SocketAddr) -> String {
     format!("http://{listen}")
 }
 
+/// Whether a server at `url` is on this machine, or is where the configuration says that the server listens.
+fn is_own(url: &str, listen: SocketAddr) -> bool {
+    let at = url::Url::parse(url).ok();
+    let host = at.as_ref().and_then(|at| at.host_str()?.trim_matches(['[', ']']).parse::<IpAddr>().ok());
+    let port = at.as_ref().and_then(url::Url::port_or_known_default);
+    is_loopback(url) || (host == Some(listen.ip()) && port == Some(listen.port()))
+}
+
+fn is_loopback(url: &str) -> bool {
+    match url::Url::parse(url).ok().as_ref().and_then(url::Url::host) {
+        Some(url::Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
+        Some(url::Host::Ipv4(v4)) => v4.is_loopback(),
+        Some(url::Host::Ipv6(v6)) => IpAddr::V6(v6).to_canonical().is_loopback(),
+        None => false,
+    }
+}
+
 fn root_cause(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {
@@ -165,4 +182,29 @@ fn read_token(path: &Path) -> anyhow::Result<String> {
 /// A path segment that came from a person.
 pub(crate) fn segment(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_local_token_is_for_this_machine_and_the_configured_address() {
+        let listen: SocketAddr = "10.0.0.5:9480".parse().unwrap();
+        for (url, is_meant, why) in [
+            ("http://127.0.0.1:9480", true, "this machine"),
+            ("http://[::1]:9480", true, "over IPv6"),
+            ("http://LOCALHOST:1", true, "by name, on any port"),
+            ("http://2130706433:9480", true, "as one number"),
+            ("http://10.0.0.5:9480", true, "where the server listens"),
+            ("http://10.0.0.5:81", false, "another port of that address"),
+            ("https://ripcord.example.org", false, "another machine"),
+            ("http://127.0.0.1@evil.example:9480", false, "a user's name that looks like this machine"),
+            ("http://127.0.0.1.evil.example:9480", false, "a name that begins like this machine's"),
+            ("http://localhost.evil.example", false, "so does this one"),
+            ("not a url", false, "nothing at all"),
+        ] {
+            assert_eq!(is_own(url, listen), is_meant, "{why}");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use ingest::{Limits, Role};
+use model::LOCAL_OPERATOR;
 use policy::{
     Diagnostics,
     yaml::{Node, Reader},
@@ -129,11 +130,22 @@ fn read_place_of(server: &mut Reader<'_, '_>, files: &Files) -> ServerPlace {
     place
 }
 
-/// Verbs are audited under a token's name, so that it has to tell who it was.
+/// Names under which others than the holders of `server.tokens` act.
+const TAKEN_NAMES: [(&str, &str); 3] = [
+    (LOCAL_OPERATOR, "the data directory's own token acts under this name"),
+    ("loopback", "programs of this machine act under this name while there are no tokens"),
+    ("alertmanager", "the holder of `hooks.alertmanager`'s token acts under this name"),
+];
+
+/// Verbs are audited and approvals counted under a token's name, so that it has to tell who it was.
 fn report_twins(nodes: &[Node], diagnostics: &Diagnostics) {
     let name = |node: &Node| node.get("name").and_then(Node::text).map(str::to_owned);
     for (at, node) in nodes.iter().enumerate() {
         let Some(own) = name(node) else { continue };
+        if let Some((_, whose)) = TAKEN_NAMES.iter().find(|(taken, _)| own.eq_ignore_ascii_case(taken)) {
+            let message = format!("a token may not be called {own:?}: {whose}");
+            diagnostics.error_hint(node, message, "name each after its user");
+        }
         if nodes[..at].iter().any(|earlier| name(earlier).as_ref() == Some(&own)) {
             let message = format!("two tokens are called {own:?}");
             diagnostics.error_hint(node, message, "name each after its user");

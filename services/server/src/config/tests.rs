@@ -161,6 +161,12 @@ fn each_fault_says_where_what_and_what_to_do() {
             "name each after its user",
         ),
         (
+            "a token called like the local one",
+            "server: { tokens: [ { name: Operator, token: long-enough-token, roles: [operate] } ] }\n",
+            "a token may not be called \"Operator\"",
+            "name each after its user",
+        ),
+        (
             "a token without roles",
             "server: { tokens: [ { name: ci, token: long-enough-token } ] }\n",
             "without roles",

@@ -6,6 +6,7 @@ use crate::{
     shop::SECRET,
     sink::Sink,
     system::{System, until},
+    wire::{Write, now_ms},
 };
 
 const CONFIG: &str = r#"
@@ -302,4 +303,102 @@ async fn a_release_does_not_choose_whose_notices_it_makes() {
         (&told["labels"]["kind"], &told["labels"]["team"]),
         (&json!("release_progress"), &Value::Null)
     );
+}
+
+#[tokio::test]
+async fn a_reload_takes_no_tokens_away_and_a_restart_may() {
+    let mut stage = Stage::start().await;
+    let file = stage.system.folder.path().join("ripcord.yml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let (head, rest) = text.split_once("  tokens:").unwrap();
+    let rest = &rest[rest.find("\nmetrics:").unwrap()..];
+    std::fs::write(&file, format!("{head}{rest}")).unwrap();
+    let (status, said) = stage.system.reload().await;
+    assert!(status == 400 && said.contains("`server.tokens` are gone"), "{status} {said}");
+    assert_eq!(stage.get("/api/v1/releases", "").await.0, 401, "loopback stays closed");
+    assert_eq!(stage.get("/api/v1/releases", "view").await.0, 200, "the tokens stay in force");
+    stage.system.kill_and_restart().await;
+    assert_eq!(stage.get("/api/v1/releases", "").await.0, 200);
+}
+
+#[tokio::test]
+async fn without_tokens_a_page_that_points_its_name_here_learns_nothing() {
+    let system = System::start("server: { listen: \"LISTEN\" }\n").await;
+    for (host, path, status) in [
+        ("localhost", "/metrics", 200),
+        ("evil.example", "/metrics", 401),
+        ("evil.example", "/api/v1/openapi.json", 401),
+        ("evil.example", "/api/v1/releases", 401),
+        ("evil.example", "/-/ready", 200),
+    ] {
+        let request = system.http.get(format!("{}{path}", system.url)).header("host", host);
+        assert_eq!(request.send().await.unwrap().status().as_u16(), status, "{path} as {host}");
+    }
+}
+
+#[tokio::test]
+async fn a_planted_token_of_the_data_directory_is_not_taken() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    let planted = "0123456789abcdef0123456789abcdef";
+    std::fs::write(data.join("cli.token"), planted).unwrap();
+    std::fs::set_permissions(data.join("cli.token"), std::fs::Permissions::from_mode(0o644)).unwrap();
+    let system = System::begin(folder, "server: { listen: \"LISTEN\" }\n", &[]);
+    system.until_ready().await;
+    let halt = system.http.post(format!("{}/api/v1/halt", system.url)).bearer_auth(planted);
+    let halt = halt.body(json!({"all": true, "for": "1h", "reason": "x"}).to_string()).send().await.unwrap();
+    assert_eq!(halt.status().as_u16(), 401);
+    assert!(system.log().contains("others than its owner may read or write the file"), "{}", system.log());
+    assert_eq!(system.cli(&["list", "halts"]).status.code(), Some(0), "the command line finds the new one");
+}
+
+/// Answers one request and gives its head.
+fn overhear(listener: std::net::TcpListener) -> std::thread::JoinHandle<String> {
+    use std::io::{Read as _, Write as _};
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let (mut head, mut byte) = (Vec::new(), [0]);
+        while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() == 1 {
+            head.push(byte[0]);
+        }
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 12\r\n\r\n{\"items\":[]}").unwrap();
+        String::from_utf8(head).unwrap().to_ascii_lowercase()
+    })
+}
+
+#[tokio::test]
+async fn the_command_line_sends_the_local_token_to_this_machine_only() {
+    let system = System::start("server: { listen: \"LISTEN\" }\n").await;
+    // The address of no interface: it leads here, and does not say so.
+    for (host, is_sent) in [("127.0.0.1", true), ("0.0.0.0", false)] {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{host}:{}", listener.local_addr().unwrap().port());
+        let heard = overhear(listener);
+        assert_eq!(system.cli(&["list", "halts", "--url", &url]).status.code(), Some(0));
+        let head = heard.join().unwrap();
+        assert_eq!(head.contains("authorization: bearer"), is_sent, "{url}: {head}");
+    }
+}
+
+#[tokio::test]
+async fn what_senders_name_does_not_move_the_terminals_cursor() {
+    let system = System::start("server: { listen: \"LISTEN\" }\n").await;
+    let service = "svc\u{1b}[2J\u{9b}1A\r\u{7}";
+    let (status, text) =
+        Write::default().requests(service, "2\u{202e}0", 1.0, 0.0, now_ms()).send(&system).await;
+    assert_eq!(status, 204, "{text}");
+    let shown = until("the service is discovered", async || {
+        let output = system.cli(&["discover"]).stdout;
+        let text = String::from_utf8(output).unwrap();
+        text.contains("svc").then_some(text)
+    })
+    .await;
+    assert!(shown.contains("svc\\u001b[2J\\u009b1A\\u000d\\u0007"), "{shown}");
+    for format in ["table", "json", "yaml"] {
+        let printed = String::from_utf8(system.cli(&["discover", "-o", format]).stdout).unwrap();
+        let hidden = printed.chars().find(|c| (c.is_control() && *c != '\n') || *c == '\u{202e}');
+        assert_eq!(hidden, None, "{format}");
+    }
 }
