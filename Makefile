@@ -37,6 +37,7 @@ check:
 	cargo clippy --workspace --all-targets -- -D warnings
 	@.ci/layers
 	cargo deny --config .deny.toml check licenses bans sources
+	@.ci/advisories
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
 
 # A few minutes. Times on a shared machine vary: compare figures of one run.
