@@ -106,18 +106,48 @@ fn worse_than(comparison: &Comparison) -> String {
     format!("worse than {whose}: {}", compared(comparison))
 }
 
-/// `135 of 300 bad requests (45 %) against 300 of 6000 (5 %), by chance with probability 1.0e-30`.
+/// `135 of 300 bad requests (45 %) against 300 of 6000 (5 %); chance alone shows that once in 22,000,000 cases`.
 pub(crate) fn compared(comparison: &Comparison) -> String {
     let Comparison { release, before, probability, .. } = comparison;
     format!(
-        "{} of {} bad requests ({}) against {} of {} ({}), by chance with probability {probability:.1e}",
+        "{} of {} bad requests ({}) against {} of {} ({}); chance alone shows that {}",
         release.bad,
         release.total,
         share(*release),
         before.bad,
         before.total,
-        share(*before)
+        share(*before),
+        frequency(*probability)
     )
+}
+
+/// How often something of this probability happens: `in 12 % of cases`, `once in 22,000,000 cases`.
+fn frequency(probability: f64) -> String {
+    const RARE: f64 = 0.01;
+    const BEYOND_COUNTING: f64 = 1e-12;
+    if probability >= RARE {
+        return format!("in {} of cases", number(probability, Unit::Ratio));
+    }
+    if probability < BEYOND_COUNTING {
+        return "less than once in 1,000,000,000,000 cases".to_owned();
+    }
+    // Two digits: a third says nothing about something so rare.
+    let cases = 1.0 / probability;
+    let unit = 10_f64.powf(cases.log10().floor() - 1.0);
+    format!("once in {} cases", grouped(((cases / unit).round() * unit) as u64))
+}
+
+/// `22,000,000`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// The share of bad requests: `8.3 %`.
@@ -127,7 +157,8 @@ pub(crate) fn share(counts: Counts) -> String {
 
 fn test(test: Test) -> Option<String> {
     let Test::Exact { level, tail_probability } = test else { return None };
-    Some(format!("by chance with probability {tail_probability:.1e} (acts at {level:.1e})"))
+    let (seen, needed) = (frequency(tail_probability), frequency(level));
+    Some(format!("at the limit itself chance shows so many {seen}; it has to be rarer than {needed}"))
 }
 
 /// A value in its metric's unit.
@@ -237,6 +268,21 @@ mod tests {
             (f64::NAN, Unit::Plain, "NaN"),
         ] {
             assert_eq!(number(value, unit), expected);
+        }
+    }
+
+    #[test]
+    fn probabilities_read_as_how_often_it_happens() {
+        for (probability, expected) in [
+            (0.88, "in 88 % of cases"),
+            (0.01, "in 1 % of cases"),
+            (0.0001, "once in 10,000 cases"),
+            (4.6e-8, "once in 22,000,000 cases"),
+            (1.02e-12, "once in 980,000,000,000 cases"),
+            (1e-300, "less than once in 1,000,000,000,000 cases"),
+            (0.0, "less than once in 1,000,000,000,000 cases"),
+        ] {
+            assert_eq!(frequency(probability), expected);
         }
     }
 

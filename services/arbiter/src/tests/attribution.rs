@@ -537,8 +537,8 @@ fn what_is_no_worse_than_its_baseline_is_prepared_with_the_numbers() {
             6s breach cart 2 before=0.2 no_worse=before:60/300:1200/6000
         ",
         expect![[r#"
-            5s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1805s: not_attributable: it is not proven worse than 2.4.0 beside it, which is at 20 % now (error_rate > 1%): 60 of 300 bad requests (20 %) against 1200 of 6000 (20 %), by chance with probability 4.0e-1
-            6s command cart 2 #1 prepared approved to 1 for error_rate until 1806s: not_attributable: it is not proven worse than before the deployment, when it was 20 % (error_rate > 1%): 60 of 300 bad requests (20 %) against 1200 of 6000 (20 %), by chance with probability 4.0e-1
+            5s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1805s: not_attributable: it is not proven worse than 2.4.0 beside it, which is at 20 % now (error_rate > 1%): 60 of 300 bad requests (20 %) against 1200 of 6000 (20 %); chance alone shows that in 40 % of cases
+            6s command cart 2 #1 prepared approved to 1 for error_rate until 1806s: not_attributable: it is not proven worse than before the deployment, when it was 20 % (error_rate > 1%): 60 of 300 bad requests (20 %) against 1200 of 6000 (20 %); chance alone shows that in 40 % of cases
         "#]],
     );
 }

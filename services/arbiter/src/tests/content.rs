@@ -36,8 +36,8 @@ fn a_started_rollback_carries_every_reason_with_its_numbers() {
         ",
         expect![[r#"
             {alertname="rollback_started", cluster="eu-1", environment="production", kind="rollback_started", release="rel_b5da28a7bb88a00c7b0c", service="checkout", severity="critical", team="payments", version="2.4.1"}
-            description: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests) (error_rate > 1%); 2.4.0 beside it: 2 % of 9000 requests; by chance with probability 3.0e-7 (acts at 1.0e-4); evidence of 2026-11-23T10:00:05.000Z; caused by evt_2
-            response_time_p95 1.4 s > 1 s over 5m (1513 of 18231 requests) (response_time_p95 > 1s); by chance with probability 3.0e-7 (acts at 1.0e-4); evidence of 2026-11-23T10:00:06.000Z; caused by evt_3
+            description: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests) (error_rate > 1%); 2.4.0 beside it: 2 % of 9000 requests; at the limit itself chance shows so many once in 3,300,000 cases; it has to be rarer than once in 10,000 cases; evidence of 2026-11-23T10:00:05.000Z; caused by evt_2
+            response_time_p95 1.4 s > 1 s over 5m (1513 of 18231 requests) (response_time_p95 > 1s); at the limit itself chance shows so many once in 3,300,000 cases; it has to be rarer than once in 10,000 cases; evidence of 2026-11-23T10:00:06.000Z; caused by evt_3
             summary: checkout 2.4.1 in production (eu-1): error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests) and response_time too; rolling back to 2.4.0
             starts 2026-11-23T10:00:05.000Z, ends None
             link /api/v1/releases/rel_b5da28a7bb88a00c7b0c, cause evt_3
@@ -55,7 +55,7 @@ fn a_resolved_notice_keeps_the_labels_and_the_start_of_the_firing_one() {
         ",
         expect![[r#"
             {alertname="error_rate", environment="production", kind="breach", release="rel_22ed34725e7a8854f19e", service="checkout", severity="warning", team="payments", version="2.4.1"}
-            description: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests) (error_rate > 1%); by chance with probability 3.0e-7 (acts at 1.0e-4); evidence of 2026-11-23T10:00:05.000Z; caused by evt_2
+            description: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests) (error_rate > 1%); at the limit itself chance shows so many once in 3,300,000 cases; it has to be rarer than once in 10,000 cases; evidence of 2026-11-23T10:00:05.000Z; caused by evt_2
             summary: checkout 2.4.1 in production: error_rate is within its limit again
             starts 2026-11-23T10:00:05.000Z, ends Some("2026-11-23T10:00:09.000Z")
             link /api/v1/releases/rel_22ed34725e7a8854f19e, cause evt_3
