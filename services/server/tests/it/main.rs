@@ -23,6 +23,7 @@ mod load;
 mod modes;
 mod notices;
 mod opentelemetry;
+mod overlap;
 mod peers;
 mod people;
 mod pipeline;
