@@ -23,6 +23,7 @@ impl Noun for SharedBlame {
             beside: self.beside,
             is_unversioned: self.is_unversioned,
             rise: self.rise.as_ref().map(Noun::to_wire),
+            names_others: self.names_others,
         }
     }
 
@@ -32,6 +33,7 @@ impl Noun for SharedBlame {
             beside: wire.beside,
             is_unversioned: wire.is_unversioned,
             rise: read_optional(wire.rise)?,
+            names_others: wire.names_others,
         })
     }
 }

@@ -78,7 +78,13 @@ pub(super) fn decisions() -> Vec<(&'static str, DecisionRecord)> {
         since: Counts { bad: 88, total: 400 },
     };
     let risen = LimitState { rise: Some(rise), ..limit.clone() };
-    let blame = SharedBlame { before: Some(0.02), beside: Some(0.03), is_unversioned: true, rise: None };
+    let blame = SharedBlame {
+        before: Some(0.02),
+        beside: Some(0.03),
+        is_unversioned: true,
+        rise: None,
+        names_others: false,
+    };
     let breach = Breach {
         key: key(),
         release: Some(release_ref()),
@@ -86,6 +92,8 @@ pub(super) fn decisions() -> Vec<(&'static str, DecisionRecord)> {
         reason: reason(),
         blame,
     };
+    let mut unnamed = breach.clone();
+    unnamed.blame.names_others = true;
     let mut compared = breach.clone();
     compared.blame = SharedBlame { rise: Some(rise), ..SharedBlame::default() };
     compared.reason.evidence[0].comparison = Some(Comparison {
@@ -157,6 +165,7 @@ pub(super) fn decisions() -> Vec<(&'static str, DecisionRecord)> {
         ("audit_of_a_service", record(audit_of_a_service)),
         ("limit_risen", record(Decision::Proposal(Proposal::Limit(risen)))),
         ("breach_compared", record(Decision::Proposal(Proposal::Breach(Box::new(compared))))),
+        ("breach_of_other_versions", record(Decision::Proposal(Proposal::Breach(Box::new(unnamed))))),
         ("command_kafka", record(Decision::Command(Box::new(to_topic)))),
     ];
     [

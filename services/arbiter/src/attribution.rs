@@ -26,10 +26,6 @@ impl Arbiter {
         rules: &Attribution,
     ) {
         cap_by_baseline(judgement, self.policy.as_ref(), breach);
-        if breach.blame.is_unversioned {
-            let why = "the telemetry carries no version, so the whole service was judged";
-            judgement.cap(Level::Prepare, why);
-        }
         if is_proven_side_by_side(breach) {
             return;
         }
@@ -89,7 +85,10 @@ impl Arbiter {
             .filter(|other| other.release.key.service != record.release.key.service)
             .filter(|other| rules.neighbours.include(&other.release.key.service));
         let rival = |other: &'_ Record| {
-            let mut blamed = other.broken.values().filter(|it| is_blamed(it));
+            let is_one = |it: &&Breach| {
+                if breach.blame.is_unversioned { is_worse(it) } else { is_blamed(it) }
+            };
+            let mut blamed = other.broken.values().filter(is_one);
             blamed
                 .find(|it| it.blame.rise.as_ref().is_some_and(|own| is_comparable(own, rise, rules)))
                 .cloned()
@@ -120,10 +119,12 @@ pub(crate) fn is_comparable(other: &Rise, own: &Rise, rules: &Attribution) -> bo
 
 /// Whether the comparisons of the analyzer let the release take the blame.
 fn is_blamed(breach: &Breach) -> bool {
-    breach.action.is_rollback()
-        && breach.blame.before.is_none()
-        && breach.blame.beside.is_none()
-        && !breach.blame.is_unversioned
+    is_worse(breach) && !breach.blame.is_unversioned
+}
+
+/// Whether a release, or a service whose telemetry does not name it, is worse than its baseline.
+fn is_worse(breach: &Breach) -> bool {
+    breach.action.is_rollback() && breach.blame.before.is_none() && breach.blame.beside.is_none()
 }
 
 pub(crate) fn is_proven_side_by_side(breach: &Breach) -> bool {

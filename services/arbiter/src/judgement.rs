@@ -70,6 +70,7 @@ impl Arbiter {
         self.cap_by_policy(&mut judgement, now, breach, record, effective);
         self.cap_by_data(&mut judgement, now, breach, record, effective);
         self.cap_by_attribution(&mut judgement, now, breach, record, &effective.defaults.attribution);
+        self.cap_by_missing_version(&mut judgement, breach, record, effective);
         cap_by_release(&mut judgement, record);
         self.cap_by_history(&mut judgement, now, record, effective);
         if effective.targets.is_empty() && judgement.level > Level::Advise {

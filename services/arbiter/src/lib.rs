@@ -39,6 +39,7 @@ mod text;
 mod timeouts;
 mod timers;
 mod transitions;
+mod unversioned;
 mod verbs;
 mod version;
 mod wording;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{Breach, CommandId, Release, ReleaseId, ReleaseState, Timestamp, is_same_version};
+use model::{Breach, CommandId, Release, ReleaseId, ReleaseState, ServiceKey, Timestamp, is_same_version};
 
 use crate::bounds::{MAX_PLACES, MAX_REASONS, MAX_RELEASES_PER_PLACE};
 
@@ -221,6 +221,17 @@ impl Releases {
         newest.filter(|record| record.is_under_watch())
     }
 
+    /// Every release of a service in an environment, of all clusters.
+    pub(crate) fn of_service(&self, key: &ServiceKey) -> impl Iterator<Item = &Record> + use<'_> {
+        let first =
+            Place { environment: key.environment.clone(), service: key.service.clone(), cluster: None };
+        let key = key.clone();
+        let is_its =
+            move |place: &Place| place.environment == key.environment && place.service == key.service;
+        let places = self.places.range(first..).take_while(move |(place, _)| is_its(place));
+        places.flat_map(|(_, history)| &history.order).filter_map(|id| self.records.get(id))
+    }
+
     /// How many releases of an environment are under watch.
     pub(crate) fn under_watch(&self, environment: &str) -> usize {
         self.in_flight(environment).count()
@@ -265,8 +276,6 @@ impl Releases {
 
 #[cfg(test)]
 mod tests {
-    use model::ServiceKey;
-
     use super::*;
 
     fn release(service: &str, version: &str, state: ReleaseState) -> Release {

@@ -45,10 +45,13 @@ pub struct SharedBlame {
     pub before: Option<f64>,
     /// What the metric is for the version beside the release; set where the release is not proven worse.
     pub beside: Option<f64>,
-    /// Telemetry of this service carries no version: the strongest automatic action is to prepare.
+    /// Telemetry does not tell the release by its version, so the whole service was judged: it is prepared at most,
+    /// unless the policy says more.
     pub is_unversioned: bool,
     /// When and by how much the release's bad requests rose above its baseline; `None` where it cannot be counted.
     pub rise: Option<Rise>,
+    /// Telemetry carries versions, and the release's own is not among them.
+    pub names_others: bool,
 }
 
 /// A trigger's condition is broken.

@@ -32,6 +32,7 @@ use crate::{
 pub(crate) use metrics::source_of;
 pub use sections::{PIPELINE_STAGES, POLICY_SECTIONS, SERVER_SECTIONS, is_policy_section, policy_sections};
 use triggers::PlacedTrigger;
+pub(crate) use triggers::percent;
 
 /// What is read against: where faults go, and what conditions may name.
 #[derive(Clone, Copy)]

@@ -9,7 +9,7 @@ use model::Owner;
 
 use crate::{
     EffectivePolicy, Expression, MetricDefinition, MetricSource, Operand, Policy, Rules, Safety, Shape,
-    Trigger,
+    Trigger, Unversioned,
     default::{ERROR_RATE, RESPONSE_TIME, THROUGHPUT, built_in_sources, built_in_words},
 };
 
@@ -22,6 +22,7 @@ impl Policy {
     pub fn effective(&self, service: &str, environment: &str) -> EffectivePolicy {
         let mut merged = EffectivePolicy {
             mode: None,
+            unversioned: Unversioned::default(),
             owner: Owner::default(),
             triggers: Vec::new(),
             stages: Vec::new(),
@@ -123,6 +124,7 @@ impl EffectivePolicy {
             self.set_trigger(trigger);
         }
         self.mode = rules.mode.or(self.mode);
+        self.unversioned = rules.unversioned.unwrap_or(self.unversioned);
         self.defaults.watch = rules.watch.unwrap_or(self.defaults.watch);
         self.defaults.warmup = rules.warmup.unwrap_or(self.defaults.warmup);
         replace(&mut self.owner, rules.owner.as_ref());

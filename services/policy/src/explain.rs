@@ -10,7 +10,8 @@ mod triggers;
 use model::{PolicyLoad, Target};
 
 use crate::{
-    EffectivePolicy, FreezeEffect, Mode, Place, Policy, compile,
+    Attribution, EffectivePolicy, FreezeEffect, Mode, Neighbours, Place, Policy, Unversioned, compile,
+    compile::percent,
     yaml::{format_duration, parse},
 };
 
@@ -45,6 +46,7 @@ pub fn explain(load: &PolicyLoad, service: &str, environment: &str) -> Option<Ex
     rows.owner(&effective, &layers);
     rows.targets(&effective, &layers);
     rows.limits(&effective, &layers);
+    rows.attribution(&effective, &layers);
     rows.storm_and_freezes(&policy, &layers, service, environment);
     rows.triggers(&effective, &layers);
     rows.metrics(&policy, &layers, service, environment);
@@ -70,6 +72,11 @@ impl Rows {
             None => "auto where the action is a rollback, else advise",
         };
         self.add("mode", mode, layers.of_policy(&["mode"]));
+        let unversioned = match effective.unversioned {
+            Unversioned::Prepare => "prepare",
+            Unversioned::Auto => "auto",
+        };
+        self.add("unversioned", unversioned, layers.of_policy(&["unversioned"]));
     }
 
     /// A policy's owner replaces the whole of another's.
@@ -135,6 +142,28 @@ impl Rows {
         self.add("safety.cooldown", format_duration(safety.cooldown), cooldown);
         let approvals = layers.of_policy_within("safety", "approvals");
         self.add("safety.approvals", safety.approvals.to_string(), approvals);
+    }
+
+    /// A policy's replaces the whole of another's; what it leaves away is as under `defaults`.
+    fn attribution(&mut self, effective: &EffectivePolicy, layers: &Layers<'_>) {
+        let Attribution { margin, neighbours, min_rise, min_traffic, within } =
+            &effective.defaults.attribution;
+        let neighbours = match neighbours {
+            Neighbours::All => "all".to_owned(),
+            Neighbours::None => "none".to_owned(),
+            Neighbours::Only(names) => names.join(", "),
+        };
+        for (key, value) in [
+            ("margin", margin.to_string()),
+            ("neighbours", neighbours),
+            ("min_rise", format!("{}%", percent(*min_rise))),
+            ("min_traffic", format!("{}%", percent(*min_traffic))),
+            ("within", format_duration(*within)),
+        ] {
+            let of_policy = layers.of_policy_within("attribution", key);
+            let from = of_policy.or_else(|| layers.of_main(&["defaults", "attribution", key]));
+            self.add(format!("attribution.{key}"), value, from);
+        }
     }
 
     fn storm_and_freezes(&mut self, policy: &Policy, layers: &Layers<'_>, service: &str, environment: &str) {

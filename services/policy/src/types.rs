@@ -112,6 +112,16 @@ pub enum Mode {
     Auto,
 }
 
+/// How far Ripcord may go by itself where telemetry carries no version, so that the whole service is judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unversioned {
+    /// Prepare the command.
+    #[default]
+    Prepare,
+    /// Send it, where nothing else than the release explains what the service shows.
+    Auto,
+}
+
 /// How a comparison is guarded against chance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GuardTest {
@@ -160,6 +170,7 @@ pub struct Safety {
 pub struct EffectivePolicy {
     /// `None`: `auto` for triggers with a rollback action and a target, `advise` otherwise.
     pub mode: Option<Mode>,
+    pub unversioned: Unversioned,
     pub owner: Owner,
     pub triggers: Vec<Trigger>,
     pub stages: Vec<Stage>,
@@ -179,6 +190,7 @@ pub struct Rules {
     /// By name; each replaces the one that holds for all services.
     pub metrics: BTreeMap<String, MetricDefinition>,
     pub mode: Option<Mode>,
+    pub unversioned: Option<Unversioned>,
     pub owner: Option<Owner>,
     /// By trigger name: overrides one of the same name.
     pub triggers: Vec<Trigger>,

@@ -99,9 +99,15 @@ pub(super) fn breach() -> BoxedStrategy<Breach> {
     use Action::*;
     let action =
         one_of([AlertTeam, Hold, PrepareRollback, AlertAndPrepareRollback, ImmediateRollback, Promote]);
-    let blame = (option::of(number()), option::of(number()), any::<bool>(), option::of(rise())).prop_map(
-        |(before, beside, is_unversioned, rise)| SharedBlame { before, beside, is_unversioned, rise },
-    );
+    let blame =
+        (option::of(number()), option::of(number()), any::<bool>(), option::of(rise()), any::<bool>());
+    let blame = blame.prop_map(|(before, beside, is_unversioned, rise, names_others)| SharedBlame {
+        before,
+        beside,
+        is_unversioned,
+        rise,
+        names_others,
+    });
     (key(), option::of(release_ref()), action, reason(), blame)
         .prop_map(|(key, release, action, reason, blame)| Breach { key, release, action, reason, blame })
         .boxed()

@@ -29,6 +29,8 @@ pub(crate) struct Accused<'a> {
     /// Whether telemetry tells the release from others by its version.
     pub(crate) by_version: bool,
     pub(crate) margin: f64,
+    /// Whether telemetry carries versions since the release began.
+    pub(crate) has_versions: bool,
 }
 
 /// What came of it.
@@ -87,6 +89,7 @@ pub(crate) fn attribute(
     let is_any = |verdict| leaves.iter().any(|leaf| leaf.verdict == verdict);
     let mut blame = SharedBlame {
         is_unversioned: !accused.by_version && !case.is_named(judged),
+        names_others: !accused.by_version && accused.has_versions,
         rise: case.rise(judged, &leaves),
         ..SharedBlame::default()
     };

@@ -97,6 +97,27 @@ fn an_alert_that_fired_before_the_release_is_not_its_fault() {
 }
 
 #[test]
+fn without_versions_the_service_since_the_deployment_is_compared_with_the_service_before() {
+    check(
+        ERRORS,
+        "0s   serve checkout - rps=20
+         0s   serve cart - rps=20 errors=5%
+         400s deploy checkout 2.4.1 previous=2.4.0
+         400s deploy cart 1.1 previous=1.0
+         400s serve checkout - errors=20%
+         450s end",
+        expect![[r#"
+            30s cart exceeds error_rate > 1% (0.0500)
+            30s BREACH cart (no release): alert_team error_rate > 1% [error_rate 0.0500 vs 0.0100, 15/300, tail 5.3e-7 at 0.001]
+            400s release checkout 2.4.1 from 2.4.0: watching, fully out, watched for 1h
+            400s release cart 1.1 from 1.0: watching, fully out, watched for 1h
+            405s cart is within error_rate > 1% (0.0000)
+            405s BREACH cart 1.1: immediate_rollback error_rate > 1% [error_rate 0.0500 vs 0.0100, 15/300, tail 5.3e-7 at 0.0001, baseline 0.0500 of 6000 before], exceeded before (0.0500), unversioned
+            405s BREACH checkout 2.4.1: immediate_rollback error_rate > 1% [error_rate 0.2000 vs 0.0100, 60/300, tail 8.4e-58 at 0.0001, baseline 0.0000 of 6000 before], unversioned"#]],
+    );
+}
+
+#[test]
 fn a_flag_is_judged_on_the_whole_service_beside_the_release_of_its_code() {
     check(
         ERRORS,
@@ -108,7 +129,7 @@ fn a_flag_is_judged_on_the_whole_service_beside_the_release_of_its_code() {
         expect![[r#"
             100s release checkout 2.4.0 from ?: watching, fully out, watched for 1h
             400s release checkout new-basket=on from ?: watching, fully out, watched for 1h
-            405s BREACH checkout new-basket=on: immediate_rollback error_rate > 1% [error_rate 0.2000 vs 0.0100, 60/300, tail 8.4e-58 at 0.0001, baseline 0.0000 of 6000 before], unversioned
+            405s BREACH checkout new-basket=on: immediate_rollback error_rate > 1% [error_rate 0.2000 vs 0.0100, 60/300, tail 8.4e-58 at 0.0001, baseline 0.0000 of 6000 before], unversioned, other versions
             420s BREACH checkout 2.4.0: immediate_rollback error_rate > 1% [error_rate 0.0200 vs 0.0100, 120/6000, tail 4.5e-12 at 0.0001]"#]],
     );
 }

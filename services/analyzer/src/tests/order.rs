@@ -194,8 +194,8 @@ fn a_service_whose_new_version_has_another_name_in_the_telemetry_goes_on_being_j
          400s end",
         expect![[r#"
             100s release checkout 2.5.0 from 2.4.0: watching, fully out, watched for 10m
-            120s BREACH checkout 2.5.0: immediate_rollback error_rate > 1% [error_rate 0.1000 vs 0.0100, 30/300, tail 1.3e-20 at 0.0001, baseline 0.0000 of 1500 before], unversioned
-            150s BREACH checkout 2.5.0: alert_team error_rate > 5% [error_rate 0.1000 vs 0.0500, 90/900, tail 7.0e-10 at 0.001, baseline 0.0000 of 1200 before], unversioned
+            120s BREACH checkout 2.5.0: immediate_rollback error_rate > 1% [error_rate 0.1000 vs 0.0100, 30/300, tail 1.3e-20 at 0.0001, baseline 0.0000 of 1500 before], unversioned, other versions
+            150s BREACH checkout 2.5.0: alert_team error_rate > 5% [error_rate 0.1000 vs 0.0500, 90/900, tail 7.0e-10 at 0.001, baseline 0.0000 of 1200 before], unversioned, other versions
             220s finding checkout 2.5.0: ReleaseSilent: nothing was ever seen of 2.5.0 for 2m, while others still send; telemetry names build-77 (10.0 % errors, 210 of 2100 requests in 5m)
             300s release checkout 2.5.0 from 2.4.0: cancelled, called off by ann
             300s finding checkout 2.5.0: no more ReleaseSilent: the release is not under watch any more

@@ -38,6 +38,9 @@ pub(super) fn told(proposal: &Proposal) -> Option<String> {
             if breach.blame.is_unversioned {
                 text.push_str(", unversioned");
             }
+            if breach.blame.names_others {
+                text.push_str(", other versions");
+            }
             text
         }
         Proposal::BreachEnded { key, release, trigger } => {

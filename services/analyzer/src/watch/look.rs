@@ -87,6 +87,7 @@ impl Service {
             let tracked = &self.releases[index];
             let by_version = tracked.is_judged_by_version(seen);
             let state = triggers.entry(trigger.name.clone()).or_default();
+            let accused = tracked.accused(by_version, seen, policy);
             let mut subject = tracked.subject(at, by_version, seen, policy);
             subject.since = subject.since.max(state.whole_since);
             let judged =
@@ -98,8 +99,7 @@ impl Service {
             let is_due = state.is_slot_new(at);
             let wants_breach = step == Step::Fires
                 || may_continue && is_due && is_still_bad(trigger, &subject, context.sources);
-            let breach =
-                wants_breach.then(|| tracked.breach(trigger, &judged, &subject, by_version, policy, context));
+            let breach = wants_breach.then(|| tracked.breach(trigger, &judged, &subject, accused, context));
             // The version beside it is heard first: the look is taken again when it has reported.
             if step == Step::Fires && breach.as_ref().is_some_and(Option::is_none) {
                 *state = before;
@@ -169,6 +169,11 @@ impl Tracked {
         seen.iter().filter(is_since).count() == 0 && seen.iter().any(|it| it.version.is_some())
     }
 
+    /// Whether telemetry carries any version since it began.
+    fn has_versions(&self, seen: &[VersionSeen]) -> bool {
+        seen.iter().any(|it| it.version.is_some() && it.last_at >= self.release.started_at)
+    }
+
     /// Whether its own version decides what is judged. Not where it never shows and another new one does: names
     /// differ then between the deployment tool and the telemetry, and the service is judged as if it had none.
     pub(crate) fn is_judged_by_version(&self, seen: &[VersionSeen]) -> bool {
@@ -230,22 +235,26 @@ impl Tracked {
         }
     }
 
+    /// What a breach needs to know of it.
+    fn accused(&self, by_version: bool, seen: &[VersionSeen], policy: &EffectivePolicy) -> Accused<'_> {
+        Accused {
+            version: &self.release.version,
+            started_at: self.release.started_at,
+            by_version,
+            has_versions: self.has_versions(seen),
+            margin: policy.defaults.attribution.margin,
+        }
+    }
+
     /// What is broken, and whether the release is to blame; `None` where it is too early to say.
     fn breach(
         &self,
         trigger: &Trigger,
         judged: &Judged<'_>,
         subject: &Subject<'_>,
-        by_version: bool,
-        policy: &EffectivePolicy,
+        accused: Accused<'_>,
         context: Context<'_>,
     ) -> Option<Breach> {
-        let accused = Accused {
-            version: &self.release.version,
-            started_at: self.release.started_at,
-            by_version,
-            margin: policy.defaults.attribution.margin,
-        };
         let attribution = attribute(trigger, judged, accused, subject, context.sources);
         if attribution.is_early {
             return None;
@@ -256,7 +265,7 @@ impl Tracked {
             key: self.release.key.clone(),
             release: Some(self.release.reference()),
             action: trigger.action,
-            reason: self.reason(trigger, &judged, by_version, context),
+            reason: self.reason(trigger, &judged, accused.by_version, context),
             blame: attribution.blame,
         })
     }

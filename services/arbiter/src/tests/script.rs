@@ -12,7 +12,7 @@ use model::{
     ReleaseId, ReleaseRef, ReleaseState, Rise, ServiceKey, SharedBlame, Target, Test, Timestamp, Verb,
     VerbKind,
 };
-use policy::{Freeze, FreezeEffect, Match, Mode, Policy, Rules, Safety};
+use policy::{Freeze, FreezeEffect, Match, Mode, Policy, Rules, Safety, Unversioned};
 
 use crate::Arbiter;
 
@@ -26,10 +26,13 @@ pub(super) fn check(script: &str, expected: Expect) {
 
 /// As [`check`], for commands, bad versions, halts and audits only.
 pub(super) fn check_commands(script: &str, expected: Expect) {
+    expected.assert_eq(&commands(script));
+}
+
+/// What a script leads to but for notices, a line a decision.
+pub(super) fn commands(script: &str) -> String {
     let told = run(script);
-    let told: String =
-        told.lines().filter(|line| !line.contains(" notice ")).map(|line| format!("{line}\n")).collect();
-    expected.assert_eq(&told);
+    told.lines().filter(|line| !line.contains(" notice ")).map(|line| format!("{line}\n")).collect()
 }
 
 /// What a script leads to, a line a decision.
@@ -175,7 +178,7 @@ impl Run {
     }
 }
 
-/// `mode=approve targets=none approvals=2 cooldown=10m freeze=deny max_rollbacks=2 settle=5s per=10m`
+/// `mode=approve unversioned=auto targets=none approvals=2 cooldown=10m freeze=deny max_rollbacks=2 settle=5s per=10m`
 fn policy(line: &Line<'_>) -> Policy {
     let mut policy = Policy::default_policy();
     let exec = |name: &str| Target::Exec { argv: vec![name.to_owned()], timeout: Duration::from_secs(20) };
@@ -190,8 +193,10 @@ fn policy(line: &Line<'_>) -> Policy {
         "approve" => Mode::Approve,
         _ => Mode::Auto,
     });
+    let unversioned = line.exact("unversioned").map(|_| Unversioned::Auto);
     policy.base = Rules {
         mode,
+        unversioned,
         targets: Some(targets),
         owner: Some(Owner { team: Some("payments".into()), ..Owner::default() }),
         attribution: None,
@@ -324,6 +329,7 @@ fn breach_of(line: &Line<'_>, now: Timestamp, id: &EventId) -> Breach {
     let trigger = if line.word(4).is_empty() { "error_rate" } else { line.word(4) };
     let is_latency = trigger.contains("time");
     let beside = line.exact("version_beside");
+    let was = line.number("was");
     Breach {
         key: line.key(),
         release: (line.word(3) != "-").then(|| line.reference()),
@@ -346,11 +352,13 @@ fn breach_of(line: &Line<'_>, now: Timestamp, id: &EventId) -> Breach {
                 requests: 18_231,
                 errors: 1513,
                 coverage: 1.0,
-                baseline: beside.map(|version| BaselineValue {
-                    kind: BaselineKind::Beside { version },
-                    value: 0.02,
-                    requests: 9000,
-                }),
+                baseline: beside
+                    .map(|version| BaselineValue {
+                        kind: BaselineKind::Beside { version },
+                        value: 0.02,
+                        requests: 9000,
+                    })
+                    .or(was.map(|value| BaselineValue { kind: BaselineKind::Before, value, requests: 9000 })),
                 test: Test::Exact { level: 0.0001, tail_probability: 0.000_000_3 },
                 comparison: line.comparison(),
                 ..Evidence::default()
@@ -364,6 +372,7 @@ fn breach_of(line: &Line<'_>, now: Timestamp, id: &EventId) -> Breach {
             beside: line.number("beside"),
             is_unversioned: line.exact("unversioned").is_some(),
             rise: line.rise(now),
+            names_others: line.exact("unversioned").as_deref() == Some("others"),
         },
     }
 }

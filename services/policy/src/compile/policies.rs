@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use model::Owner;
 
 use crate::{
-    Defaults, MetricDefinition, Mode, Rules, Safety, Shape, Trigger,
+    Defaults, MetricDefinition, Mode, Rules, Safety, Shape, Trigger, Unversioned,
     diagnostic::Located,
     yaml::{Node, Reader},
 };
@@ -19,6 +19,9 @@ use super::{
 
 const MODES: [(&str, Mode); 4] =
     [("observe", Mode::Observe), ("advise", Mode::Advise), ("approve", Mode::Approve), ("auto", Mode::Auto)];
+
+const UNVERSIONED: [(&str, Unversioned); 2] =
+    [("prepare", Unversioned::Prepare), ("auto", Unversioned::Auto)];
 
 /// `before` are the policies of the files before.
 pub(super) fn read(
@@ -58,6 +61,7 @@ fn policy(
         matching: matching::read(&mut reader),
         metrics,
         mode: reader.choice("mode", &MODES),
+        unversioned: reader.choice("unversioned", &UNVERSIONED),
         owner: owner(&mut reader),
         triggers: found.into_iter().map(|placed| placed.trigger).collect(),
         stages: stages::read(&mut reader, scope),

@@ -372,6 +372,6 @@ fn time_text(seconds: f64, written: &str) -> String {
 }
 
 /// A ratio as the number before a percent sign.
-pub(super) fn percent(ratio: f64) -> f64 {
+pub(crate) fn percent(ratio: f64) -> f64 {
     rounded(ratio * 100.0)
 }

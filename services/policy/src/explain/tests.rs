@@ -10,7 +10,7 @@ const MAIN: &str = r##"metrics:
     - { ratio: { bad: 'shop_requests_total{result="error"}', total: shop_requests_total } }
     - { ratio: { bad: 'http_requests_total{code=~"5.."}', total: http_requests_total } }
   response_time: { histogram: shop_seconds }
-defaults: { watch: { time: 60m }, min_requests: 20 }
+defaults: { watch: { time: 60m }, min_requests: 20, attribution: { within: 2m } }
 rollback_triggers:
   error_rate: { threshold: 1%, window: 5m, action: immediate_rollback }
   business: { error_rate_increase: 50%, response_time_p95_increase: 20%, window: 10m, min_requests: 200, action: alert_team }
@@ -35,6 +35,8 @@ const TEAM: &str = r#"policies:
   - match: { service: search }
     targets: [ { exec: { argv: [deploy, "{{service}}"] } }, { kafka: { topic: commands } } ]
     safety: { cooldown: 30m }
+    unversioned: auto
+    attribution: { neighbours: [cart, checkout], min_rise: 25% }
     metrics: { error_rate: { ratio: { bad: search_failures_total, total: search_total } } }
     alerts: [ { name: Slow, window: 2m } ]
 "#;
@@ -64,6 +66,7 @@ fn the_most_specific_policy_wins_key_by_key() {
             service="checkout", environment="production" ripcord.yml:20
             environment="production" ripcord.yml:16
             mode = approve (ripcord.yml:22)
+            unversioned = prepare (default)
             owner.team = payments (ripcord.yml:21)
             target = webhook https://deploy.example.org/rollback, signed with webhook.secret, 10s for an attempt (ripcord.yml:19)
             watch = 1h30m (ripcord.yml:17)
@@ -76,6 +79,11 @@ fn the_most_specific_policy_wins_key_by_key() {
             approval_expiry = 30m (default)
             safety.cooldown = 10m (default)
             safety.approvals = 1 (default)
+            attribution.margin = 1.25 (default)
+            attribution.neighbours = all (default)
+            attribution.min_rise = 50% (default)
+            attribution.min_traffic = 10% (default)
+            attribution.within = 2m (ripcord.yml:6)
             storm.max_rollbacks = 5 (default)
             storm.per = 10m (default)
             storm.settle = 5s (default)
@@ -121,6 +129,7 @@ fn a_teams_file_replaces_metrics_and_parts_of_a_trigger() {
         expect![[r#"
             service="search" search.yml:2
             mode = auto where the action is a rollback, else advise (default)
+            unversioned = auto (search.yml:5)
             owner = none (default)
             target = exec deploy, 5m for an attempt (search.yml:3)
             target = kafka commands, 5s for an attempt (search.yml:3)
@@ -134,6 +143,11 @@ fn a_teams_file_replaces_metrics_and_parts_of_a_trigger() {
             approval_expiry = 30m (default)
             safety.cooldown = 30m (search.yml:4)
             safety.approvals = 1 (default)
+            attribution.margin = 1.25 (default)
+            attribution.neighbours = cart, checkout (search.yml:6)
+            attribution.min_rise = 25% (search.yml:6)
+            attribution.min_traffic = 10% (default)
+            attribution.within = 2m (ripcord.yml:6)
             storm.max_rollbacks = 5 (default)
             storm.per = 10m (default)
             storm.settle = 5s (default)
@@ -157,12 +171,12 @@ fn a_teams_file_replaces_metrics_and_parts_of_a_trigger() {
             triggers.business.response_time_p95_increase.test = exact (default)
             triggers.business.response_time_p95_increase.action = alert_team (ripcord.yml:9)
             triggers.Slow = response_time_p95 > 1s (ripcord.yml:11)
-            triggers.Slow.window = 2m (search.yml:6)
+            triggers.Slow.window = 2m (search.yml:8)
             triggers.Slow.duration = 10m (ripcord.yml:11)
             triggers.Slow.min_requests = 20 (ripcord.yml:6)
             triggers.Slow.test = exact (default)
             triggers.Slow.action = alert_team (ripcord.yml:11)
-            metrics.error_rate = bad search_failures_total of search_total (search.yml:5)
+            metrics.error_rate = bad search_failures_total of search_total (search.yml:7)
             metrics.error_rate = built in: request events (default)
             metrics.response_time = histogram shop_seconds (ripcord.yml:5)
             metrics.response_time = built in: OpenTelemetry, http_request_duration_seconds, request events (default)
@@ -177,6 +191,7 @@ fn where_no_policy_matches_the_top_level_and_the_defaults_hold() {
         "test",
         expect![[r#"
             mode = advise, as there is no target (default)
+            unversioned = prepare (default)
             owner = none (default)
             target = none, so that nothing is executed (default)
             watch = 1h (ripcord.yml:6)
@@ -189,6 +204,11 @@ fn where_no_policy_matches_the_top_level_and_the_defaults_hold() {
             approval_expiry = 30m (default)
             safety.cooldown = 10m (default)
             safety.approvals = 1 (default)
+            attribution.margin = 1.25 (default)
+            attribution.neighbours = all (default)
+            attribution.min_rise = 50% (default)
+            attribution.min_traffic = 10% (default)
+            attribution.within = 2m (ripcord.yml:6)
             storm.max_rollbacks = 5 (default)
             storm.per = 10m (default)
             storm.settle = 5s (default)

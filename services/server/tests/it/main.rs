@@ -37,4 +37,5 @@ mod sink;
 mod system;
 mod targets;
 mod topics;
+mod unversioned;
 mod wire;
