@@ -1,6 +1,8 @@
 //! Releases that overlap, each beside its old version, among neighbours in trouble: how many of the guilty are
 //! rolled back, and that no innocent one is.
 
+#![expect(clippy::print_stdout, reason = "the figure is shown where the test is run with --nocapture")]
+
 use crate::{attribution::ERRORS, pipeline::World, random::Random};
 
 const SERVICES: u64 = 12;
