@@ -1,7 +1,7 @@
 //! The releases of every place, in the order in which they went out: by when they began, whatever the order in
 //! which they became known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::{Breach, CommandId, Release, ReleaseId, ReleaseState, ServiceKey, Timestamp, is_same_version};
 
@@ -232,9 +232,10 @@ impl Releases {
         places.flat_map(|(_, history)| &history.order).filter_map(|id| self.records.get(id))
     }
 
-    /// How many releases of an environment are under watch.
+    /// How many services of an environment have a release under watch.
     pub(crate) fn under_watch(&self, environment: &str) -> usize {
-        self.in_flight(environment).count()
+        let services = self.in_flight(environment).map(|record| record.release.key.service.as_str());
+        services.collect::<BTreeSet<&str>>().len()
     }
 
     /// The releases of an environment that are under watch.

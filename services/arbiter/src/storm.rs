@@ -4,8 +4,8 @@
 //! Counted per environment: that is what causes are shared in, and trouble in staging must not disarm
 //! production. Three rules. Where more releases are under watch than may be rolled back, a storm is possible,
 //! and breaches are gathered for `storm.settle` before the first one acts, longer when a second service suffers
-//! too: each is scraped in a second of its own, and a shared cause shows in one after the other. Otherwise the window alone counts:
-//! what more than `max_rollbacks` releases wanted within `storm.per`. And a storm lasts until none was wanted
+//! too: each is scraped in a second of its own, and a shared cause shows in one after the other. Otherwise the window
+//! alone counts: the services, more than `max_rollbacks`, whose rollback was wanted within `storm.per`. And a storm lasts until none was wanted
 //! for `storm.per`, so that a straggler does not act alone.
 
 use std::{
@@ -43,8 +43,9 @@ pub(crate) struct Gather {
 
 #[derive(Debug, Default)]
 struct Weather {
-    /// Rollbacks wanted, oldest first; a release counts once.
-    demands: VecDeque<(Timestamp, ReleaseId)>,
+    /// Services whose rollback was wanted, oldest first. A service counts once: its clusters, and its releases that
+    /// follow each other, are no sign of a shared cause, and nobody disarms others by sending many of them.
+    demands: VecDeque<(Timestamp, String)>,
     gather: Option<Gather>,
     is_storm: bool,
 }
@@ -63,12 +64,12 @@ impl Storms {
         self.by_environment.get(environment).is_some_and(|weather| weather.gather.is_some())
     }
 
-    /// A release's rollback is wanted; whether more than `max_rollbacks` are now wanted within `per`.
+    /// A service's rollback is wanted; whether those of more than `max_rollbacks` services are now, within `per`.
     pub(crate) fn demand(
         &mut self,
         environment: &str,
         now: Timestamp,
-        release: &ReleaseId,
+        service: &str,
         per: Duration,
         max_rollbacks: usize,
     ) -> bool {
@@ -79,8 +80,8 @@ impl Storms {
         while demands.front().is_some_and(|(at, _)| *at + per <= now) || demands.len() >= MAX_DEMANDS {
             demands.pop_front();
         }
-        demands.retain(|(_, of)| of != release);
-        demands.push_back((now, release.clone()));
+        demands.retain(|(_, of)| of != service);
+        demands.push_back((now, service.to_owned()));
         demands.len() > max_rollbacks
     }
 

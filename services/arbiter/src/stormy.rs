@@ -106,7 +106,8 @@ impl Arbiter {
         let (count, gathered) = (gather.services.len(), text::span(at.now.since(gather.begun)));
         let cause = format!("{count} services broke their limits within {gathered} ({services})");
         for held in &gather.held {
-            self.storms.demand(environment, at.now, &held.release, storm.per, storm.max_rollbacks);
+            let service = &held.breach.key.service;
+            self.storms.demand(environment, at.now, service, storm.per, storm.max_rollbacks);
         }
         self.begin_storm(at, environment, &cause, storm);
         storm_reason(&cause)
@@ -117,11 +118,11 @@ impl Arbiter {
         let Some(release) = breach.release.clone() else { return };
         let (environment, storm) = (&breach.key.environment, self.storm_rules());
         let is_too_many =
-            self.storms.demand(environment, at.now, &release.id, storm.per, storm.max_rollbacks);
+            self.storms.demand(environment, at.now, &breach.key.service, storm.per, storm.max_rollbacks);
         if is_too_many || self.storms.is_storm(environment) {
             let per = text::span(storm.per);
             let cause = if is_too_many {
-                format!("more than {} rollbacks were wanted within {per}", storm.max_rollbacks)
+                format!("rollbacks of more than {} services were wanted within {per}", storm.max_rollbacks)
             } else {
                 format!("the last rollback of a storm was wanted less than {per} ago")
             };

@@ -203,7 +203,7 @@ fn what_a_person_rejected_is_not_asked_for_again_and_what_a_storm_holds_back_sta
         expect![[r#"
             5s command checkout 2.4.1 #1 ready immediate (2) to 2.4.0 for error_rate until 65s
             5s version checkout 2.4.1 is bad: it is being rolled back
-            6s command search 1.1.0 #1 prepared approved to 1.0.0 for error_rate until 1806s: storm: more than 1 rollbacks were wanted within 10m, so a shared cause is likely
+            6s command search 1.1.0 #1 prepared approved to 1.0.0 for error_rate until 1806s: storm: rollbacks of more than 1 services were wanted within 10m, so a shared cause is likely
             7s command checkout 2.4.1 #1 accepted immediate to 2.4.0 for error_rate until 65s
         "#]],
     );

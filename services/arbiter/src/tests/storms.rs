@@ -102,7 +102,7 @@ fn an_outage_that_each_service_shows_at_a_scrape_of_its_own_is_one_storm() {
         expect![[r#"
             16s command cart 2 #1 prepared approved to 1 for error_rate until 1816s: storm: 3 services broke their limits within 11s (cart, checkout, search), so a shared cause is likely
             16s command checkout 2 #1 prepared approved to 1 for error_rate until 1816s: storm: 3 services broke their limits within 11s (cart, checkout, search), so a shared cause is likely
-            16s command search 2 #1 prepared approved to 1 for error_rate until 1816s: storm: more than 2 rollbacks were wanted within 10m, so a shared cause is likely
+            16s command search 2 #1 prepared approved to 1 for error_rate until 1816s: storm: rollbacks of more than 2 services were wanted within 10m, so a shared cause is likely
         "#]],
     );
 }
@@ -205,8 +205,8 @@ fn a_straggler_of_a_storm_does_not_act_alone() {
             10s notice firing rollback_prepared critical: checkout 2 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rollback to 1 waits for approval: storm: 3 services broke their limits within 5s (cart, checkout, search), so a shared cause is likely
             10s command search 2 #1 prepared approved to 1 for error_rate until 1810s: storm: 3 services broke their limits within 5s (cart, checkout, search), so a shared cause is likely
             10s notice firing rollback_prepared critical: search 2 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rollback to 1 waits for approval: storm: 3 services broke their limits within 5s (cart, checkout, search), so a shared cause is likely
-            60s command late 2 #1 prepared approved to 1 for error_rate until 1860s: storm: more than 2 rollbacks were wanted within 10m, so a shared cause is likely
-            60s notice firing rollback_prepared critical: late 2 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rollback to 1 waits for approval: storm: more than 2 rollbacks were wanted within 10m, so a shared cause is likely
+            60s command late 2 #1 prepared approved to 1 for error_rate until 1860s: storm: rollbacks of more than 2 services were wanted within 10m, so a shared cause is likely
+            60s notice firing rollback_prepared critical: late 2 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rollback to 1 waits for approval: storm: rollbacks of more than 2 services were wanted within 10m, so a shared cause is likely
             660s notice resolved safety critical: rollback storm in production is over: no rollback was wanted for 10m
             700s notice firing release_progress info: next 2 in production is out and watched
             700s command cart 2 #1 cancelled approved to 1 for error_rate until 1810s: the release was superseded
@@ -256,7 +256,7 @@ fn a_storm_lasts_until_no_rollback_was_wanted_for_as_long_as_its_window() {
             20s command cart 2 #1 cancelled approved to 1 for error_rate until 1810s: the release was superseded
             20s command checkout 2 #1 cancelled approved to 1 for error_rate until 1810s: the release was superseded
             20s command mail 2 #1 cancelled approved to 1 for error_rate until 1810s: the release was superseded
-            505s command search 2 #1 prepared approved to 1 for error_rate until 2305s: storm: more than 2 rollbacks were wanted within 10m, so a shared cause is likely
+            505s command search 2 #1 prepared approved to 1 for error_rate until 2305s: storm: rollbacks of more than 2 services were wanted within 10m, so a shared cause is likely
             510s command search 2 #1 cancelled approved to 1 for error_rate until 2305s: the release was superseded
             1104s command late 2 #1 prepared approved to 1 for error_rate until 2904s: storm: the last rollback of a storm was wanted less than 10m ago, so a shared cause is likely
             1110s command late 2 #1 cancelled approved to 1 for error_rate until 2904s: the release was superseded
@@ -299,9 +299,9 @@ fn the_window_alone_stops_the_one_too_many() {
             12s notice resolved rollback_started critical: checkout 2 in production was rolled back to 1
             12s notice firing rolled_back warning: checkout 2 in production was rolled back to 1
             20s notice firing release_progress info: search 2 in production is out and watched
-            21s notice firing safety critical: rollback storm in production: more than 2 rollbacks were wanted within 10m; a shared cause is likely, so no further rollback is sent by itself until none was wanted for 10m; all wait for approval
-            21s command search 2 #1 prepared approved to 1 for error_rate until 1821s: storm: more than 2 rollbacks were wanted within 10m, so a shared cause is likely
-            21s notice firing rollback_prepared critical: search 2 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rollback to 1 waits for approval: storm: more than 2 rollbacks were wanted within 10m, so a shared cause is likely
+            21s notice firing safety critical: rollback storm in production: rollbacks of more than 2 services were wanted within 10m; a shared cause is likely, so no further rollback is sent by itself until none was wanted for 10m; all wait for approval
+            21s command search 2 #1 prepared approved to 1 for error_rate until 1821s: storm: rollbacks of more than 2 services were wanted within 10m, so a shared cause is likely
+            21s notice firing rollback_prepared critical: search 2 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rollback to 1 waits for approval: storm: rollbacks of more than 2 services were wanted within 10m, so a shared cause is likely
         "#]],
     );
 }
@@ -493,7 +493,7 @@ fn without_settle_breaches_act_until_the_window_is_full() {
             5s version cart 2 is bad: it is being rolled back
             5s command checkout 2 #1 ready immediate (4) to 1 for error_rate until 65s
             5s version checkout 2 is bad: it is being rolled back
-            5s command search 2 #1 prepared approved to 1 for error_rate until 1805s: storm: more than 2 rollbacks were wanted within 10m, so a shared cause is likely
+            5s command search 2 #1 prepared approved to 1 for error_rate until 1805s: storm: rollbacks of more than 2 services were wanted within 10m, so a shared cause is likely
         "#]],
     );
 }
@@ -536,6 +536,41 @@ fn ten_fresh_releases_and_an_outage_that_unreleased_services_share_roll_nothing_
             5s command s7 2 #1 prepared approved to 1 for error_rate until 1805s: not_attributable: the same limit is exceeded without a release under watch by gateway
             5s command s8 2 #1 prepared approved to 1 for error_rate until 1805s: not_attributable: the same limit is exceeded without a release under watch by gateway
             5s command s9 2 #1 prepared approved to 1 for error_rate until 1805s: not_attributable: the same limit is exceeded without a release under watch by gateway
+        "#]],
+    );
+}
+
+#[test]
+fn clusters_of_one_service_are_no_storm_and_disarm_no_other_service() {
+    check(
+        "
+            policy max_rollbacks=2 settle=0s
+            0s release checkout 2.4.1 watching previous=2.4.0 cluster=eu-1
+            0s release checkout 2.4.1 watching previous=2.4.0 cluster=eu-2
+            0s release checkout 2.4.1 watching previous=2.4.0 cluster=eu-3
+            0s release cart 2 watching previous=1
+            5s breach checkout 2.4.1 cluster=eu-1
+            6s breach checkout 2.4.1 cluster=eu-2
+            7s breach checkout 2.4.1 cluster=eu-3
+            8s breach cart 2
+        ",
+        expect![[r#"
+            0s notice firing release_progress info: checkout 2.4.1 in production (eu-1) is out and watched
+            0s notice firing release_progress info: checkout 2.4.1 in production (eu-2) is out and watched
+            0s notice firing release_progress info: checkout 2.4.1 in production (eu-3) is out and watched
+            0s notice firing release_progress info: cart 2 in production is out and watched
+            5s command checkout 2.4.1 (eu-1) #1 ready immediate (2) to 2.4.0 for error_rate until 65s
+            5s version checkout 2.4.1 is bad: it is being rolled back
+            5s notice firing rollback_started critical: checkout 2.4.1 in production (eu-1): error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rolling back to 2.4.0
+            6s command checkout 2.4.1 (eu-2) #1 ready immediate (4) to 2.4.0 for error_rate until 66s
+            6s version checkout 2.4.1 is bad: it is being rolled back
+            6s notice firing rollback_started critical: checkout 2.4.1 in production (eu-2): error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rolling back to 2.4.0
+            7s command checkout 2.4.1 (eu-3) #1 ready immediate (6) to 2.4.0 for error_rate until 67s
+            7s version checkout 2.4.1 is bad: it is being rolled back
+            7s notice firing rollback_started critical: checkout 2.4.1 in production (eu-3): error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rolling back to 2.4.0
+            8s command cart 2 #1 ready immediate (8) to 1 for error_rate until 68s
+            8s version cart 2 is bad: it is being rolled back
+            8s notice firing rollback_started critical: cart 2 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rolling back to 1
         "#]],
     );
 }
