@@ -188,7 +188,9 @@ impl Attempts<'_> {
             Err(Stop::NoTime("the deadline has passed"))
         } else if let Err(highest) = self.fence.admit(self.command) {
             let mine = self.command.fencing;
-            let reason = format!("fenced: a newer command ({highest} > {mine}) was seen for the same service, environment and cluster");
+            let reason = format!(
+                "fenced: a newer command ({highest} > {mine}) was seen for the same service, environment and cluster"
+            );
             Err(Stop::Refused(Refusal { reason, is_stale: false }))
         } else {
             self.gate.check(self.command).map_err(Stop::Refused)

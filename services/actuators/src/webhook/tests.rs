@@ -198,6 +198,9 @@ async fn an_overtaken_command_is_not_sent() {
     actuators.execute(&newer, &GateAfter::open()).await;
     let outcome = actuators.execute(&older, &GateAfter::open()).await.remove(0);
     assert_eq!(outcome.status, OutcomeStatus::Refused);
-    assert_eq!(outcome.detail, "fenced: a newer command (7 > 6) was seen for the same service, environment and cluster");
+    assert_eq!(
+        outcome.detail,
+        "fenced: a newer command (7 > 6) was seen for the same service, environment and cluster"
+    );
     assert_eq!(double.received().len(), 1);
 }
