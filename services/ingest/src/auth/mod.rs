@@ -182,7 +182,8 @@ impl Auth {
     /// Whether to answer at all what everybody may ask. Without tokens that is everybody on this machine, and not a
     /// page that points a name of its own at Ripcord.
     pub fn answers(&self, headers: &HeaderMap, peer: Option<SocketAddr>) -> bool {
-        !self.is_open() || headers.contains_key(AUTHORIZATION) || local::is_local(headers, peer)
+        let has_token = || bearer(headers).is_some_and(|text| self.token_of(text).is_some());
+        !self.is_open() || has_token() || local::is_local(headers, peer)
     }
 
     /// Sets by which labels an alert is found to be within a token's scope.

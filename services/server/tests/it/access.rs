@@ -334,6 +334,10 @@ async fn without_tokens_a_page_that_points_its_name_here_learns_nothing() {
         let request = system.http.get(format!("{}{path}", system.url)).header("host", host);
         assert_eq!(request.send().await.unwrap().status().as_u16(), status, "{path} as {host}");
     }
+    // The page is of the same origin then, and may send whatever header it likes.
+    let request = system.http.get(format!("{}/metrics", system.url)).header("host", "evil.example");
+    let guessed = request.bearer_auth("guessed-secret-1").send().await.unwrap();
+    assert_eq!(guessed.status().as_u16(), 401);
 }
 
 #[tokio::test]
@@ -401,4 +405,25 @@ async fn what_senders_name_does_not_move_the_terminals_cursor() {
         let hidden = printed.chars().find(|c| (c.is_control() && *c != '\n') || *c == '\u{202e}');
         assert_eq!(hidden, None, "{format}");
     }
+}
+
+#[tokio::test]
+async fn an_announcement_that_opens_no_release_is_not_answered_as_if_it_did() {
+    let stage = Stage::start().await;
+    let started = json!({"status": "started"});
+    // As many as one service may have open at once.
+    for version in 0..256 {
+        let (status, answer) =
+            stage.deploy("deploy-a", "svc-a", &format!("0.{version}"), started.clone()).await;
+        assert_eq!(status, 201, "{answer}");
+    }
+    let (status, answer) = stage.deploy("deploy-b", "svc-a", "2.0", json!({})).await;
+    assert_eq!(status, 409, "{answer}");
+    let why = answer["detail"].as_str().unwrap();
+    assert!(why.starts_with("not taken: too many releases of svc-a in production are open"), "{why}");
+    assert_eq!(
+        stage.deploy("deploy-b", "svc-b", "2.0", json!({})).await.0,
+        201,
+        "another service has its own"
+    );
 }

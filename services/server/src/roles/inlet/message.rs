@@ -31,9 +31,8 @@ pub(super) fn read(format: InputFormat, message: &Delivered, now: Timestamp) -> 
             let occurrence = cloudevents::kafka::decode(headers, Some(payload))
                 .map_err(|error| Unreadable::new("cloudevents", error))?;
             Ok(match occurrence {
-                Occurrence::Deployment(mut event) => {
-                    event.occurred_at = event.occurred_at.map(|at| at.min(now));
-                    sign(&mut event, &message.topic);
+                Occurrence::Deployment(event) => {
+                    let event = announced(event, &message.topic, now);
                     Content { event: Some(EventBody::Deployment(event)), ..Content::default() }
                 }
                 Occurrence::Ignored { .. } => Content::default(),
@@ -43,11 +42,14 @@ pub(super) fn read(format: InputFormat, message: &Delivered, now: Timestamp) -> 
     }
 }
 
-/// Who may write to the topic may speak for what the topic announces.
-fn sign(event: &mut DeploymentEvent, topic: &str) {
+/// As HTTP's endpoints do: no time is ahead, and the release's opener is noted. Who may write to the topic may speak
+/// for what the topic announces.
+fn announced(mut event: Box<DeploymentEvent>, topic: &str, now: Timestamp) -> Box<DeploymentEvent> {
+    event.occurred_at = event.occurred_at.map(|at| at.min(now));
     if matches!(event.status, DeploymentStatus::Started | DeploymentStatus::Deployed) {
         event.facts.insert(OPENED_BY.to_owned(), format!("kafka {topic}"));
     }
+    event
 }
 
 /// When a request without a time of its own was: when its message was sent. Not in the future, whatever its
@@ -76,4 +78,25 @@ fn unreadable(error: &DecodeError) -> Unreadable {
 fn left_out(rejected: &Rejected) -> Unreadable {
     let first = rejected.examples.first().map_or("", String::as_str);
     Unreadable::new("requests", format!("{} lines were left out; first: {first}", rejected.parts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_topic_announces_is_the_topics_and_never_ahead_of_the_clock() {
+        let now = Timestamp::from_millis(1000);
+        for (status, sent, kept, opener) in [
+            (DeploymentStatus::Deployed, Some(5000), Some(1000), Some("kafka deployments")),
+            (DeploymentStatus::Started, Some(500), Some(500), Some("kafka deployments")),
+            (DeploymentStatus::RolledBack, None, None, None),
+        ] {
+            let occurred_at = sent.map(Timestamp::from_millis);
+            let event = DeploymentEvent { status, occurred_at, ..DeploymentEvent::default() };
+            let event = announced(Box::new(event), "deployments", now);
+            assert_eq!(event.occurred_at, kept.map(Timestamp::from_millis), "{status:?}");
+            assert_eq!(event.facts.get(OPENED_BY).map(String::as_str), opener, "{status:?}");
+        }
+    }
 }
