@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use model::{
     ServiceKey, Timestamp,
-    values::{LatencyValues, ServiceValues, ValuesQuery, VersionValues},
+    values::{LatencyValues, Limit, ServiceValues, ValuesQuery, VersionValues},
 };
-use policy::{ERROR_RATE, RESPONSE_TIME, RatioKind, VALUES_WINDOW};
+use policy::{ERROR_RATE, EffectivePolicy, RESPONSE_TIME, RatioKind, Trigger, VALUES_WINDOW};
 
 use crate::{
     analyzer::Analyzer,
@@ -29,25 +29,18 @@ impl Analyzer {
     }
 
     fn service_values(&self, at: Timestamp, key: ServiceKey, query: &ValuesQuery) -> ServiceValues {
-        let window = query.window.unwrap_or_else(|| self.longest_window(&key));
+        let policy = self.policy.effective(&key.service, &key.environment);
+        let window = query.window.unwrap_or_else(|| longest_window(&policy));
         let mut seen: Vec<Option<String>> =
             self.store.versions(&key).into_iter().map(|it| it.version).collect();
         seen.retain(|version| query.version.is_none() || query.version == *version);
         seen.sort();
         let values = |version| self.version_values(at, &key, window, version);
         let versions = seen.into_iter().map(values).collect();
-        ServiceValues { key, window, at, versions }
-    }
-
-    /// The longest window over which some trigger looks at the service's error rate.
-    fn longest_window(&self, key: &ServiceKey) -> Duration {
-        let policy = self.policy.effective(&key.service, &key.environment);
-        let windows = policy.triggers.iter().filter_map(|trigger| {
-            let mut is_used = false;
-            trigger.condition.for_each_metric(&mut |metric| is_used |= metric == ERROR_RATE);
-            is_used.then_some(trigger.window)
-        });
-        windows.max().unwrap_or(VALUES_WINDOW)
+        let limit =
+            |it: &Trigger| Limit { trigger: it.name.clone(), condition: it.text.clone(), window: it.window };
+        let limits = policy.triggers.iter().map(limit).collect();
+        ServiceValues { key, window, at, versions, limits }
     }
 
     fn version_values(
@@ -74,6 +67,16 @@ impl Analyzer {
         values.version = version;
         values
     }
+}
+
+/// The longest window over which some trigger looks at the service's error rate.
+fn longest_window(policy: &EffectivePolicy) -> Duration {
+    let windows = policy.triggers.iter().filter_map(|trigger| {
+        let mut is_used = false;
+        trigger.condition.for_each_metric(&mut |metric| is_used |= metric == ERROR_RATE);
+        is_used.then_some(trigger.window)
+    });
+    windows.max().unwrap_or(VALUES_WINDOW)
 }
 
 fn set_errors(values: &mut VersionValues, count: &RatioCount) {

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::Body,
@@ -13,7 +13,7 @@ use model::{
     Action, Breach, Command, CommandId, CommandMode, CommandState, CommandVerb, Decision, DecisionRecord,
     EventId, Evidence, Labels, Notice, NoticeId, NoticeKind, NoticeStatus, Position, Proposal, Reason,
     Release, ReleaseId, ReleaseState, Scope, ServiceKey, Severity, SharedBlame, Timestamp,
-    values::{Discovery, ServiceValues, ValuesQuery},
+    values::{Discovery, Limit, ServiceValues, ValuesQuery},
 };
 use serde_json::Value;
 use tower::ServiceExt as _;
@@ -31,6 +31,11 @@ impl Values for Checkout {
                 window: query.window.unwrap_or_default(),
                 at: Timestamp::from_millis(0),
                 versions: Vec::new(),
+                limits: vec![Limit {
+                    trigger: "error_rate".into(),
+                    condition: "error_rate > 1%".into(),
+                    window: Duration::from_secs(300),
+                }],
             })
             .filter(|_| query.service == "checkout")
             .collect();
@@ -310,6 +315,8 @@ async fn rolling_values_are_one_object_of_one_environment() {
     assert_eq!(status, StatusCode::OK, "{json}");
     assert_eq!((&json["environment"], &json["window"]), (&"staging".into(), &"5m".into()));
     assert_eq!((&json["at"], &json["versions"]), (&"1970-01-01T00:00:00.000Z".into(), &Value::Array(vec![])));
+    let limit = serde_json::json!({"trigger": "error_rate", "condition": "error_rate > 1%", "window": "5m"});
+    assert_eq!(json["limits"], Value::Array(vec![limit]));
     for (parameters, named) in [
         ("", "production, staging"),
         ("?environment=staging&route=/pay", "route"),

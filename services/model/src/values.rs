@@ -49,6 +49,16 @@ pub struct ServiceValues {
     pub window: Duration,
     pub at: Timestamp,
     pub versions: Vec<VersionValues>,
+    /// What the policy holds against them.
+    pub limits: Vec<Limit>,
+}
+
+/// A trigger that looks at a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limit {
+    pub trigger: String,
+    pub condition: String,
+    pub window: Duration,
 }
 
 /// A service that sent something.

@@ -27,6 +27,8 @@ fn each_version_has_its_requests_bounds_and_quantiles() {
     let found = values(&shop(), ValuesQuery { service: "checkout".into(), ..ValuesQuery::default() });
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].window, Duration::from_secs(600), "the longest window of error_rate");
+    let [limit] = &found[0].limits[..] else { panic!("one trigger: {found:?}") };
+    assert_eq!((limit.trigger.as_str(), limit.condition.as_str()), ("error_rate", "error_rate > 1%"));
     let [old, new] = &found[0].versions[..] else { panic!("two versions: {found:?}") };
     assert_eq!((old.version.as_deref(), new.version.as_deref()), (Some("2.4.0"), Some("2.4.1")));
     assert_eq!((new.requests, new.errors, new.error_rate), (285, 57, Some(0.2)));

@@ -11,7 +11,7 @@ pub use release::{
     BaselineJson, CommandJson, EvidenceJson, ReasonJson, ReleaseDetailJson, ReleaseJson, TimelineJson,
     VerdictJson,
 };
-pub use values::{LatencyJson, ServiceValuesJson, VersionValuesJson};
+pub use values::{LatencyJson, LimitJson, ServiceValuesJson, VersionValuesJson};
 
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::values::{LatencyValues, ServiceValues, VersionValues};
+use model::values::{LatencyValues, Limit, ServiceValues, VersionValues};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -74,6 +74,22 @@ pub struct ServiceValuesJson {
     pub window: String,
     pub at: String,
     pub versions: Vec<VersionValuesJson>,
+    /// What the policy holds against them.
+    pub limits: Vec<LimitJson>,
+}
+
+/// A trigger that looks at the service.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LimitJson {
+    pub trigger: String,
+    pub condition: String,
+    pub window: String,
+}
+
+impl LimitJson {
+    fn of(limit: Limit) -> Self {
+        Self { trigger: limit.trigger, condition: limit.condition, window: duration_text(limit.window) }
+    }
 }
 
 impl ServiceValuesJson {
@@ -84,6 +100,7 @@ impl ServiceValuesJson {
             window: duration_text(values.window),
             at: values.at.to_string(),
             versions: values.versions.into_iter().map(VersionValuesJson::of).collect(),
+            limits: values.limits.into_iter().map(LimitJson::of).collect(),
         }
     }
 }

@@ -168,10 +168,9 @@ async fn status(args: StatusArgs) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let path = format!(
-        "/api/v1/services/{}/metrics?environment={}&version={}",
+        "/api/v1/services/{}/metrics?environment={}",
         segment(&text(&answer, "service")),
-        segment(&text(&answer, "environment")),
-        segment(&text(&answer, "version"))
+        segment(&text(&answer, "environment"))
     );
     // What the release is must be shown even where its values cannot be had.
     let values = client.get(&path).await.unwrap_or(Value::Null);
@@ -192,14 +191,28 @@ fn print_list(answer: &Value) {
     output::table(&["ID", "SERVICE", "ENVIRONMENT", "VERSION", "STATE", "VERDICT", "STARTED"], &rows);
 }
 
-/// The values of now: requests, error rate and latency of the release's version, beside the limits that it broke.
-fn print_values(values: &Value) {
-    for version in values["versions"].as_array().into_iter().flatten() {
+/// Versions that are shown where telemetry does not show the release's own.
+const OTHERS_MAX: usize = 3;
+
+/// The values of now: requests, error rate and latency of the release's version, beside the limits that it broke. Where
+/// telemetry does not show the version, what it shows of the service instead.
+fn print_values(release: &Value, values: &Value) {
+    let own = text(release, "version");
+    let all: Vec<&Value> = values["versions"].as_array().into_iter().flatten().collect();
+    let is_own =
+        |it: &Value| it["version"].as_str().is_some_and(|version| model::is_same_version(version, &own));
+    let has_own = all.iter().any(|it| is_own(it));
+    for version in all.into_iter().filter(|it| !has_own || is_own(it)).take(OTHERS_MAX) {
+        let whose = match version["version"].as_str() {
+            _ if has_own => String::new(),
+            Some(name) => format!(" of {name}"),
+            None => " without a version".to_owned(),
+        };
         let number = |value: &Value, unit: f64| {
             value.as_f64().map_or("none".to_owned(), |it| format!("{:.2}", it * unit))
         };
         output::line(&format!(
-            "  now, over {}: {} requests, {} errors ({} %), p95 {} ms, {} % of the window covered",
+            "  now, over {}{whose}: {} requests, {} errors ({} %), p95 {} ms, {} % of the window covered",
             text(values, "window"),
             text(version, "requests"),
             text(version, "errors"),
@@ -208,6 +221,19 @@ fn print_values(values: &Value) {
             number(&version["coverage"], 100.0)
         ));
     }
+}
+
+/// What the values are held against, but for what is broken.
+fn print_limits(release: &Value, values: &Value) {
+    let broken: Vec<&Value> = release["broken_triggers"].as_array().into_iter().flatten().collect();
+    let limits = values["limits"].as_array().into_iter().flatten();
+    for limit in limits.filter(|limit| is_watched(release) && !broken.contains(&&limit["trigger"])) {
+        output::line(&format!("  limit:  {} over {}", text(limit, "condition"), text(limit, "window")));
+    }
+}
+
+fn is_watched(release: &Value) -> bool {
+    ["progressing", "watching", "rollback_prepared"].contains(&text(release, "state").as_str())
 }
 
 /// Each limit that is broken right now, with the numbers that broke it last.
@@ -224,9 +250,7 @@ fn print_broken(release: &Value) {
 /// How long the watch goes on.
 fn time_left(release: &Value) -> String {
     let until = release["watch_until"].as_str().and_then(proto::wire::moment::parse_rfc3339);
-    let is_watched =
-        ["progressing", "watching", "rollback_prepared"].contains(&text(release, "state").as_str());
-    match until.filter(|_| is_watched) {
+    match until.filter(|_| is_watched(release)) {
         Some(until) => {
             let minutes = until.since(telemetry::clock::now()).as_secs().div_ceil(60);
             format!(", watched for {minutes} more minutes")
@@ -245,8 +269,9 @@ fn print_one(release: &Value, values: &Value) {
         text(&release["verdict"], "status"),
         time_left(release)
     ));
-    print_values(values);
+    print_values(release, values);
     print_broken(release);
+    print_limits(release, values);
     for entry in release["timeline"].as_array().into_iter().flatten() {
         output::line(&format!("  {}  {:13} {}", text(entry, "at"), text(entry, "what"), text(entry, "text")));
     }

@@ -202,6 +202,26 @@ async fn a_pipeline_starts_a_release_waits_for_the_verdict_and_fails_with_it() {
 }
 
 #[tokio::test]
+async fn a_releases_status_shows_its_values_beside_the_limits_however_telemetry_names_it() {
+    let sink = Sink::start().await;
+    let system = start(&sink).await;
+    for (service, seen, shown) in [
+        ("checkout", "2.4.1", "now, over 5m: 100 requests, 0 errors (0.00 %)"),
+        ("cart", "v2.4.1", "now, over 5m: 100 requests, 0 errors (0.00 %)"),
+        ("search", "build-77", "now, over 5m of build-77: 100 requests, 0 errors (0.00 %)"),
+        ("mail", "", "now, over 5m without a version: 100 requests, 0 errors (0.00 %)"),
+    ] {
+        let id = system.release(service, "2.4.1", None).await;
+        scrape_thrice(&system, service, seen, 100.0, 0.0).await;
+        crate::system::until(&format!("the values of {service}"), async || {
+            let said = String::from_utf8(system.cli(&["release", "status", &id]).stdout).unwrap();
+            (said.contains(shown) && said.contains("limit:  error_rate > 1% over 5m")).then_some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
 async fn events_are_published_from_a_file() {
     let sink = Sink::start().await;
     let system = start(&sink).await;
