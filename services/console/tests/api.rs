@@ -11,8 +11,9 @@ use axum::{
 use console::{Console, SharedProjection, Values, api::Answer};
 use model::{
     Action, Breach, Command, CommandId, CommandMode, CommandState, CommandVerb, Decision, DecisionRecord,
-    EventId, Evidence, Labels, Notice, NoticeId, NoticeKind, NoticeStatus, Position, Proposal, Reason,
-    Release, ReleaseId, ReleaseState, Scope, ServiceKey, Severity, SharedBlame, Timestamp,
+    Delivery, DeliveryResult, EventId, Evidence, Labels, Notice, NoticeId, NoticeKind, NoticeStatus,
+    Position, Proposal, Reason, Release, ReleaseId, ReleaseState, Scope, SendId, ServiceKey, Severity,
+    SharedBlame, Timestamp,
     values::{Discovery, Limit, ServiceValues, ValuesQuery},
 };
 use serde_json::Value;
@@ -204,6 +205,38 @@ async fn an_alert_from_elsewhere_stands_on_the_timeline_when_it_begins_and_when_
         ["alert QueueGrows: the queue grows", "alert_ended QueueGrows"],
         "{timeline:?}"
     );
+}
+
+#[tokio::test]
+async fn a_message_that_did_not_arrive_stands_on_the_timeline_with_the_reason() {
+    let projection = SharedProjection::default();
+    let watched = release("2.4.1", ReleaseState::Watching);
+    apply(&projection, 1000, vec![opened(&watched)]);
+    let delivery = |result, detail: &str| {
+        Decision::Proposal(Proposal::Delivery(Box::new(Delivery {
+            send: SendId::from_text("snd_1"),
+            notices: Vec::new(),
+            release: Some(watched.reference()),
+            receiver: "sre".into(),
+            integration: "slack".into(),
+            index: 0,
+            group_key: String::new(),
+            result,
+            attempts: 1,
+            detail: detail.into(),
+            thread: None,
+            firing: Vec::new(),
+            resolved: Vec::new(),
+            recipients: Vec::new(),
+        })))
+    };
+    let failed = delivery(DeliveryResult::Failed, "Slack says channel_not_found");
+    apply(&projection, 2000, vec![failed, delivery(DeliveryResult::Delivered, "posted in C1")]);
+    let (_, shown) = get(&projection, &format!("/api/v1/releases/{}", watched.id)).await;
+    let timeline: Vec<&str> =
+        shown["timeline"].as_array().unwrap().iter().map(|it| it["text"].as_str().unwrap()).collect();
+    let expected = ["sre by slack failed: Slack says channel_not_found", "sre by slack delivered"];
+    assert_eq!(timeline[2..], expected);
 }
 
 #[tokio::test]

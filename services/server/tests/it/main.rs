@@ -34,6 +34,7 @@ mod restart;
 mod rules;
 mod shop;
 mod sink;
+mod story;
 mod system;
 mod targets;
 mod topics;
