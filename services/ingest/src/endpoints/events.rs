@@ -71,7 +71,9 @@ pub(crate) async fn events(State(ingest): State<Core>, request: Request) -> Resu
     for (event, answer) in appended {
         let left = until.saturating_duration_since(tokio::time::Instant::now());
         let answered = answers::wait(&ingest, &event, left).await;
-        said.take(&answer, releases::became(&answer, answered));
+        let became = releases::became(&answer, answered);
+        releases::forget_unless_opened(&ingest, &answer, &became);
+        said.take(&answer, became);
     }
     ingest.metrics.ignored.with_label_values(&["cloudevents"]).inc_by(said.ignored.len() as u64);
     Ok(said.into_response())

@@ -69,6 +69,7 @@ pub(crate) async fn create(State(ingest): State<Core>, request: Request) -> Resu
     append(&ingest, &caller, &stamp, Box::new(event), &answer).await?;
     ingest.metrics.accept("deployments", 1);
     let became = became(&answer, answers::wait(&ingest, &stamp.id, answers::DEPLOYMENT_WAIT).await);
+    forget_unless_opened(&ingest, &answer, &became);
     if is_report && let Became::Ignored { release: None, why } = &became {
         return Err(Problem::not_found(format!("ignored: {why}")).with("event_id", stamp.id.as_str()));
     }
@@ -253,11 +254,24 @@ pub(super) async fn append(
     answer: &Answer,
 ) -> Result<(), Problem> {
     let appended = ingest.append_event(stamp, &caller.actor.name, EventBody::Deployment(event)).await;
-    if appended.is_err() && answer.meaning == Meaning::Opens {
+    if appended.is_err() {
+        forget(ingest, answer);
+    }
+    appended
+}
+
+/// A release that was not opened after all is nobody's: the next who announces it opens it.
+pub(super) fn forget_unless_opened(ingest: &Shared, answer: &Answer, became: &Became) {
+    if matches!(became, Became::Ignored { .. }) {
+        forget(ingest, answer);
+    }
+}
+
+fn forget(ingest: &Shared, answer: &Answer) {
+    if answer.meaning == Meaning::Opens {
         ingest.releases.remove(answer.release.id.as_str());
         ingest.releases.remove(answer.bare.as_str());
     }
-    appended
 }
 
 /// A sender's clock that is ahead must not make every later word an old one.

@@ -417,3 +417,18 @@ async fn times_that_are_ahead_are_clamped_to_the_clock() {
         assert_eq!(deployment(bench.event()).occurred_at, Some(kept));
     }
 }
+
+#[tokio::test]
+async fn a_release_that_was_not_opened_after_all_is_nobodys() {
+    let bench = Bench::new();
+    let opener = |event: DeploymentEvent| event.facts.get(model::OPENED_BY).cloned();
+    *bench.known.answered.lock().unwrap() =
+        Some(Answered::Ignored { release: None, why: "too many releases are open".into() });
+    assert_eq!(bench.post("/api/v1/releases", "other", RELEASE).await.status, 409);
+    let event = cloudevent("ripcord.release.v1", "checkout").to_string();
+    bench.send("POST", "/api/v1/events", "other", &[STRUCTURED], event).await;
+    bench.taken();
+    *bench.known.answered.lock().unwrap() = None;
+    assert_eq!(bench.post("/api/v1/releases", "sender", RELEASE).await.status, 201);
+    assert_eq!(opener(deployment(bench.event())).as_deref(), Some("sender"));
+}
