@@ -78,6 +78,13 @@ fn policy(
         let message = "a policy for a cluster is parsed but does not act yet: it holds for no service";
         scope.diagnostics.warning(node, message, hint);
     }
+    if let (Some(Unversioned::Auto), Some(Mode::Observe | Mode::Advise | Mode::Approve), Some(node)) =
+        (rules.unversioned, rules.mode, reader.get("unversioned"))
+    {
+        let hint = "leave one of them away";
+        let message = "`unversioned: auto` has no effect beside a `mode` that sends nothing by itself";
+        scope.diagnostics.warning(node, message, hint);
+    }
     regression(&mut reader, scope);
     slo(&mut reader, scope);
     reader.finish();

@@ -134,6 +134,9 @@ fn named(names: &BTreeSet<String>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use analyzer::Analyzer;
+    use model::{Batch, Event, EventBody, EventId, Position, Sample, SeriesKind, Timestamp};
+
     use super::*;
 
     #[test]
@@ -151,6 +154,39 @@ mod tests {
             (&[], true, "all is well"),
         ] {
             assert_eq!(look(names), is_news, "{why}");
+        }
+    }
+
+    #[test]
+    fn series_that_are_not_judged_are_on_metrics_at_each_look() {
+        let registry = Registry::new();
+        let metrics = UnseenMetrics::register(&registry).unwrap();
+        let start = Timestamp::from_millis(1_795_428_000_000);
+        let mut keeper = Keeper::new(Partition::HOME, Analyzer::new(), Timestamp::MIN, Timestamp::MIN, None);
+        let mut batch = Batch::default();
+        let sample = || [Sample { value: 1.0, at: start, start: None }];
+        for labels in [
+            [("__name__", "http_requests_total"), ("instance", "a:1"), ("job", "legacy")],
+            [("__name__", "queue_length"), ("environment", "production"), ("service", "mail")],
+        ] {
+            batch.push(labels, SeriesKind::Gauge, sample());
+        }
+        let event = Event {
+            id: EventId::from_text("evt_1"),
+            at: start,
+            source: String::new(),
+            is_copy: false,
+            body: EventBody::Telemetry(batch),
+        };
+        keeper.judge(Position(1), &event);
+        let mut unseen = Unseen::default();
+        for second in 1..=LOOK_SECONDS {
+            unseen.look(&keeper, Partition::HOME, &metrics);
+            let shown = telemetry::metrics::render(&registry).unwrap();
+            for name in ["ripcord_unplaced_series", "ripcord_uncounted_services"] {
+                let is_shown = shown.contains(&format!("{name}{{partition=\"{}\"}} 1", Partition::HOME));
+                assert_eq!(is_shown, second == LOOK_SECONDS, "{name} in second {second}:\n{shown}");
+            }
         }
     }
 

@@ -161,6 +161,16 @@ fn a_part_that_its_total_leaves_out_is_pointed_out() {
 }
 
 #[test]
+fn an_opt_in_beside_a_mode_that_sends_nothing_is_pointed_out() {
+    check(
+        &format!("{ONE}policies: [ {{ mode: approve, unversioned: auto }}, {{ unversioned: auto }} ]\n"),
+        expect![[r#"
+            ripcord.yml:2:43: warning: `unversioned: auto` has no effect beside a `mode` that sends nothing by itself
+              hint: leave one of them away"#]],
+    );
+}
+
+#[test]
 fn a_trigger_that_compares_a_fact_could_never_fire() {
     check(
         "alerts: [ { name: a, condition: linting_errors > 0, action: hold } ]\n",
