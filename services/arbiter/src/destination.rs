@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use model::{ReleaseState, is_same_version};
+use model::{ReleaseState, is_invisible, is_same_version};
 
 use crate::{
     bad::BadVersions,
@@ -130,6 +130,10 @@ fn allow(
     let digest = releases.digest_of(&place, version).map(str::to_owned);
     if version.is_empty() {
         return Err("a version needs a name".to_owned());
+    }
+    // Announced names are checked when they come in; those that telemetry shows are not.
+    if version.chars().any(is_invisible) || version.starts_with('-') {
+        return Err(format!("{version:?} is a name that no target is given"));
     }
     if is_same_version(version, &release.version) {
         return Err(format!("{version} is the version to be rolled back"));
@@ -324,6 +328,23 @@ mod tests {
                 history: &["0.9.0", "1.0.0@sha256:bad"],
                 bad: &["0.8.0@sha256:bad"],
                 expected: Ok("0.9.0"),
+                ..NOTHING
+            },
+            Case {
+                why: "never to a name that telemetry shows and nobody could have announced",
+                previous: Some("1.1.0\u{200b}"),
+                is_guess: true,
+                expected: Err(
+                    "no version to go back to: \"1.1.0\\u{200b}\" is a name that no target is given",
+                ),
+                ..NOTHING
+            },
+            Case {
+                why: "nor to one that a program would take for an option",
+                history: &["1.0.0"],
+                previous: Some("--version"),
+                is_guess: true,
+                expected: Ok("1.0.0"),
                 ..NOTHING
             },
             Case {
