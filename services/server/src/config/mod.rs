@@ -226,6 +226,7 @@ fn read_into(path: Option<&Path>, purpose: Purpose<'_>, diagnostics: &Diagnostic
     reach::warn_of_placeholders(&node, diagnostics);
     let (compiled, (routing, mut receivers)) = (compiled?, routed?);
     let policy_texts::Compiled { policy, load: policy_load, faulty } = compiled;
+    server::warn_of_missing_approvers(&server, &policy, &node, diagnostics);
     receivers.external_url = server.external_url.clone().unwrap_or(receivers.external_url);
     let reach =
         reach::Reach { node: &node, policy: &policy, routing: &routing, receivers: &receivers, diagnostics };

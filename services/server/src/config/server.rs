@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use ingest::{Limits, Role};
 use model::LOCAL_OPERATOR;
 use policy::{
-    Diagnostics,
+    Diagnostics, Policy,
     yaml::{Node, Reader},
 };
 use secrecy::SecretString;
@@ -236,6 +236,27 @@ pub(super) fn read_hooks(top: &mut Reader<'_, '_>, files: &mut Files) -> Hooks {
     }
     hooks.finish();
     config
+}
+
+/// The data directory's token is nobody's in particular, and does not count where several people have to approve.
+pub(super) fn warn_of_missing_approvers(
+    server: &ServerConfig,
+    policy: &Policy,
+    node: &Node,
+    diagnostics: &Diagnostics,
+) {
+    let may = |token: &&TokenConfig| token.roles.iter().any(|it| matches!(it, Role::Operate | Role::Admin));
+    let approvers = server.tokens.iter().filter(may).count();
+    let rules = std::iter::once(&policy.base).chain(&policy.policies);
+    let needed = rules.filter_map(|rules| Some(rules.safety.as_ref()?.approvals)).max().unwrap_or(1);
+    if needed > 1 && approvers < needed as usize {
+        let message = format!(
+            "`approvals: {needed}` can never be reached: tokens with the role `operate` are {approvers}, and the data \
+             directory's does not count"
+        );
+        let at = node.get("policies").unwrap_or(node);
+        diagnostics.warning(at, message, "give each approver a token of their own in `server.tokens`");
+    }
 }
 
 /// What a proxy beside Ripcord passes on seems to come from this machine's own programs.

@@ -61,6 +61,13 @@ fn each_fault_says_where_what_and_what_to_do() {
             "Prometheus",
         ),
         (
+            "more approvals than approvers",
+            "server: { tokens: [ { name: ann, token: long-enough-token, roles: [operate] } ] }\n\
+             policies: [ { match: {}, safety: { approvals: 2 } } ]\n",
+            "`approvals: 2` can never be reached: tokens with the role `operate` are 1",
+            "a token of their own",
+        ),
+        (
             "a proxy in front of an open door",
             "server: { external_url: \"https://ripcord.example.org/x\" }\n",
             "warning: `external_url` leads here from ripcord.example.org, and there are no tokens",
