@@ -4,6 +4,7 @@ use std::{fmt, future::Future, time::Duration};
 
 use outbound::{Connector, Outbound, find_denied};
 use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
 use slack_morphism::{
     api::{SlackApiChatPostMessageRequest, SlackApiChatUpdateRequest},
     errors::SlackClientError,
@@ -114,8 +115,11 @@ impl Client {
     async fn post_request(&self, request: &SlackApiChatPostMessageRequest) -> Result<Place, CallError> {
         let token = self.token()?;
         let session = self.slack.open_session(&token);
-        let answer = self.call(session.chat_post_message(request)).await?;
-        Ok(Place { channel: answer.channel.0, ts: answer.ts.0 })
+        let posted = async {
+            let answer = session.chat_post_message(request).await?;
+            Ok(Place { channel: answer.channel.0, ts: answer.ts.0 })
+        };
+        self.call(posted, Standing::place).await
     }
 
     /// `chat.update`.
@@ -130,7 +134,7 @@ impl Client {
         let channel = SlackChannelId(place.channel.clone());
         let request =
             SlackApiChatUpdateRequest::new(channel, content(message, is_plain), SlackTs(place.ts.clone()));
-        self.call(session.chat_update(&request)).await.map(drop)
+        self.call(async { session.chat_update(&request).await.map(drop) }, |_| Some(())).await
     }
 
     fn token(&self) -> Result<SlackApiToken, CallError> {
@@ -140,9 +144,14 @@ impl Client {
         }
     }
 
-    async fn call<T>(&self, call: impl Future<Output = Result<T, SlackClientError>>) -> Result<T, CallError> {
+    /// `read` takes what is needed from an answer that the library cannot read.
+    async fn call<T>(
+        &self,
+        call: impl Future<Output = Result<T, SlackClientError>>,
+        read: impl FnOnce(Standing) -> Option<T>,
+    ) -> Result<T, CallError> {
         let answered = within(CALL_TIMEOUT, async { Ok(call.await) }).await.map_err(CallError::Failed)?;
-        answered.map_err(|error| self.judge(&error))
+        answered.or_else(|error| Standing::of(&error).and_then(read).ok_or_else(|| self.judge(&error)))
     }
 
     fn judge(&self, error: &SlackClientError) -> CallError {
@@ -182,6 +191,27 @@ impl Client {
                 }
             }),
         }
+    }
+}
+
+/// All that is needed of an answer: that the message stands, and where. The library wants more of it, and gives up where
+/// something is left out; to post the message again would show it twice.
+#[derive(Deserialize)]
+struct Standing {
+    ok: bool,
+    channel: Option<String>,
+    ts: Option<String>,
+}
+
+impl Standing {
+    fn of(error: &SlackClientError) -> Option<Self> {
+        let SlackClientError::ProtocolError(error) = error else { return None };
+        let standing: Self = serde_json::from_str(error.json_body.as_deref()?).ok()?;
+        standing.ok.then_some(standing)
+    }
+
+    fn place(self) -> Option<Place> {
+        Some(Place { channel: self.channel?, ts: self.ts? })
     }
 }
 

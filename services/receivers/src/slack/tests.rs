@@ -214,6 +214,19 @@ async fn an_answer_that_is_lost_shows_the_message_twice_rather_than_never() {
 }
 
 #[tokio::test]
+async fn an_answer_without_what_is_not_needed_is_one_and_the_message_is_posted_once() {
+    let slack = slack().await;
+    slack.fail_next([Fault::Thin]);
+    let first = deliver(&slack, &fixture::send("slack")).await;
+    let root = &slack.messages()[0];
+    assert_eq!(first.thread, Some(format!("{}|{}", root.channel_id, root.ts)), "{first:?}");
+    slack.fail_next([Fault::Thin, Fault::Thin]);
+    let second = deliver(&slack, &fixture::progress(fixture::send("slack"), &first.thread.unwrap())).await;
+    assert_eq!(second.result, DeliveryResult::Delivered, "{second:?}");
+    assert_eq!(slack.calls(), ["chat.postMessage", "chat.update", "chat.postMessage"]);
+}
+
+#[tokio::test]
 async fn errors_are_retried_final_or_answered_with_plain_text() {
     for (faults, result, attempts, detail, why) in [
         (vec![Fault::Status(503)], DeliveryResult::Delivered, 2, "posted", "trouble passes"),

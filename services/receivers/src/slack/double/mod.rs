@@ -28,6 +28,8 @@ use tokio::net::TcpListener;
 pub enum Fault {
     /// None: this call goes through, the next fault is for the next one.
     Pass,
+    /// The call goes through; the answer says where the message stands, and nothing of the message itself.
+    Thin,
     /// 200 with `ok: false` and this error code.
     Error(&'static str),
     /// 429 with `Retry-After` in seconds.
@@ -185,10 +187,15 @@ async fn call(
             return StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR).into_response();
         }
         Some(Fault::Hang) => return std::future::pending().await,
-        Some(Fault::AnswerLost | Fault::Pass) | None => {}
+        Some(Fault::AnswerLost | Fault::Pass | Fault::Thin) | None => {}
     }
     let answer = match lock(&workspace).answer(&method, &headers, &body) {
-        Ok(answer) => Json(answer).into_response(),
+        Ok(mut answer) => {
+            if fault == Some(Fault::Thin) {
+                answer.as_object_mut().map(|it| it.remove("message"));
+            }
+            Json(answer).into_response()
+        }
         Err(code) => refused(code),
     };
     if fault == Some(Fault::AnswerLost) { StatusCode::INTERNAL_SERVER_ERROR.into_response() } else { answer }
