@@ -9,6 +9,7 @@ use model::{
 use policy::Policy;
 
 use crate::{
+    agenda::Agenda,
     counters::Counters,
     judge::{
         alerts::{Affected, Alerts},
@@ -43,8 +44,10 @@ pub struct Analyzer {
     pub(crate) cause: EventId,
     pub(crate) position: Position,
     pub(crate) is_replay: bool,
-    /// Not after the next moment at which time alone changes something.
-    pub(crate) due: Option<Timestamp>,
+    /// When each service is due.
+    pub(crate) agenda: Agenda,
+    /// Something was put in from outside: every service may be due.
+    pub(crate) is_woken: bool,
     pub(crate) counters: Counters,
 }
 
@@ -72,7 +75,8 @@ impl Analyzer {
             cause: EventId::default(),
             position: Position::default(),
             is_replay: false,
-            due: None,
+            agenda: Agenda::default(),
+            is_woken: false,
             counters: Counters::default(),
         }
     }
@@ -115,7 +119,9 @@ impl Analyzer {
 
     /// When [`Self::handle_timeout`] has something to do next.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        [self.store.poll_timeout(), self.due].into_iter().flatten().min()
+        let woken = self.is_woken.then_some(self.now);
+        let own = [woken, self.agenda.next(), self.alerts.next_end()];
+        own.into_iter().chain([self.store.poll_timeout()]).flatten().min()
     }
 
     /// The next proposal, in the order in which the arbiter has to see them.
@@ -203,7 +209,8 @@ impl Analyzer {
             };
         });
         self.counters.deployments_ignored += u64::from(!is_taken);
-        self.due = Some(self.now);
+        // What is to be heard of the release counts from here on.
+        self.schedule(&deployment.key, Some(self.now));
     }
 
     fn take_alerts(&mut self, id: &EventId, alerts: &[Alert]) {
@@ -214,7 +221,6 @@ impl Analyzer {
             alerts.iter().filter_map(|alert| self.alerts.handle(self.now, alert, &self.policy.identity));
         let affected: Vec<Affected> = heard.collect();
         self.judge_affected(&affected);
-        self.due = Some(self.now);
     }
 
     fn take_verb(&mut self, id: &EventId, verb: &Verb) {
@@ -253,7 +259,7 @@ impl Analyzer {
         self.policy = policy;
         self.load = Some(load.clone());
         self.services.values_mut().for_each(Service::forget_policy);
-        self.due = Some(self.now);
+        self.wake();
     }
 
     /// What every event and every timeout ends with: what has settled is looked at, and what is due is done.
@@ -264,31 +270,38 @@ impl Analyzer {
             self.ensure_service(&look.key);
             self.with_service(&look.key, |service, context, outbox| service.look(look.at, context, outbox));
         }
-        if self.due.is_some_and(|due| due <= self.now) {
-            self.do_due();
-        }
+        self.do_due();
         if self.is_replay {
             self.outbox.discard();
         }
         self.outbox.flush();
     }
 
+    /// Costs as much as is due, however many services are remembered.
     fn do_due(&mut self) {
-        self.due = None;
-        let over = self.alerts.expire(self.now);
-        self.judge_affected(&over);
-        let waiting = self.services.iter().filter(|(_, service)| service.needs_time());
-        let waiting: Vec<ServiceKey> = waiting.map(|(key, _)| key.clone()).collect();
-        for key in &waiting {
+        if self.alerts.next_end().is_some_and(|end| end <= self.now) {
+            let over = self.alerts.expire(self.now);
+            self.judge_affected(&over);
+        }
+        let due = if std::mem::take(&mut self.is_woken) {
+            let waiting = self.services.iter().filter(|(_, service)| service.needs_time());
+            waiting.map(|(key, _)| key.clone()).collect()
+        } else {
+            self.agenda.due(self.now)
+        };
+        for key in &due {
             self.with_service(key, Service::tend);
         }
-        self.wake_at(self.alerts.next_end());
         // Whatever could not be done at its time is tried again later, not in a loop.
-        self.due = self.due.map(|due| if due > self.now { due } else { self.now + RETRY_AFTER });
+        for key in self.agenda.due(self.now) {
+            self.schedule(&key, Some(self.now + RETRY_AFTER));
+        }
     }
 
-    fn wake_at(&mut self, due: Option<Timestamp>) {
-        self.due = [self.due, due].into_iter().flatten().min();
+    fn schedule(&mut self, key: &ServiceKey, due_at: Option<Timestamp>) {
+        let Some(service) = self.services.get_mut(key) else { return };
+        let before = std::mem::replace(&mut service.due_at, due_at);
+        self.agenda.move_to(key, before, due_at);
     }
 
     /// An alert came or went: triggers that ask for one are judged without waiting for telemetry.
@@ -308,7 +321,7 @@ impl Analyzer {
 
     /// Something was put in from outside: what is due is found anew.
     pub(crate) fn wake(&mut self) {
-        self.due = Some(Timestamp::MIN);
+        self.is_woken = true;
     }
 
     fn ensure_service(&mut self, key: &ServiceKey) {
@@ -322,6 +335,7 @@ impl Analyzer {
                 self.counters.services_refused += 1;
                 return;
             };
+            self.schedule(&oldest, None);
             self.services.remove(&oldest);
         }
         self.services.insert(key.clone(), Service::new(key.clone()));
@@ -339,7 +353,7 @@ impl Analyzer {
             Context { sources, cause: &self.cause, position: self.position, is_replay: self.is_replay };
         handle(service, context, &mut self.outbox);
         let next = if service.needs_time() { service.next_deadline(context) } else { None };
-        self.wake_at(next);
+        self.schedule(key, next);
     }
 }
 

@@ -21,6 +21,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod agenda;
 mod analyzer;
 mod counters;
 mod judge;

@@ -44,6 +44,8 @@ pub(crate) struct Service {
     pub(crate) last_look_at: Option<Timestamp>,
     /// Since when the service as a whole may be judged: what came before was a bad release's.
     pub(crate) quiet_since: Option<Timestamp>,
+    /// When time alone next changes something; the analyzer's agenda has it.
+    pub(crate) due_at: Option<Timestamp>,
     #[serde(skip)]
     effective: Option<Arc<EffectivePolicy>>,
 }
@@ -57,6 +59,7 @@ impl Service {
             is_torn: false,
             last_look_at: None,
             quiet_since: None,
+            due_at: None,
             effective: None,
         }
     }

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Analyzer, Counters,
+    agenda::Agenda,
     judge::alerts::Alerts,
     outbox::Outbox,
     service::Service,
@@ -29,7 +30,7 @@ use crate::{
 const MAGIC: [u8; 8] = *b"RIPCORDA";
 
 /// Raised with every change of what is serialised.
-pub(crate) const FORMAT: u32 = 13;
+pub(crate) const FORMAT: u32 = 14;
 
 const CHECKSUM_BYTES: usize = 4;
 
@@ -57,7 +58,6 @@ struct Image<'a> {
     alerts: &'a Alerts,
     cause: &'a EventId,
     position: Position,
-    due: Option<Timestamp>,
     counters: Counters,
 }
 
@@ -71,7 +71,6 @@ struct Parts {
     alerts: Alerts,
     cause: EventId,
     position: Position,
-    due: Option<Timestamp>,
     counters: Counters,
 }
 
@@ -110,7 +109,8 @@ impl Analyzer {
             cause,
             position,
             is_replay: _,
-            due,
+            agenda: _,
+            is_woken: _,
             counters,
         } = self;
         Image {
@@ -121,13 +121,12 @@ impl Analyzer {
             alerts,
             cause,
             position: *position,
-            due: *due,
             counters: *counters,
         }
     }
 
     fn of_parts(parts: Parts) -> Result<Self, SnapshotError> {
-        let Parts { now, load, store, services, alerts, cause, position, due, counters } = parts;
+        let Parts { now, load, store, services, alerts, cause, position, counters } = parts;
         let policy = match &load {
             Some(load) => policy::compile(load).0.ok_or(SnapshotError::Policy)?,
             None => Policy::default_policy(),
@@ -136,18 +135,20 @@ impl Analyzer {
             StoreFault::OtherConfig => SnapshotError::Policy,
             StoreFault::Damaged => SnapshotError::Damaged,
         })?;
+        let services = by_key(services)?;
         Ok(Self {
             now,
             policy,
             load,
             store,
-            services: by_key(services)?,
+            agenda: Agenda::of(&services),
+            is_woken: false,
+            services,
             alerts,
             outbox: Outbox::default(),
             cause,
             position,
             is_replay: false,
-            due,
             counters,
         })
     }
@@ -186,7 +187,7 @@ impl Analyzer {
             let Service { key: own, releases, own: triggers, is_torn, last_look_at, quiet_since, .. } = it;
             format!("{key} {own} {releases:?} {triggers:?} {is_torn} {last_look_at:?} {quiet_since:?}")
         });
-        let own = (self.now, &self.load, &self.alerts, &self.cause, self.position, self.due, self.counters);
+        let own = (self.now, &self.load, &self.alerts, &self.cause, self.position, &self.agenda, self.counters);
         format!("{}\n{}\n{own:?}", self.store.shown(), services.collect::<Vec<_>>().join("\n"))
     }
 
