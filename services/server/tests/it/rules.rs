@@ -59,7 +59,8 @@ async fn a_hotfix_released_in_the_middle_of_an_incident_is_not_rolled_back() {
     system.until_state(&hotfix, "rollback_prepared").await;
     let detail = system.get(&format!("/api/v1/releases/{hotfix}")).await;
     let why = detail["commands"][0]["state_reason"].as_str().unwrap();
-    assert!(why.contains("before"), "{why}");
+    // Whichever second the scrapes fall into: 2.4.0 may still be seen beside the hotfix.
+    assert!(["before", "beside"].iter().any(|baseline| why.contains(baseline)), "{why}");
     assert!(sink.received().is_empty());
 }
 
