@@ -187,7 +187,8 @@ impl Analyzer {
             let Service { key: own, releases, own: triggers, is_torn, last_look_at, quiet_since, .. } = it;
             format!("{key} {own} {releases:?} {triggers:?} {is_torn} {last_look_at:?} {quiet_since:?}")
         });
-        let own = (self.now, &self.load, &self.alerts, &self.cause, self.position, &self.agenda, self.counters);
+        let own =
+            (self.now, &self.load, &self.alerts, &self.cause, self.position, &self.agenda, self.counters);
         format!("{}\n{}\n{own:?}", self.store.shown(), services.collect::<Vec<_>>().join("\n"))
     }
 
