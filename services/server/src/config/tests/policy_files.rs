@@ -111,6 +111,8 @@ fn a_file_counts_once_and_hidden_ones_not_at_all() {
     let config = load(Some(&path)).unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!(config.policy.policies.len(), 1);
     assert!(config.faulty_policy_files.is_empty(), "{}", warnings(&config));
+    let watched = folder.path().join("policies");
+    assert!(config.files.contains(&watched), "a file that is added is noticed: {:?}", config.files);
 }
 
 #[test]
