@@ -143,6 +143,9 @@ impl Store {
             }
         };
         let scrape = &mut target.scrapes[place];
+        if scrape.is_held {
+            self.lag.note(self.now, self.now.since(scrape.arrived_at));
+        }
         scrape.live += u32::from(series.flags.is_live && entry.mark != Mark::GaugeToo);
         scrape.is_single &= scrape.batch == self.batch;
         scrape.has_info |= series.flags.is_info;

@@ -117,9 +117,6 @@ impl Store {
         if scrape.entries.iter().all(is_done) && scrape.carried.is_empty() {
             let scrape = self.remove_scrape(id, place);
             self.note_settled(id, scrape.at);
-            if scrape.is_held {
-                self.note_lag(&scrape);
-            }
             self.recycle(scrape.entries);
             return true;
         }
@@ -372,10 +369,12 @@ impl Store {
         let (late, gone) = (self.config.late, self.config.patience());
         let target = &mut self.targets.all[id];
         let scrape = &mut target.scrapes[place];
-        let waited = self.now.since(scrape.arrived_at);
-        self.counters.incomplete_scrapes += u64::from(!scrape.is_held);
+        // Its series may be late or gone. How late is known when they come.
+        if !scrape.is_held {
+            self.counters.incomplete_scrapes += 1;
+            self.lag.note(self.now, self.now.since(scrape.arrived_at));
+        }
         scrape.is_held = true;
-        self.lag.note(self.now, waited);
         self.dues.remove(&(scrape.due, id, scrape.at));
         let next = [late, gone].into_iter().map(|wait| scrape.arrived_at + wait).find(|due| *due > self.now);
         scrape.due = next.unwrap_or(self.now + RETRY_AFTER);

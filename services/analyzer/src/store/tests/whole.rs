@@ -221,6 +221,29 @@ fn a_target_whose_first_scrape_comes_while_senders_lag_is_waited_for() {
 }
 
 #[test]
+fn a_series_that_was_away_is_no_lag_and_makes_no_other_target_wait() {
+    let mut rig = rig();
+    for scrape in [15, 30, 45] {
+        rig.send(scrape, &format!("requests{{code=200}} {}@{scrape}", 10 * scrape));
+        rig.tick(scrape + 7);
+    }
+    rig.send(
+        60,
+        "requests{code=200} 600@60
+         requests{code=500} 0@60
+         latency_bucket{le=0.5} 0@60
+         latency_bucket{le=1} 0@60
+         latency_bucket{le=+Inf} 0@60",
+    );
+    rig.labels.retain(|it| it.0 != "instance");
+    rig.labels.push(("instance", "b"));
+    rig.send(61, "requests{code=200} 0@61\nrequests{code=500} 0@61");
+    rig.tick(74);
+    rig.send(76, "requests{code=200} 90@76\nrequests{code=500} 10@76");
+    assert_eq!(rig.ratio(All, 76), "10/700");
+}
+
+#[test]
 fn an_overflow_of_waiting_scrapes_loses_nothing() {
     let mut rig = rig();
     let samples: Vec<String> = (1..=300).map(|step| format!("{step}@{step}")).collect();
