@@ -23,6 +23,7 @@ use super::{
     Store,
     family::Family,
     series::SeriesState,
+    slab::NONE,
     target::{Entry, Mark, Scrape},
 };
 
@@ -185,24 +186,26 @@ impl Store {
     }
 
     fn judge_births(&mut self, id: u32, scrape: &mut Scrape, process: Process, tallies: &Tallies) {
-        let mut from_zero = BTreeSet::new();
+        // From what each counts: zero, or what it may go on from.
+        let mut counts_from = BTreeMap::new();
         for (key, tally) in tallies.iter().filter(|(_, tally)| !tally.births.is_empty()) {
             let is_plausible = self.is_birth_plausible(id, scrape, process, *key, tallies);
+            let gone_on = if is_plausible { self.gone_on(id, scrape, key.0) } else { BTreeMap::new() };
             for &series in &tally.births {
                 let since = self.known_since(id, key.0);
                 let is_from_zero = self.created_at(series).map_or(is_plausible, |created| created >= since);
                 if is_from_zero {
-                    from_zero.insert(series);
+                    counts_from.insert(series, gone_on.get(&series).copied().unwrap_or_default());
                 }
             }
         }
         for entry in scrape.entries.iter_mut().filter(|entry| entry.mark == Mark::Birth) {
-            let is_from_zero = from_zero.contains(&entry.series);
+            let before = counts_from.get(&entry.series);
             let counter =
-                if is_from_zero { &mut self.counters.births } else { &mut self.counters.refused_births };
+                if before.is_some() { &mut self.counters.births } else { &mut self.counters.refused_births };
             *counter += 1;
-            entry.mark = if is_from_zero { Mark::Increase } else { Mark::Baseline };
-            entry.amount = if is_from_zero { entry.value } else { 0.0 };
+            entry.mark = if before.is_some() { Mark::Increase } else { Mark::Baseline };
+            entry.amount = before.map_or(0.0, |before| entry.value - before);
         }
     }
 
@@ -252,9 +255,33 @@ impl Store {
     /// Whether series of the family end in this scrape, or are missing from it, whose values the new ones could have
     /// gone on from.
     fn continues_what_ended(&self, id: u32, scrape: &Scrape, family: u32, born: &[f64]) -> bool {
+        could_go_on(descending(born.to_vec()), descending(self.what_ended(id, scrape, family)))
+    }
+
+    /// What each new series of a family may go on from, of those that do not all go on from something: the largest
+    /// value that ended and is not above its own. A histogram's series are counted together, and from zero.
+    fn gone_on(&self, id: u32, scrape: &Scrape, family: u32) -> BTreeMap<u32, f64> {
+        let mut ended = descending(self.what_ended(id, scrape, family));
+        let is_own = |it: &&Entry| {
+            let series = &self.table.series[it.series];
+            it.mark == Mark::Birth && series.family == family && series.is_summed() && series.ladder == NONE
+        };
+        let mut born: Vec<&Entry> = scrape.entries.iter().filter(is_own).collect();
+        born.sort_by(|a, b| b.value.total_cmp(&a.value));
+        let mut gone_on = BTreeMap::new();
+        for entry in born {
+            if let Some(at) = ended.iter().position(|ended| *ended <= entry.value) {
+                gone_on.insert(entry.series, ended.remove(at));
+            }
+        }
+        gone_on
+    }
+
+    /// The values of a family's series that end in the scrape, or are missing from it and were not before.
+    fn what_ended(&self, id: u32, scrape: &Scrape, family: u32) -> Vec<f64> {
         let target = &self.targets.all[id];
         if scrape.at <= target.settled_at {
-            return false;
+            return Vec::new();
         }
         let entries = scrape.entries.iter();
         let alive = entries.clone().filter(|it| it.mark != Mark::Ended).map(|it| it.series);
@@ -266,8 +293,7 @@ impl Store {
         let gone = gone.map(|&id| (&self.table.series[id], ended.get(&id).copied()));
         let gone = gone.filter(|(it, _)| it.is_summed());
         let gone = gone.filter(|(it, before_at)| has_gone_at(it, *before_at, family, scrape.at));
-        let ended = gone.map(|(it, _)| it.last).filter(|last| *last > 0.0).collect();
-        could_go_on(descending(born.to_vec()), descending(ended))
+        gone.map(|(it, _)| it.last).filter(|last| *last > 0.0).collect()
     }
 
     /// Whether the family's series that go on all have a twin among the new ones: one that counts for the same and
@@ -362,8 +388,8 @@ fn has_gone_at(series: &SeriesState, before_at: Option<Timestamp>, family: &Fami
     (family.began_at..at).contains(&series.last_at) && was_there
 }
 
-/// Whether each of the `born` can have gone on from a value of its own among the `ended`, or the other way round where
-/// fewer ended. Of more that ended, some did so for good; nobody says which, so the smallest stand for the rest.
+/// Whether the `born` can all have gone on from the `ended`, each from a value of its own, or the other way round
+/// where fewer ended. Of more that ended, some did so for good; nobody says which, so the smallest stand for the rest.
 fn could_go_on(born: Vec<f64>, ended: Vec<f64>) -> bool {
     let surplus = ended.len().saturating_sub(born.len());
     !ended.is_empty() && born.iter().zip(&ended[surplus..]).all(|(born, ended)| born >= ended)
