@@ -100,12 +100,14 @@ impl Store {
         self.settle_complete(id);
     }
 
-    /// Whether the scrape is one of a target's first and more is to be waited for.
+    /// Whether the scrape is one of a target's first and more is to be waited for, however others lag: not where the
+    /// next scrape has the same series.
     fn is_early(&mut self, id: u32, place: usize) -> bool {
         let patience = self.patience();
         let target = &mut self.targets.all[id];
+        let is_confirmed = target.is_confirmed(place);
         let scrape = &mut target.scrapes[place];
-        if target.live > 0 || scrape.arrived_at + patience <= self.now {
+        if target.live > 0 || is_confirmed || scrape.arrived_at + patience <= self.now {
             return false;
         }
         self.dues.remove(&(scrape.due, id, scrape.at));

@@ -116,6 +116,15 @@ impl Target {
         self.live > 0 && scrape.live >= self.live
     }
 
+    /// Whether the scrape after that of `place` has the same series.
+    pub(super) fn is_confirmed(&self, place: usize) -> bool {
+        let series = |scrape: &Scrape| {
+            let own = scrape.entries.iter().filter(|entry| entry.mark != Mark::GaugeToo);
+            own.map(|entry| entry.series).collect::<BTreeSet<u32>>()
+        };
+        self.scrapes.get(place + 1).is_some_and(|next| series(next) == series(&self.scrapes[place]))
+    }
+
     /// Notes whether a series is expected in the next scrapes.
     pub(super) fn expect(&mut self, flags: &mut Flags) {
         let is_live = !flags.is_ended;

@@ -221,6 +221,20 @@ fn a_target_whose_first_scrape_comes_while_senders_lag_is_waited_for() {
 }
 
 #[test]
+fn a_target_that_shows_the_same_series_twice_is_waited_for_no_longer_than_usual() {
+    let mut rig = rig();
+    rig.send(15, "requests{code=500} 5@15");
+    rig.tick(21);
+    rig.send(35, "requests{code=200} 95@15");
+    rig.labels.retain(|it| it.0 != "instance");
+    rig.labels.push(("instance", "b"));
+    rig.send(40, "requests{code=200} 0@40\nrequests{code=500} 0@40");
+    rig.send(42, "requests{code=200} 90@42\nrequests{code=500} 10@42");
+    rig.tick(46);
+    assert_eq!(rig.ratio(All, 42), "15/200", "twenty seconds were the lag before");
+}
+
+#[test]
 fn a_series_that_was_away_is_no_lag_and_makes_no_other_target_wait() {
     let mut rig = rig();
     for scrape in [15, 30, 45] {
