@@ -143,8 +143,9 @@ impl Store {
             }
         };
         let scrape = &mut target.scrapes[place];
-        if scrape.is_held {
-            self.lag.note(self.now, self.now.since(scrape.arrived_at));
+        let waited = self.now.since(scrape.arrived_at);
+        if waited > self.config.settle {
+            self.lag.note(self.now, waited);
         }
         scrape.live += u32::from(series.flags.is_live && entry.mark != Mark::GaugeToo);
         scrape.is_single &= scrape.batch == self.batch;

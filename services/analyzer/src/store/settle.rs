@@ -198,7 +198,6 @@ impl Store {
     /// Counts a scrape of which nothing is missing.
     fn settle(&mut self, id: u32, place: usize) {
         let mut scrape = self.remove_scrape(id, place);
-        self.note_lag(&scrape);
         self.targets.all[id].is_single = scrape.is_single;
         if scrape.is_held {
             scrape.entries.retain(|entry| entry.mark != Mark::Counted);
@@ -213,14 +212,6 @@ impl Store {
         self.count(id, scrape.at, &scrape.carried);
         self.let_join(&joining);
         self.recycle(scrape.entries);
-    }
-
-    /// Notes how long a scrape took.
-    pub(super) fn note_lag(&mut self, scrape: &Scrape) {
-        let waited = self.now.since(scrape.arrived_at);
-        if waited > self.config.settle {
-            self.lag.note(self.now, waited);
-        }
     }
 
     /// Notes which series of a scrape are expected in the next ones.

@@ -235,6 +235,26 @@ fn a_target_that_shows_the_same_series_twice_is_waited_for_no_longer_than_usual(
 }
 
 #[test]
+fn what_waits_for_a_new_target_is_no_lag_that_the_next_new_target_has_to_wait_for() {
+    let mut rig = rig();
+    rig.send(15, "requests{code=500} 5@15");
+    rig.tick(21);
+    rig.send(22, "requests{code=200} 95@15");
+    for (number, instance) in ["b", "c", "d", "e"].into_iter().enumerate() {
+        let begins = 40 + 20 * number as i64;
+        rig.labels.retain(|it| it.0 != "instance");
+        rig.labels.push(("instance", instance));
+        rig.send(begins, &format!("requests{{code=200}} 0@{begins}"));
+        rig.send(begins + 1, &format!("requests{{code=200}} 0@{0}\nrequests{{code=500}} 0@{0}", begins + 1));
+        rig.tick(begins + 15);
+        let next = begins + 16;
+        rig.send(next, &format!("requests{{code=200}} 90@{next}\nrequests{{code=500}} 10@{next}"));
+        let all = 100 * (number + 2);
+        assert_eq!(rig.ratio(All, next), format!("{}/{all}", 10 * number + 15), "{instance}");
+    }
+}
+
+#[test]
 fn a_series_that_was_away_is_no_lag_and_makes_no_other_target_wait() {
     let mut rig = rig();
     for scrape in [15, 30, 45] {
