@@ -137,7 +137,7 @@ fn apply(projection: &SharedProjection, at: i64, decisions: Vec<Decision>) {
         decisions,
         ..DecisionRecord::default()
     };
-    assert!(projection.apply(next, &record));
+    assert_eq!(projection.apply(next, &record), None);
 }
 
 fn opened(release: &Release) -> Decision {

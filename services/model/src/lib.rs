@@ -18,6 +18,7 @@ pub mod release;
 pub mod scope;
 pub mod send;
 pub mod service;
+mod stamps;
 mod standing;
 pub mod target;
 pub mod telemetry;
@@ -43,7 +44,8 @@ pub use release::{
 pub use scope::Scope;
 pub use send::{Send, SendReason};
 pub use service::ServiceKey;
-pub use standing::Standing;
+pub use stamps::{STAMP_AHEAD_MAX, Stamps};
+pub use standing::{Standing, Void};
 pub use target::Target;
 pub use telemetry::{Batch, RequestEvent, Sample, Series, SeriesKind};
 pub use time::Timestamp;

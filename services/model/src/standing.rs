@@ -7,6 +7,8 @@
 //!   a later event than the last that counted.
 //! - An arbiter's word counts from its claim until somebody else's. Its **epoch** is the position of its claim;
 //!   what it still writes after another claim is void, as if it had never been written.
+//! - An arbiter answers what stands before its answer. A record that claims to answer itself or what is to come is
+//!   void: otherwise one such record would make every later answer void.
 
 use std::collections::BTreeMap;
 
@@ -20,31 +22,62 @@ pub struct Standing {
     answered: Option<Position>,
 }
 
+/// Why a record does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Void {
+    /// A record that counts says the same already, or something about a later event.
+    Repeated,
+    /// Another arbiter has claimed, or none has.
+    Superseded,
+    /// The record speaks of what does not exist yet.
+    Ahead,
+}
+
+impl Void {
+    /// As a metric's label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Repeated => "repeated",
+            Self::Superseded => "superseded",
+            Self::Ahead => "ahead",
+        }
+    }
+}
+
 impl Standing {
-    /// Takes note of the record at `at`; whether it counts. To be asked once a record, in the log's order.
+    /// As [`Self::take`]; whether the record counts.
     pub fn admit(&mut self, at: Position, record: &DecisionRecord) -> bool {
+        self.take(at, record).is_ok()
+    }
+
+    /// Takes note of the record at `at`. To be asked once a record, in the log's order.
+    pub fn take(&mut self, at: Position, record: &DecisionRecord) -> Result<(), Void> {
         match &record.origin {
             Origin::Analyzer => {
-                let is_new = self.decided(record.partition) < Some(record.position);
-                if is_new {
-                    self.decided.insert(record.partition, record.position);
+                if self.decided(record.partition) >= Some(record.position) {
+                    return Err(Void::Repeated);
                 }
-                is_new
+                self.decided.insert(record.partition, record.position);
             }
-            Origin::Claim { .. } => {
-                self.epoch = Some(at.0);
-                true
-            }
-            Origin::Clock { epoch } => self.epoch == Some(*epoch),
-            Origin::Teller => true,
+            Origin::Claim { .. } => self.epoch = Some(at.0),
+            Origin::Clock { epoch } => self.expect_epoch(*epoch)?,
+            Origin::Teller => {}
             Origin::Arbiter { epoch, answers } => {
-                let is_new = self.epoch == Some(*epoch) && self.answered < Some(*answers);
-                if is_new {
-                    self.answered = Some(*answers);
+                self.expect_epoch(*epoch)?;
+                if *answers >= at {
+                    return Err(Void::Ahead);
                 }
-                is_new
+                if self.answered >= Some(*answers) {
+                    return Err(Void::Repeated);
+                }
+                self.answered = Some(*answers);
             }
         }
+        Ok(())
+    }
+
+    fn expect_epoch(&self, epoch: u64) -> Result<(), Void> {
+        if self.epoch == Some(epoch) { Ok(()) } else { Err(Void::Superseded) }
     }
 
     /// The last event of a partition about which something was written.
@@ -86,6 +119,22 @@ mod tests {
 
     fn answer(epoch: u64, answers: u64) -> DecisionRecord {
         record(Origin::Arbiter { epoch, answers: Position(answers) }, 0, 0)
+    }
+
+    #[test]
+    fn an_answer_to_what_does_not_stand_before_it_is_void_and_silences_no_later_one() {
+        let mut standing = Standing::default();
+        standing.admit(Position(5), &claim());
+        for (at, answers, verdict, why) in [
+            (6, 1_000_000_000, Err(Void::Ahead), "far ahead of the log's end"),
+            (7, u64::MAX, Err(Void::Ahead), "no log ever gets there"),
+            (8, 8, Err(Void::Ahead), "itself"),
+            (9, 4, Ok(()), "the real answer to what came before"),
+            (10, 4, Err(Void::Repeated), "the same again"),
+            (11, 10, Ok(()), "the next one"),
+        ] {
+            assert_eq!(standing.take(Position(at), &answer(5, answers)), verdict, "{why}");
+        }
     }
 
     #[test]

@@ -48,6 +48,7 @@ use crate::{
         notify::{NotifyRole, Teller},
         records::Poison,
         restore::keep_positions,
+        scrutiny::Scrutiny,
         shadow::{Parts, Shadows},
         tick,
         writer::EventWriter,
@@ -185,9 +186,12 @@ impl App {
 
         // What people see and what roles ask, up to date before anything else begins.
         let poison = Poison::register(&registry, bus.dead_letters.clone())?;
+        let is_shared = matches!(config.bus, BusConfig::Kafka(_));
+        let scrutiny = Scrutiny::register(&registry, &bus, is_shared, stop_roles.clone())?;
         let projection = SharedProjection::default();
         let (decisions, shown) = (bus.decisions.clone(), projection.clone());
-        let (followed, follow) = Followed::new(decisions, shown, poison.clone(), stop_roles.clone()).await?;
+        let (followed, follow) =
+            Followed::new(decisions, shown, poison.clone(), scrutiny.clone(), stop_roles.clone()).await?;
         let mut last_to_stop = Running::default();
         last_to_stop.spawn("follow", follow.run());
         followed.catch_up().await.context("the decisions log cannot be read")?;
@@ -271,6 +275,7 @@ impl App {
                 handover: handover.clone(),
                 metrics: KeepMetrics::register(&registry)?,
                 poison: poison.clone(),
+                scrutiny: scrutiny.clone(),
                 readiness: readiness.clone(),
                 stop: stop_roles.clone(),
             };
@@ -280,7 +285,8 @@ impl App {
                 decisions: bus.decisions.clone(),
                 member: member("arbiter", Share::Decisions),
                 metrics: ArbiterMetrics::register(&registry)?,
-                poison: poison.clone(),
+                scrutiny: scrutiny.clone(),
+                readiness: readiness.clone(),
                 stop: stop_roles.clone(),
             };
             running.spawn("arbiter", arbitrate.run());
@@ -293,6 +299,7 @@ impl App {
                 followed: followed.clone(),
                 actuators: Arc::new(actuators),
                 writer: writer.clone(),
+                scrutiny: scrutiny.clone(),
                 halt_file: data_dir.join(halt_file::FILE_NAME),
                 stop: stop_roles.clone(),
             };
@@ -312,6 +319,7 @@ impl App {
                 receivers,
                 routing: routing_changes,
                 writer,
+                scrutiny: scrutiny.clone(),
                 stop: stop_roles.clone(),
             };
             let notify = NotifyRole { member: member("notify", Share::Decisions), teller };
@@ -321,9 +329,9 @@ impl App {
         running.spawn("config watch", watch_config(Arc::clone(&shared), seen_files));
         running.0.append(&mut last_to_stop.0);
 
-        let shadows = matches!(config.bus, BusConfig::Kafka(_)).then(|| {
+        let shadows = is_shared.then(|| {
             let (bus, stop) = (bus.clone(), stop_roles.clone());
-            Shadows::new(Parts { bus, followed, poison, stop })
+            Shadows::new(Parts { bus, followed, poison, scrutiny, stop })
         });
         let document: Arc<str> = openapi().into();
         let refusals = Refusals::default();

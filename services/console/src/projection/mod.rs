@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use model::{
     Actor, Command, CommandId, CommandState, Decision, DecisionRecord, Delivery, EventId, Finding, Halt,
     HaltId, Notice, NoticeKind, Position, Proposal, Release, ReleaseId, ReleaseState, ServiceKey, Standing,
-    Timestamp, proposal::FindingKind,
+    Timestamp, Void, proposal::FindingKind,
 };
 
 pub use answers::{Answer, MAX_ANSWERS};
@@ -76,15 +76,15 @@ pub struct Projection {
 }
 
 impl Projection {
-    /// Applies the record at `at`; records come in log order. Whether it counts.
-    pub fn apply(&mut self, at: Position, record: &DecisionRecord) -> bool {
+    /// Applies the record at `at`; records come in log order. Why it does not count, if it does not.
+    pub fn apply(&mut self, at: Position, record: &DecisionRecord) -> Option<Void> {
         self.next = Position(at.0 + 1);
-        let counts = self.standing.admit(at, record);
-        if counts {
+        let void = self.standing.take(at, record).err();
+        if void.is_none() {
             self.answers.note(record);
             record.decisions.iter().for_each(|decision| self.apply_decision(record.at, decision));
         }
-        counts
+        void
     }
 
     /// What became of an event, where that is known and not long ago.

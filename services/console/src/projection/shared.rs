@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use model::{DecisionRecord, Position};
+use model::{DecisionRecord, Position, Void};
 use tokio::sync::watch;
 
 use super::Projection;
@@ -21,13 +21,13 @@ impl Default for SharedProjection {
 }
 
 impl SharedProjection {
-    /// Applies the record at `at` and wakes whoever waits; whether the record counts.
-    pub fn apply(&self, at: Position, record: &DecisionRecord) -> bool {
-        let counts = self.inner.write().unwrap_or_else(PoisonError::into_inner).apply(at, record);
-        if counts {
+    /// Applies the record at `at` and wakes whoever waits; why the record does not count, if it does not.
+    pub fn apply(&self, at: Position, record: &DecisionRecord) -> Option<Void> {
+        let void = self.inner.write().unwrap_or_else(PoisonError::into_inner).apply(at, record);
+        if void.is_none() {
             self.version.send_modify(|version| *version += 1);
         }
-        counts
+        void
     }
 
     /// Reads; hold the guard shortly and never across an await.

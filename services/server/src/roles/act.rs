@@ -16,7 +16,7 @@ use model::{
 use tokio::{sync::Semaphore, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::{follow::Followed, member::Member, records::read_decision, writer::EventWriter};
+use super::{follow::Followed, member::Member, scrutiny::Scrutiny, writer::EventWriter};
 
 /// Commands executed at once; each may wait for a slow target, and the storm guard bounds how many there are.
 const MAX_CONCURRENT: usize = 32;
@@ -46,6 +46,7 @@ pub(crate) struct ActRole {
     pub(crate) followed: Followed,
     pub(crate) actuators: Arc<Actuators>,
     pub(crate) writer: EventWriter,
+    pub(crate) scrutiny: Scrutiny,
     pub(crate) halt_file: PathBuf,
     pub(crate) stop: CancellationToken,
 }
@@ -149,7 +150,7 @@ impl ActRole {
                 change = self.member.next() => self.change(change, &mut work).await,
                 Some(_) = work.running.join_next(), if !work.running.is_empty() => {}
                 record = reader.next() => match record {
-                    Ok(record) => self.take(&record, &mut standing, &mut work),
+                    Ok(record) => self.take(&record, &mut standing, &mut work).await,
                     Err(error) => {
                         tracing::error!(%error, "the decisions log cannot be read");
                         tokio::time::sleep(RETRY_PAUSE).await;
@@ -194,9 +195,9 @@ impl ActRole {
         }
     }
 
-    fn take(&self, record: &bus::Record, standing: &mut Standing, work: &mut Work) {
+    async fn take(&self, record: &bus::Record, standing: &mut Standing, work: &mut Work) {
         // One that cannot be read was told and counted by whoever follows the log.
-        let Ok(decision) = read_decision(record) else { return };
+        let Ok(decision) = self.scrutiny.decision(record).await else { return };
         if !standing.admit(record.position, &decision) {
             return;
         }

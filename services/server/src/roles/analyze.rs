@@ -17,6 +17,7 @@ use super::{
     keep::{KeepMetrics, KeepTask, say_taken_over},
     member::Member,
     records::Poison,
+    scrutiny::Scrutiny,
 };
 use crate::{handover::Handover, readiness::Readiness};
 
@@ -32,6 +33,7 @@ pub(crate) struct AnalyzeRole {
     pub(crate) handover: Handover,
     pub(crate) metrics: KeepMetrics,
     pub(crate) poison: Poison,
+    pub(crate) scrutiny: Scrutiny,
     pub(crate) readiness: Readiness,
     pub(crate) stop: CancellationToken,
 }
@@ -102,6 +104,7 @@ impl AnalyzeRole {
             handover: self.handover.clone(),
             metrics: self.metrics.clone(),
             poison: self.poison.clone(),
+            scrutiny: self.scrutiny.clone(),
             readiness: self.readiness.clone(),
             progress: progress.clone(),
             stop: stop.clone(),

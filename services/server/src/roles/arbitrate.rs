@@ -7,20 +7,21 @@ use arbiter::Chair;
 use bus::{Change, NewRecord, Topic};
 use model::{Decision, DecisionRecord, Origin, Partition, Position};
 use prometheus::{IntCounterVec, IntGauge, Registry};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    clock::ClockSent,
-    member::Member,
-    records::{Poison, read_decision},
-    story,
-};
+use super::{clock::ClockSent, member::Member, scrutiny::Scrutiny, story};
+use crate::readiness::Readiness;
 
 /// Pause before a log that cannot be written or read is tried again.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
 /// Longest sleep between looks at the arbiter's timer; keeps a wall clock that jumps from stopping it.
 const MAX_SLEEP: Duration = Duration::from_secs(1);
+
+/// The group named this process, and another's claim stands: whoever claimed has lost its place by then, or was
+/// never named.
+const CLAIM_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 /// What the arbiter says about itself.
 #[derive(Clone, Debug)]
@@ -54,7 +55,8 @@ pub(crate) struct ArbitrateRole {
     pub(crate) decisions: Topic,
     pub(crate) member: Member,
     pub(crate) metrics: ArbiterMetrics,
-    pub(crate) poison: Poison,
+    pub(crate) scrutiny: Scrutiny,
+    pub(crate) readiness: Readiness,
     pub(crate) stop: CancellationToken,
 }
 
@@ -72,7 +74,8 @@ impl ArbitrateRole {
     pub(crate) async fn run(mut self) {
         let Ok(first) = self.first_position().await else { return };
         let mut reader = self.decisions.reader(Partition::HOME, first);
-        let mut seat = Seat::Standby;
+        let (mut seat, mut claim) = (Seat::Standby, None);
+        let mut deposed_at: Option<Instant> = None;
         let mut clock = ClockSent::default();
         loop {
             tokio::task::consume_budget().await;
@@ -80,9 +83,12 @@ impl ArbitrateRole {
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => break,
-                change = self.member.next() => seat = self.change(change).await,
+                change = self.member.next() => {
+                    (seat, claim) = self.change(change).await;
+                    deposed_at = None;
+                }
                 record = reader.next() => match record {
-                    Ok(record) => self.take(&record),
+                    Ok(record) => self.take(&record).await,
                     Err(error) => {
                         tracing::error!(%error, "the decisions log cannot be read");
                         tokio::time::sleep(RETRY_PAUSE).await;
@@ -94,6 +100,14 @@ impl ArbitrateRole {
             }
             if seat == Seat::Active {
                 self.answer().await;
+            }
+            // Its own claim was read back and does not stand.
+            let is_deposed =
+                claim.is_some_and(|claim| reader.position() > claim) && !self.chair.is_deciding();
+            self.say_deposed(is_deposed);
+            deposed_at = is_deposed.then(|| deposed_at.unwrap_or_else(Instant::now));
+            if deposed_at.is_some_and(|at| at.elapsed() >= CLAIM_AGAIN_AFTER) {
+                (claim, deposed_at) = (self.claim().await, None);
             }
             self.metrics.is_deciding.set(i64::from(seat == Seat::Active && self.chair.is_deciding()));
         }
@@ -113,38 +127,44 @@ impl ArbitrateRole {
         }
     }
 
-    async fn change(&mut self, change: Option<Change>) -> Seat {
+    /// The seat from here on, and where the claim stands.
+    async fn change(&mut self, change: Option<Change>) -> (Seat, Option<Position>) {
         match change {
-            Some(Change::Assigned(partitions)) if partitions.is_empty() => Seat::Standby,
+            Some(Change::Assigned(partitions)) if partitions.is_empty() => (Seat::Standby, None),
             Some(Change::Assigned(_)) => {
                 tracing::info!("this process's arbiter decides from here on");
-                let claim = self.chair.claim(telemetry::clock::now());
-                self.append(claim).await;
-                Seat::Active
+                (Seat::Active, self.claim().await)
             }
             Some(Change::Revoked(revoked)) => {
                 tracing::info!("another process's arbiter decides from here on");
                 drop(revoked);
-                Seat::Standby
+                (Seat::Standby, None)
             }
             None => {
                 self.stop.cancelled().await;
-                Seat::Standby
+                (Seat::Standby, None)
             }
         }
     }
 
-    fn take(&mut self, record: &bus::Record) {
-        match read_decision(record) {
-            Ok(decision) => {
-                // Not what is only read again after a start: that was told then.
-                if self.chair.is_deciding() && decision.origin == Origin::Analyzer {
-                    story::tell(&decision);
-                }
-                self.chair.take(record.position, &decision);
-            }
-            Err(why) => self.poison.note("decisions", Partition::HOME, record, &why),
+    async fn claim(&self) -> Option<Position> {
+        self.append(self.chair.claim(telemetry::clock::now())).await
+    }
+
+    fn say_deposed(&self, is_deposed: bool) {
+        let reason = "this process's arbiter is to decide, and another's claim stands on the decisions log";
+        let state = if is_deposed { Err(reason.to_owned()) } else { Ok(()) };
+        self.readiness.set("claim", state);
+    }
+
+    async fn take(&mut self, record: &bus::Record) {
+        // One that cannot be read was told and counted by whoever follows the log.
+        let Ok(decision) = self.scrutiny.decision(record).await else { return };
+        // Not what is only read again after a start: that was told then.
+        if self.chair.is_deciding() && decision.origin == Origin::Analyzer {
+            story::tell(&decision);
         }
+        self.chair.take(record.position, &decision);
     }
 
     /// Appends what is to be said, once everything that stands on the log is known: an answer that another
@@ -175,22 +195,22 @@ impl ArbitrateRole {
     }
 
     /// Appends until it is durable or the process stops; in this loop, so that the order is kept.
-    async fn append(&self, record: DecisionRecord) {
+    async fn append(&self, record: DecisionRecord) -> Option<Position> {
         let bytes = proto::encode_decision(&record);
         loop {
             let append = NewRecord::new(record.at, bytes.clone());
             match self.decisions.append(Partition::HOME, append).await {
-                Ok(_) => return,
+                Ok(position) => return Some(position),
                 Err(error) if !error.is_retryable() => {
                     tracing::error!(%error, cause = %record.cause, "a decision can never be written and is given up");
-                    return;
+                    return None;
                 }
                 Err(error) => {
                     tracing::error!(%error, "a decision cannot be written; deciding waits until it can");
                 }
             }
             tokio::select! {
-                () = self.stop.cancelled() => return,
+                () = self.stop.cancelled() => return None,
                 () = tokio::time::sleep(RETRY_PAUSE) => {}
             }
         }

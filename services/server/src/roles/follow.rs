@@ -13,7 +13,7 @@ use model::{Decision, DecisionRecord, Partition, PolicyLoad, Position, Proposal}
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::records::{Poison, read_decision};
+use super::{records::Poison, scrutiny::Scrutiny};
 
 /// Pause before a log that cannot be read is asked again.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
@@ -36,6 +36,7 @@ pub(crate) struct FollowRole {
     applied: watch::Sender<Position>,
     from: Position,
     poison: Poison,
+    scrutiny: Scrutiny,
     stop: CancellationToken,
 }
 
@@ -45,14 +46,21 @@ impl Followed {
         decisions: Topic,
         projection: SharedProjection,
         poison: Poison,
+        scrutiny: Scrutiny,
         stop: CancellationToken,
     ) -> anyhow::Result<(Self, FollowRole)> {
         let bounds = decisions.bounds(Partition::HOME).await.context("the decisions log cannot be read")?;
         let (sender, applied) = watch::channel(bounds.first);
         let wanted = Arc::new(watch::Sender::new(bounds.next));
         let followed = Self { projection, decisions, applied, wanted, policy: Arc::default() };
-        let role =
-            FollowRole { followed: followed.clone(), applied: sender, from: bounds.first, poison, stop };
+        let role = FollowRole {
+            followed: followed.clone(),
+            applied: sender,
+            from: bounds.first,
+            poison,
+            scrutiny,
+            stop,
+        };
         Ok((followed, role))
     }
 
@@ -100,7 +108,7 @@ impl FollowRole {
                 },
             };
             match record {
-                Ok(Some(record)) => self.take(&record),
+                Ok(Some(record)) => self.take(&record).await,
                 Ok(None) => drop(self.applied.send_replace(end)),
                 Err(error) => {
                     tracing::error!(%error, "the decisions log cannot be read");
@@ -110,14 +118,13 @@ impl FollowRole {
         }
     }
 
-    fn take(&self, record: &Record) {
+    async fn take(&self, record: &Record) {
         self.poison.note_missing("decisions", Partition::HOME, record);
-        match read_decision(record) {
-            Ok(decision) => {
-                if self.followed.projection.apply(record.position, &decision) {
-                    self.followed.note_policy(&decision);
-                }
-            }
+        match self.scrutiny.decision(record).await {
+            Ok(decision) => match self.followed.projection.apply(record.position, &decision) {
+                None => self.followed.note_policy(&decision),
+                Some(void) => self.scrutiny.note_void(record.position, &decision, void),
+            },
             Err(why) => self.poison.note("decisions", Partition::HOME, record, &why),
         }
         self.applied.send_replace(Position(record.position.0 + 1));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use analyzer::Keeper;
 use bus::{Bus, NewRecord, Reader};
 use bytes::Bytes;
-use model::{DecisionRecord, Event, EventBody, Partition, Position, Timestamp};
+use model::{DecisionRecord, Event, EventBody, Partition, Position, Stamps, Timestamp};
 use prometheus::{HistogramVec, IntCounterVec, IntGaugeVec, Registry};
 use telemetry::{
     clock::Stopwatch,
@@ -22,6 +22,7 @@ use super::{
     follow::Followed,
     records::{Poison, Unreadable, read_event},
     restore::{Restored, restore},
+    scrutiny::Scrutiny,
     unseen::{Unseen, UnseenMetrics},
 };
 use crate::{handover::Handover, readiness::Readiness};
@@ -117,6 +118,7 @@ pub(crate) struct KeepTask {
     pub(crate) handover: Handover,
     pub(crate) metrics: KeepMetrics,
     pub(crate) poison: Poison,
+    pub(crate) scrutiny: Scrutiny,
     pub(crate) readiness: Readiness,
     pub(crate) progress: Progress,
     pub(crate) stop: CancellationToken,
@@ -127,6 +129,7 @@ struct Judge {
     task: KeepTask,
     keeper: Keeper,
     reader: Reader,
+    stamps: Stamps,
     questions: mpsc::Receiver<Question>,
     /// Where the log ended when the partition was taken over; `None`: reached.
     catching_up_to: Option<Position>,
@@ -137,6 +140,7 @@ struct Judge {
     taken_over_at: Timestamp,
     is_behind: bool,
     stands_still: bool,
+    is_overtaken: bool,
     unseen: Unseen,
     counts: StoreCounts,
 }
@@ -157,6 +161,7 @@ impl KeepTask {
         let counts = self.metrics.store.of(partition, keeper.analyzer().store().counters());
         let judge = Judge {
             counts,
+            stamps: Stamps::from(keeper.now()),
             reader: self.bus.events.reader(self.partition, next),
             questions: self.judges.answer_for(self.partition),
             keeper,
@@ -167,6 +172,7 @@ impl KeepTask {
             taken_over_at,
             is_behind: false,
             stands_still: false,
+            is_overtaken: false,
             unseen: Unseen::default(),
             task: self,
         };
@@ -175,7 +181,8 @@ impl KeepTask {
 
     async fn restore_surely(&self) -> Option<Restored> {
         loop {
-            let restoring = restore(&self.bus, self.partition, &self.followed, &self.poison);
+            let restoring =
+                restore(&self.bus, self.partition, &self.followed, (&self.poison, &self.scrutiny));
             let restored = tokio::select! {
                 () = self.stop.cancelled() => return None,
                 restored = restoring => restored,
@@ -244,7 +251,8 @@ impl Judge {
         }
         self.task.poison.note_missing("events", partition, &record);
         match read_event(&record, &self.task.handover) {
-            Ok(event) => {
+            Ok(mut event) => {
+                self.task.scrutiny.believe(&mut self.stamps, partition, position, &mut event);
                 let parent = record.header(TRACEPARENT).cloned();
                 if !self.judge(position, event, parent).await {
                     return false;
@@ -343,7 +351,7 @@ impl Judge {
         self.is_clock_behind = is_behind;
     }
 
-    /// Says, once each time, that nobody writes ticks here: nothing is decided then.
+    /// Says, once each time, what keeps this partition from being judged: its time, or somebody else's word.
     fn watch_time(&mut self, name: &str) {
         let (partition, label) = (self.task.partition, self.task.partition.to_string());
         let (now, newest) = (telemetry::clock::now(), self.keeper.now());
@@ -361,12 +369,24 @@ impl Judge {
         if stands_still && !self.stands_still {
             tracing::error!(%partition, seconds = behind.as_secs(),
                 "time stands still: nobody writes to this partition, and nothing is decided in it");
-            let reason = format!("time stands still in partition {partition}: no ingest role writes to it");
-            self.task.readiness.set(name, Err(reason));
-        } else if self.stands_still && !stands_still {
-            self.task.readiness.set(name, Ok(()));
         }
         self.stands_still = stands_still;
+        let overtaken = self.watch_word();
+        let ahead = self.is_clock_behind.then(|| newest.since(now));
+        self.task
+            .readiness
+            .set(name, obstacle(partition, ahead, stands_still, overtaken).map_or(Ok(()), Err));
+    }
+
+    /// Up to which event the decisions log says that this partition was judged, where that is further than its
+    /// judge has come: what the judge writes until then is void.
+    fn watch_word(&mut self) -> Option<Position> {
+        let (partition, taken) = (self.task.partition, self.taken);
+        let decided = self.task.followed.projection.read().standing().decided(partition);
+        let overtaken = decided.filter(|_| decided > taken);
+        // Not at the first look: whoever judged before may have written to the last moment.
+        let is_lasting = std::mem::replace(&mut self.is_overtaken, overtaken.is_some());
+        overtaken.filter(|_| is_lasting)
     }
 
     /// What cannot be judged; not while the past is read, when much of it is still to come.
@@ -453,6 +473,31 @@ impl Judge {
     }
 }
 
+/// Why a partition is not judged as it should be, in one sentence.
+fn obstacle(
+    partition: Partition,
+    ahead: Option<Duration>,
+    stands_still: bool,
+    overtaken: Option<Position>,
+) -> Option<String> {
+    let seconds = ahead.map(|ahead| ahead.as_secs());
+    let clock = seconds.map(|seconds| {
+        format!(
+            "the clock is {seconds} s behind the newest event of partition {partition}: nothing ends or falls due \
+             until it catches up"
+        )
+    });
+    let word = overtaken.map(|Position(event)| {
+        format!(
+            "what this process decides in partition {partition} is void: the decisions log says that event {event} \
+             was judged, which is still to come"
+        )
+    });
+    let still = stands_still
+        .then(|| format!("time stands still in partition {partition}: no ingest role writes to it"));
+    clock.or(word).or(still)
+}
+
 fn set_lag(gauges: &IntGaugeVec, partition: Partition, taken: Position, next: Position) {
     let lag = i64::try_from(next.0.saturating_sub(taken.0)).unwrap_or(i64::MAX);
     gauges.with_label_values(&[&partition.to_string()]).set(lag);
@@ -469,5 +514,40 @@ fn kind_of(body: &EventBody) -> &'static str {
         EventBody::Verb(_) => "verb",
         EventBody::PolicyLoad(_) => "policy_load",
         EventBody::Tick => "tick",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partition_that_is_not_judged_says_why() {
+        for (ahead, stands_still, overtaken, told) in [
+            (None, false, None, None),
+            (
+                Some(3_599),
+                false,
+                None,
+                Some(
+                    "the clock is 3599 s behind the newest event of partition 2: nothing ends or falls due until it \
+                     catches up",
+                ),
+            ),
+            (None, true, None, Some("time stands still in partition 2: no ingest role writes to it")),
+            (
+                None,
+                false,
+                Some(1_u64 << 40),
+                Some(
+                    "what this process decides in partition 2 is void: the decisions log says that event \
+                     1099511627776 was judged, which is still to come",
+                ),
+            ),
+        ] {
+            let ahead = ahead.map(Duration::from_secs);
+            let reason = obstacle(Partition(2), ahead, stands_still, overtaken.map(Position));
+            assert_eq!(reason.as_deref(), told);
+        }
     }
 }

@@ -14,6 +14,7 @@ pub(crate) mod member;
 pub(crate) mod notify;
 pub(crate) mod records;
 pub(crate) mod restore;
+pub(crate) mod scrutiny;
 pub(crate) mod shadow;
 pub(crate) mod story;
 pub(crate) mod tick;

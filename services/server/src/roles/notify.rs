@@ -17,7 +17,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{clock::ClockSent, member::Member, records::read_decision, writer::EventWriter};
+use super::{clock::ClockSent, member::Member, scrutiny::Scrutiny, writer::EventWriter};
 
 /// Messages under way at once.
 const MAX_CONCURRENT: usize = 32;
@@ -43,6 +43,7 @@ pub(crate) struct Teller {
     /// A new routing configuration after a reload.
     pub(crate) routing: watch::Receiver<Arc<router::Config>>,
     pub(crate) writer: EventWriter,
+    pub(crate) scrutiny: Scrutiny,
     pub(crate) stop: CancellationToken,
 }
 
@@ -157,7 +158,7 @@ impl Telling {
                     }
                 }
                 record = reader.next() => match record {
-                    Ok(record) => self.take(&record),
+                    Ok(record) => self.take(&record).await,
                     Err(error) => {
                         tracing::error!(%error, "the decisions log cannot be read");
                         tokio::time::sleep(MAX_SLEEP).await;
@@ -180,7 +181,7 @@ impl Telling {
                 record = reader.next_before(self.live_from) => record,
             };
             match record {
-                Ok(Some(record)) => self.take(&record),
+                Ok(Some(record)) => self.take(&record).await,
                 Ok(None) => return,
                 Err(error) if error.is_retryable() => {
                     tracing::error!(%error, "the decisions log cannot be read; telling waits until it can");
@@ -193,9 +194,9 @@ impl Telling {
         }
     }
 
-    fn take(&mut self, record: &bus::Record) {
+    async fn take(&mut self, record: &bus::Record) {
         // What nobody can read is told by whoever follows the log.
-        if let Ok(decision) = read_decision(record) {
+        if let Ok(decision) = self.teller.scrutiny.decision(record).await {
             self.desk.take(record.position, &decision);
         }
     }

@@ -5,11 +5,12 @@ use analyzer::{Keeper, Past};
 use anyhow::Context as _;
 use bus::{Bounds, Bus};
 use bytes::Bytes;
-use model::{Partition, Position, Standing};
+use model::{Partition, Position, Stamps, Standing};
 
 use super::{
     follow::Followed,
-    records::{Poison, read_decision, read_event},
+    records::{Poison, read_event},
+    scrutiny::Scrutiny,
 };
 use crate::handover::Handover;
 
@@ -27,7 +28,7 @@ pub(crate) async fn restore(
     bus: &Bus,
     partition: Partition,
     followed: &Followed,
-    poison: &Poison,
+    (poison, scrutiny): (&Poison, &Scrutiny),
 ) -> anyhow::Result<Restored> {
     // First: what a snapshot relies on was written before it.
     let snapshot = load_snapshot(bus, partition).await;
@@ -37,8 +38,8 @@ pub(crate) async fn restore(
     if let Some(restored) = snapshot.and_then(|bytes| from_snapshot(&bytes, partition, decided, bounds)) {
         return Ok(restored);
     }
-    let mut past = read_decisions(bus, partition, decisions_end).await?;
-    replay_events(bus, partition, &mut past, bounds, poison).await?;
+    let mut past = read_decisions(bus, partition, decisions_end, scrutiny).await?;
+    replay_events(bus, partition, &mut past, bounds, (poison, scrutiny)).await?;
     let next = past.decided().map_or(bounds.first, |Position(at)| Position(at + 1)).max(bounds.first);
     Ok(Restored { keeper: past.into_keeper(), next, end: bounds.next, is_from_snapshot: false })
 }
@@ -90,14 +91,19 @@ fn from_snapshot(
     Some(Restored { keeper, next, end: bounds.next, is_from_snapshot: true })
 }
 
-async fn read_decisions(bus: &Bus, partition: Partition, end: Position) -> anyhow::Result<Past> {
+async fn read_decisions(
+    bus: &Bus,
+    partition: Partition,
+    end: Position,
+    scrutiny: &Scrutiny,
+) -> anyhow::Result<Past> {
     let (mut past, mut standing) = (Past::new(partition), Standing::default());
     let unreadable = "the decisions log cannot be read";
     let first = bus.decisions.bounds(Partition::HOME).await.context(unreadable)?.first;
     let mut reader = bus.decisions.reader(Partition::HOME, first);
     while let Some(record) = reader.next_before(end).await.context(unreadable)? {
         // One that cannot be read was told and counted by whoever follows the log.
-        if let Ok(decision) = read_decision(&record)
+        if let Ok(decision) = scrutiny.decision(&record).await
             && standing.admit(record.position, &decision)
         {
             past.take(&decision);
@@ -112,20 +118,21 @@ async fn replay_events(
     partition: Partition,
     past: &mut Past,
     bounds: Bounds,
-    poison: &Poison,
+    (poison, scrutiny): (&Poison, &Scrutiny),
 ) -> anyhow::Result<()> {
     let unreadable = "the events log cannot be read";
     let from = match past.rewind_to() {
         Some(at) => bus.events.position_at(partition, at).await.context(unreadable)?,
         None => bounds.first,
     };
-    let handover = Handover::default();
+    let (handover, mut stamps) = (Handover::default(), Stamps::default());
     let mut reader = bus.events.reader(partition, from.max(bounds.first));
     let mut next = reader.next_before(bounds.next).await.context(unreadable)?;
     past.begin_replay(next.as_ref().map(|record| (record.position, record.at)));
     while let Some(record) = next.filter(|record| Some(record.position) <= past.decided()) {
         match read_event(&record, &handover) {
-            Ok(event) => {
+            Ok(mut event) => {
+                scrutiny.replay(&mut stamps, &mut event);
                 past.replay(record.position, &event);
                 handover.give_back_of(event);
             }

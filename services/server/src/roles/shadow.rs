@@ -9,7 +9,7 @@ use std::{
 
 use analyzer::Keeper;
 use bus::{Bus, Reader};
-use model::{Partition, Position};
+use model::{Partition, Position, Stamps};
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +18,7 @@ use super::{
     follow::Followed,
     records::{Poison, read_event},
     restore::restore,
+    scrutiny::Scrutiny,
 };
 use crate::handover::Handover;
 
@@ -42,6 +43,7 @@ pub(crate) struct Parts {
     pub(crate) bus: Bus,
     pub(crate) followed: Followed,
     pub(crate) poison: Poison,
+    pub(crate) scrutiny: Scrutiny,
     pub(crate) stop: CancellationToken,
 }
 
@@ -49,6 +51,8 @@ pub(crate) struct Parts {
 struct Shadow {
     keeper: Keeper,
     reader: Reader,
+    scrutiny: Scrutiny,
+    stamps: Stamps,
     /// Where the partition ended when the shadow began; `None`: reached.
     catching_up_to: Option<Position>,
     asked_at: Instant,
@@ -76,7 +80,9 @@ impl Shadows {
 
 impl Parts {
     async fn follow(self, partition: Partition, mut questions: mpsc::Receiver<Question>) {
-        let restored = match restore(&self.bus, partition, &self.followed, &self.poison).await {
+        let restored = match restore(&self.bus, partition, &self.followed, (&self.poison, &self.scrutiny))
+            .await
+        {
             Ok(restored) => restored,
             // Whoever asks again begins anew.
             Err(error) => {
@@ -85,6 +91,8 @@ impl Parts {
         };
         let mut shadow = Shadow {
             reader: self.bus.events.reader(partition, restored.next),
+            scrutiny: self.scrutiny.clone(),
+            stamps: Stamps::from(restored.keeper.now()),
             keeper: restored.keeper,
             catching_up_to: Some(restored.end),
             asked_at: Instant::now(),
@@ -113,7 +121,8 @@ impl Parts {
 impl Shadow {
     /// What cannot be read is the judge's to bury, and what it leads to the judge's to write.
     fn take(&mut self, record: &bus::Record) {
-        if let Ok(event) = read_event(record, &Handover::default()) {
+        if let Ok(mut event) = read_event(record, &Handover::default()) {
+            self.scrutiny.replay(&mut self.stamps, &mut event);
             drop(self.keeper.judge(record.position, &event));
         }
     }

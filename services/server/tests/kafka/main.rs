@@ -11,6 +11,7 @@ mod bad_input;
 #[path = "../../../bus/tests/conformance/broker.rs"]
 #[allow(dead_code, reason = "what these stories do not need")]
 mod broker;
+mod forged;
 mod lines;
 #[path = "../it/load.rs"]
 #[allow(dead_code, reason = "what these stories do not need")]

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Without kcat nobody can look from outside.
-fn has_kcat() -> bool {
+pub(crate) fn has_kcat() -> bool {
     let found = Command::new("kcat").arg("-V").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok();
     if !found {
         assert!(std::env::var_os("CI").is_none(), "kcat is missing, and CI must not skip its tests");
