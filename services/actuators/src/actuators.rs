@@ -6,9 +6,10 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
-use model::{Command, CommandVerb, Outcome, OutcomeStatus, Target, Timestamp};
+use model::{Command, CommandVerb, Outcome, OutcomeStatus, Target, Timestamp, target::KAFKA_TIMEOUT};
 use prometheus::Registry;
 use telemetry::clock::Stopwatch;
 use tracing::Instrument as _;
@@ -131,7 +132,8 @@ impl Actuators {
             command,
             gate,
             fence: &self.fence,
-            breakers: &self.breakers,
+            breakers: Some(&self.breakers),
+            needs: Duration::ZERO,
             target: &name,
             policy,
             clock: self.clock,
@@ -162,7 +164,11 @@ impl Actuators {
                     Ok(message) => message,
                     Err(reason) => return unsent(OutcomeStatus::Failed, reason),
                 };
-                let attempts = attempts(self.policy, target.timeout());
+                let policy = Policy { max_pause: self.policy.max_pause.min(kafka::MAX_PAUSE), ..self.policy };
+                // The client spares brokers that are down by itself, and all topics share it: one that is missing
+                // must not keep commands from another.
+                let attempts =
+                    Attempts { breakers: None, needs: KAFKA_TIMEOUT, ..attempts(policy, target.timeout()) };
                 attempts
                     .run(OutcomeStatus::Accepted, |_, limit| kafka::attempt(&**publisher, &message, limit))
                     .await

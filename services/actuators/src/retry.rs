@@ -89,13 +89,16 @@ pub(crate) struct Attempts<'a> {
     pub(crate) command: &'a Command,
     pub(crate) gate: &'a dyn Gate,
     pub(crate) fence: &'a Fence,
-    pub(crate) breakers: &'a Breakers,
+    /// `None`: what sends the attempts spares a target that is down by itself.
+    pub(crate) breakers: Option<&'a Breakers>,
     /// The breaker's key.
     pub(crate) target: &'a str,
     pub(crate) policy: Policy,
     pub(crate) clock: fn() -> Timestamp,
     /// Longest time for one attempt.
     pub(crate) timeout: Duration,
+    /// An attempt is not begun with less time than this before the deadline.
+    pub(crate) needs: Duration,
     /// Called after each attempt with `true` if it succeeded.
     pub(crate) on_attempt: &'a (dyn Fn(bool) + Sync),
 }
@@ -125,7 +128,9 @@ impl Attempts<'_> {
             let left = self.command.deadline.since(now).min(self.timeout);
             let result = attempt(now, left).await;
             let is_alive = !matches!(result, Err(Failure::Retryable { .. }));
-            self.breakers.record(self.target, is_alive, tokio::time::Instant::now());
+            if let Some(breakers) = self.breakers {
+                breakers.record(self.target, is_alive, tokio::time::Instant::now());
+            }
             (self.on_attempt)(result.is_ok());
             let report = |status, detail| Report {
                 status,
@@ -168,20 +173,15 @@ impl Attempts<'_> {
         if self.has_time_for(pause) {
             return Some(pause);
         }
-        let last_chance = self.left().checked_sub(LAST_ATTEMPT)?;
+        let last_chance = self.left().checked_sub(LAST_ATTEMPT.max(self.needs))?;
         (last_chance >= asked.max(self.policy.first_pause)).then_some(last_chance)
     }
 
     /// Waits for the breaker, then asks deadline, fence and gate, in this order and with nothing after them: the
     /// gate's word must not be older than the send.
     async fn admitted(&self) -> Result<Timestamp, Stop> {
-        while let Admission::Wait(pause) = self.breakers.admit(self.target, tokio::time::Instant::now()) {
-            // The circuit spares the target; it must not cost the command its last attempt.
-            let until_last_chance = self.left().saturating_sub(LAST_ATTEMPT);
-            tokio::time::sleep(pause.min(until_last_chance)).await;
-            if until_last_chance <= pause {
-                break;
-            }
+        if let Some(breakers) = self.breakers {
+            self.wait_for(breakers).await;
         }
         let now = (self.clock)();
         let verdict = if now >= self.command.deadline {
@@ -195,14 +195,27 @@ impl Attempts<'_> {
         } else {
             self.gate.check(self.command).map_err(Stop::Refused)
         };
-        if verdict.is_err() {
-            self.breakers.abandon(self.target);
+        if verdict.is_err()
+            && let Some(breakers) = self.breakers
+        {
+            breakers.abandon(self.target);
         }
         verdict.map(|()| now)
     }
 
+    async fn wait_for(&self, breakers: &Breakers) {
+        while let Admission::Wait(pause) = breakers.admit(self.target, tokio::time::Instant::now()) {
+            // The circuit spares the target; it must not cost the command its last attempt.
+            let until_last_chance = self.left().saturating_sub(LAST_ATTEMPT);
+            tokio::time::sleep(pause.min(until_last_chance)).await;
+            if until_last_chance <= pause {
+                break;
+            }
+        }
+    }
+
     fn has_time_for(&self, pause: Duration) -> bool {
-        (self.clock)() + pause < self.command.deadline
+        (self.clock)() + pause + self.needs < self.command.deadline
     }
 
     fn left(&self) -> Duration {

@@ -114,6 +114,70 @@ async fn a_publisher_that_does_not_answer_is_cut_off() {
     assert_eq!(cut, Err(Failure::retryable("no answer within 5s")));
 }
 
+/// Eight commands at once, while the brokers give this answer until so many seconds after they were decided.
+async fn eight_commands(answer: Answer, seconds: u64) -> Vec<Outcome> {
+    fixture::restart_clock();
+    let double = Arc::new(PublisherDouble::default());
+    double.answer_always(answer);
+    let registry = prometheus::Registry::new();
+    let actuators =
+        crate::Actuators::new(Arc::new(fixture::Secrets(vec![])), &registry, fixture::paused_clock)
+            .unwrap()
+            .with_publisher(Arc::clone(&double) as Arc<dyn Publisher>);
+    let gate = GateAfter::open();
+    let commands: Vec<Command> = (1..=8)
+        .map(|n| {
+            let key = model::ServiceKey::new(format!("service-{n}"), "production");
+            let command = Command { targets: vec![to_topic()], ..fixture::command() };
+            let release = model::ReleaseRef { key, ..command.release.clone() };
+            Command { id: model::CommandId::from_text(format!("cmd_{n}")), release, ..command }
+        })
+        .collect();
+    let executed = async {
+        let mut outcomes = Vec::new();
+        let mut running = tokio::task::JoinSet::new();
+        let (actuators, gate) = (Arc::new(actuators), Arc::new(gate));
+        for command in commands {
+            let (actuators, gate) = (Arc::clone(&actuators), Arc::clone(&gate));
+            running.spawn(async move { actuators.execute(&command, &*gate).await.remove(0) });
+        }
+        while let Some(outcome) = running.join_next().await {
+            outcomes.push(outcome.unwrap());
+        }
+        outcomes
+    };
+    let back = async {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        double.answer_always(Answer::Published);
+    };
+    tokio::join!(executed, back).0
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_command_gets_through_to_brokers_that_are_back_before_its_deadline() {
+    for (answer, seconds, why) in [
+        (Answer::Busy("no broker answers"), 18, "a broker that was started again"),
+        (Answer::Busy("no broker answers"), 43, "one that needed long"),
+        (Answer::Busy("no broker answers"), 53, "one that was back at the last moment"),
+        (Answer::Busy("the brokers know no topic deploy-commands"), 43, "a topic that was made meanwhile"),
+        (Answer::Hang, 43, "one that took the connection and said nothing"),
+    ] {
+        let outcomes = eight_commands(answer, seconds).await;
+        assert_eq!(outcomes.len(), 8);
+        for outcome in outcomes {
+            assert_eq!(outcome.status, OutcomeStatus::Accepted, "{why}: {outcome:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_is_tried_until_its_deadline_and_may_be_decided_anew_after_it() {
+    for outcome in eight_commands(Answer::Busy("no broker answers"), 70).await {
+        assert_eq!((outcome.status, outcome.is_retryable), (OutcomeStatus::Failed, true), "{outcome:?}");
+        assert!(outcome.attempts > 40 && outcome.detail.contains("no time is left"), "{outcome:?}");
+    }
+}
+
 #[tokio::test]
 async fn without_a_publisher_the_outcome_says_what_to_configure() {
     let actuators = fixture::actuators(vec![]);

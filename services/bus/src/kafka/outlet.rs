@@ -11,7 +11,7 @@ use model::{Partition, Position};
 use rdkafka::{
     error::KafkaError,
     message::{Header, OwnedHeaders},
-    producer::{FutureProducer, FutureRecord, future_producer::OwnedDeliveryResult},
+    producer::{FutureProducer, FutureRecord, Producer as _, future_producer::OwnedDeliveryResult},
     types::RDKafkaErrorCode,
 };
 
@@ -23,6 +23,9 @@ use crate::{
 /// Messages that wait for their brokers, in KiB; more are refused at once. Senders wait for each of theirs, so this is
 /// never reached by a burst that makes sense.
 const QUEUE_KIB_MAX: &str = "65536";
+
+/// How long the brokers may take to say whether a topic is there by now.
+const LOOK_MAX: Duration = Duration::from_secs(1);
 
 /// A message for another's topic.
 #[derive(Clone, Copy, Debug)]
@@ -102,7 +105,21 @@ impl Outlet {
             .fold(headers, |headers, (key, value)| headers.insert(Header { key, value: Some(*value) }));
         let record =
             FutureRecord::to(message.topic).key(message.key).payload(message.payload).headers(headers);
-        self.judge(message.topic, self.client.send(record, Duration::ZERO).await)
+        let sent = self.client.send(record, Duration::ZERO).await;
+        if sent.as_ref().is_err_and(|(error, _)| is_missing(error)) {
+            self.look_for(message.topic);
+        }
+        self.judge(message.topic, sent)
+    }
+
+    /// A topic that was missing once stays so for the client until it asks again, which would take minutes.
+    fn look_for(&self, topic: &str) {
+        let (client, topic) = (self.client.clone(), topic.to_owned());
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = client.client().fetch_metadata(Some(&topic), LOOK_MAX) {
+                tracing::debug!(topic, %error, "a topic cannot be looked for");
+            }
+        });
     }
 
     fn judge(&self, topic: &str, sent: OwnedDeliveryResult) -> Result<(Partition, Position), PublishError> {
@@ -122,11 +139,9 @@ impl Outlet {
         let code = error.rdkafka_error_code();
         match code {
             // Brokers that just started may not know it yet.
-            Some(
-                RDKafkaErrorCode::UnknownTopic
-                | RDKafkaErrorCode::UnknownTopicOrPartition
-                | RDKafkaErrorCode::UnknownPartition,
-            ) => unavailable(format!("the brokers know no topic {topic}: create it, or correct its name")),
+            _ if is_missing(error) => {
+                unavailable(format!("the brokers know no topic {topic}: create it, or correct its name"))
+            }
             Some(RDKafkaErrorCode::TopicAuthorizationFailed) => {
                 refused(format!("topic {topic} may not be written to: allow this user to"))
             }
@@ -148,4 +163,15 @@ impl Outlet {
         }
         "not all replicas in sync had the message in time".to_owned()
     }
+}
+
+fn is_missing(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            RDKafkaErrorCode::UnknownTopic
+                | RDKafkaErrorCode::UnknownTopicOrPartition
+                | RDKafkaErrorCode::UnknownPartition
+        )
+    )
 }

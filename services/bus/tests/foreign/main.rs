@@ -25,16 +25,20 @@ const PATIENCE: Duration = Duration::from_secs(60);
 async fn topic(story: &str, partitions: i32) -> Option<(KafkaConfig, String)> {
     let bootstrap = broker::shared().await?;
     let name = format!("foreign-{}-{story}", std::process::id());
-    let admin: AdminClient<DefaultClientContext> =
-        ClientConfig::new().set("bootstrap.servers", &bootstrap).create().unwrap();
-    let new = NewTopic::new(&name, partitions, TopicReplication::Fixed(1));
-    admin.create_topics([&new], &AdminOptions::new()).await.unwrap().remove(0).unwrap();
-    tokio::task::spawn_blocking(move || drop(admin)).await.unwrap();
+    create(&bootstrap, &name, partitions).await;
     let config = KafkaConfig {
         session_timeout: Duration::from_secs(3),
         ..KafkaConfig::new(vec![bootstrap], format!("group-{name}"), "one")
     };
     Some((config, name))
+}
+
+async fn create(bootstrap: &str, name: &str, partitions: i32) {
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", bootstrap).create().unwrap();
+    let new = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+    admin.create_topics([&new], &AdminOptions::new()).await.unwrap().remove(0).unwrap();
+    tokio::task::spawn_blocking(move || drop(admin)).await.unwrap();
 }
 
 fn instance(config: &KafkaConfig, name: &str) -> KafkaConfig {

@@ -1,8 +1,13 @@
 //! Messages that go out.
 
+use std::time::Duration;
+
 use bus::{Begin, KafkaConfig, Outgoing, PublishError};
 
-use crate::{inlet, next, outlet, publish, text, topic};
+use crate::{PATIENCE, create, inlet, next, outlet, publish, text, topic};
+
+/// Between two attempts.
+const PAUSE: Duration = Duration::from_millis(200);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_arrives_with_its_key_its_headers_and_its_bytes_where_it_was_said_to_be() {
@@ -44,6 +49,28 @@ async fn a_topic_that_is_not_there_is_said_to_be_and_so_are_brokers() {
         error.is_retryable() && error.to_string().starts_with("no Kafka broker can be reached"),
         "{error}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_that_was_missing_takes_the_message_once_it_is_made() {
+    let Some((config, topic)) = topic("later", 1).await else { return };
+    let outlet = outlet(&config);
+    let missing = format!("{topic}-made");
+    let message = Outgoing { topic: &missing, key: b"", headers: &[], payload: b"x" };
+    assert!(outlet.publish(message).await.unwrap_err().is_retryable());
+    create(&config.brokers[0], &missing, 1).await;
+    let published = async {
+        loop {
+            match outlet.publish(message).await {
+                Ok(place) => return place,
+                Err(error) => assert!(error.is_retryable(), "{error}"),
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    };
+    // Well before the client would ask again by itself.
+    let (_, offset) = tokio::time::timeout(PATIENCE, published).await.expect("the topic is found");
+    assert_eq!(offset.0, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
