@@ -1,6 +1,6 @@
 //! What ingest needs of the rest of the program: somewhere to put events, and answers to "is there such a …".
 
-use std::{future::Future, pin::Pin};
+use std::{collections::BTreeMap, future::Future, pin::Pin};
 
 use model::{
     Batch, CommandId, CommandState, EventId, HaltId, HaltScope, ReleaseId, ReleaseRef, ReleaseState,
@@ -53,6 +53,8 @@ pub struct Terms {
     pub is_revertible: bool,
     pub rollback_floor: Option<String>,
     pub digest: Option<String>,
+    pub links: BTreeMap<String, String>,
+    pub facts: BTreeMap<String, String>,
 }
 
 /// A command that exists.

@@ -7,6 +7,7 @@
 pub mod alert;
 pub mod command;
 pub mod decision;
+mod details;
 pub mod event;
 pub mod id;
 pub mod label;
@@ -30,6 +31,7 @@ pub mod version;
 pub use alert::Alert;
 pub use command::{Command, CommandMode, CommandState, CommandVerb};
 pub use decision::{Decision, DecisionRecord, Origin};
+pub use details::{DETAIL_BYTES_MAX, DETAIL_ENTRIES_MAX, TooManyDetails, merge_details};
 pub use event::{Event, EventBody, PolicyLoad};
 pub use id::{CommandId, EventId, HaltId, NoticeId, Partition, Position, ReleaseId, SendId};
 pub use label::{LabelBytes, Labels};

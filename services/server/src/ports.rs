@@ -120,6 +120,8 @@ fn known(projection: &Projection, view: &ReleaseView) -> KnownRelease {
         is_revertible: release.revertible,
         rollback_floor: release.rollback_floor.clone(),
         digest: release.artifact.as_ref().and_then(|artifact| artifact.digest.clone()),
+        links: release.links.clone(),
+        facts: release.facts.clone(),
     };
     KnownRelease { release: release.reference(), state: projection.state_of(view), terms }
 }

@@ -184,8 +184,10 @@ impl Tracked {
             release.traffic_percentage = Some(share.clamp(0.0, 100.0));
         }
         release.revertible = event.revertible.unwrap_or(release.revertible);
-        release.links.extend(event.links.clone());
-        release.facts.extend(event.facts.clone());
+        // Ingest refuses what does not fit, by what was shown then; updates that were sent together come here.
+        for (have, new) in [(&mut release.links, &event.links), (&mut release.facts, &event.facts)] {
+            drop(model::merge_details(have, new));
+        }
         self.last_word_at = self.last_word_at.max(event.occurred_at);
     }
 }

@@ -3,6 +3,7 @@
 mod attribution;
 mod conditions;
 mod continues;
+mod details;
 mod faults;
 mod healthy;
 mod lifecycle;

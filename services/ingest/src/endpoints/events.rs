@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::{
     auth::{Caller, Reach, Role},
     endpoints::{
-        answers, own,
+        answers, details, own,
         releases::{self, Became},
     },
     problem::Problem,
@@ -119,6 +119,7 @@ fn expect_within(ingest: &Shared, caller: &Caller, occurrences: &[Occurrence]) -
         if let Occurrence::Deployment(event) = occurrence {
             caller.expect_within(Reach::ServiceIn(&event.key.service, &event.key.environment))?;
             own::expect_may_say(ingest, caller, event)?;
+            details::expect_room(ingest, event)?;
         }
     }
     Ok(())

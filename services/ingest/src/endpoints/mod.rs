@@ -3,6 +3,7 @@
 pub(crate) mod alertmanager;
 mod answers;
 pub(crate) mod commands;
+mod details;
 pub(crate) mod events;
 pub(crate) mod halts;
 pub(crate) mod otlp;

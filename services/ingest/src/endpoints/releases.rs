@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::{
     auth::{Caller, Reach, Role},
-    endpoints::{answers, own},
+    endpoints::{answers, details, own},
     ports::{Answered, KnownRelease, Terms},
     problem::Problem,
     stamp::Stamp,
@@ -216,6 +216,7 @@ pub(super) fn announce(
     event: &mut DeploymentEvent,
     is_keyed: bool,
 ) -> Result<Answer, Problem> {
+    details::expect_room(ingest, event)?;
     let mut meant = answer(ingest, event, is_keyed);
     if meant.meaning == Meaning::Opens && !claim(ingest, caller, event, &meant) {
         // Another sender opened it since.
@@ -236,6 +237,8 @@ fn claim(ingest: &Shared, caller: &Caller, event: &DeploymentEvent, answer: &Ans
         is_revertible: event.revertible.unwrap_or(true),
         rollback_floor: event.rollback_floor.clone(),
         digest: event.artifact.as_ref().and_then(|artifact| artifact.digest.clone()),
+        links: event.links.clone(),
+        facts: event.facts.clone(),
     };
     let known = KnownRelease { release: answer.release.clone(), state: ReleaseState::Pending, terms };
     let is_new = ingest.releases.insert_new(answer.release.id.as_str(), known.clone());

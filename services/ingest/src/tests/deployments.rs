@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use model::{DeploymentEvent, DeploymentStatus, EventBody};
 use serde_json::json;
 
@@ -365,6 +367,53 @@ async fn only_the_token_that_opened_a_release_may_weaken_it_and_operators_may_al
                 );
             }
         }
+    }
+}
+
+#[tokio::test]
+async fn links_and_facts_of_a_release_are_bounded_in_all_and_the_update_beyond_them_is_refused() {
+    let values = |names: std::ops::Range<usize>, bytes: usize| -> Value {
+        names.map(|n| (format!("{n:04}"), json!(format!("https://ci/{}", "x".repeat(bytes))))).collect()
+    };
+    for (name, have, new, fits, why) in [
+        ("facts", 0..64, values(0..64, 1), true, "the same names again"),
+        ("facts", 0..64, values(64..65, 1), false, "one more than are kept"),
+        ("links", 0..64, values(64..65, 1), false, "one more than are kept"),
+        ("facts", 0..1, values(1..17, 2_000), true, "long ones that fit"),
+        ("links", 0..1, values(1..18, 2_000), false, "too long in all"),
+        ("facts", 0..0, values(0..30, 2_000), false, "too long in one event, of a release that nobody knows"),
+    ] {
+        let bench = Bench::new();
+        if !have.is_empty() {
+            let mut known = of_sender("2.4.1", ReleaseState::Watching);
+            let held: BTreeMap<String, String> = have.map(|n| (format!("{n:04}"), "x".to_owned())).collect();
+            (known.terms.links, known.terms.facts) = (held.clone(), held);
+            bench.known.releases.lock().unwrap().insert(known.release.id.as_str().to_owned(), known);
+        }
+        let mut body = json!({"service": "checkout", "environment": "production", "version": "2.4.1"});
+        body[name] = new;
+        let answer = bench.post("/api/v1/releases", "sender", body.to_string()).await;
+        assert_eq!(
+            (answer.status == 413, bench.taken().len()),
+            (!fits, usize::from(fits)),
+            "{why}: {}",
+            answer.text()
+        );
+        if !fits {
+            let (_, detail) = answer.problem();
+            assert!(
+                detail.starts_with(name) && detail.contains("at most 64 entries of 32768 bytes"),
+                "{detail}"
+            );
+        }
+        let event = json!({"specversion": "1.0", "id": "1", "source": "ci", "type": "ripcord.release.v1", "data": body});
+        let answer = bench.send("POST", "/api/v1/events", "sender", &[STRUCTURED], event.to_string()).await;
+        assert_eq!(
+            (answer.status == 413, bench.taken().len()),
+            (!fits, usize::from(fits)),
+            "{why}: {}",
+            answer.text()
+        );
     }
 }
 
