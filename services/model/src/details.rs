@@ -33,8 +33,8 @@ impl fmt::Display for TooManyDetails {
 
 impl std::error::Error for TooManyDetails {}
 
-/// Adds `new` to `have`, a later word of a name in the place of the earlier one. Beyond the limits nothing changes.
-/// Ripcord's own facts are not counted: no sender can name them.
+/// Adds `new` to `have`, a later word of a name in the place of the earlier one. Beyond the limits only
+/// Ripcord's own facts are added; these are not counted, as no sender can name them.
 pub fn merge_details(
     have: &mut BTreeMap<String, String>,
     new: &BTreeMap<String, String>,
@@ -42,6 +42,9 @@ pub fn merge_details(
     if new.is_empty() {
         return Ok(());
     }
+    have.extend(
+        new.iter().filter(|(name, _)| name.starts_with(OWN_FACTS)).map(|(k, v)| (k.clone(), v.clone())),
+    );
     let kept = have.iter().filter(|(name, _)| !new.contains_key(*name));
     let (mut entries, mut bytes) = (0, 0);
     for (name, value) in kept.chain(new).filter(|(name, _)| !name.starts_with(OWN_FACTS)) {
@@ -82,7 +85,11 @@ mod tests {
             assert_eq!(held, expected, "{why}");
         }
         let mut held = details(0..64, 10);
-        let own = BTreeMap::from([(crate::OPENED_BY.to_owned(), "ci".to_owned())]);
+        let mut own = BTreeMap::from([(crate::OPENED_BY.to_owned(), "ci".to_owned())]);
         assert_eq!(merge_details(&mut held, &own), Ok(()), "who opened it is Ripcord's own");
+        let mut held = BTreeMap::new();
+        own.extend(details(0..65, 10));
+        assert!(merge_details(&mut held, &own).is_err());
+        assert_eq!(held.keys().collect::<Vec<_>>(), [crate::OPENED_BY], "and is kept where the rest is not");
     }
 }

@@ -40,6 +40,7 @@ use crate::{
         analyze::AnalyzeRole,
         arbitrate::{ArbiterMetrics, ArbitrateRole},
         ask::{Asker, Judges},
+        fit::Fitting,
         follow::Followed,
         halt_file,
         inlet::{InletMetrics, InletRole},
@@ -267,6 +268,7 @@ impl App {
                 // Nobody else's from the start on, and ready only with its judge.
                 say_taken_over(&readiness, Partition::HOME);
             }
+            let fitting = Fitting::register(&registry)?;
             let analyze = AnalyzeRole {
                 member: member("analyze", Share::Events),
                 bus: bus.clone(),
@@ -274,6 +276,7 @@ impl App {
                 judges: judges.clone(),
                 handover: handover.clone(),
                 metrics: KeepMetrics::register(&registry)?,
+                fitting: fitting.clone(),
                 poison: poison.clone(),
                 scrutiny: scrutiny.clone(),
                 readiness: readiness.clone(),
@@ -285,6 +288,7 @@ impl App {
                 decisions: bus.decisions.clone(),
                 member: member("arbiter", Share::Decisions),
                 metrics: ArbiterMetrics::register(&registry)?,
+                fitting,
                 scrutiny: scrutiny.clone(),
                 readiness: readiness.clone(),
                 stop: stop_roles.clone(),

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     ask::Judges,
+    fit::Fitting,
     follow::Followed,
     keep::{KeepMetrics, KeepTask, say_taken_over},
     member::Member,
@@ -33,6 +34,7 @@ pub(crate) struct AnalyzeRole {
     pub(crate) handover: Handover,
     pub(crate) metrics: KeepMetrics,
     pub(crate) poison: Poison,
+    pub(crate) fitting: Fitting,
     pub(crate) scrutiny: Scrutiny,
     pub(crate) readiness: Readiness,
     pub(crate) stop: CancellationToken,
@@ -104,6 +106,7 @@ impl AnalyzeRole {
             handover: self.handover.clone(),
             metrics: self.metrics.clone(),
             poison: self.poison.clone(),
+            fitting: self.fitting.clone(),
             scrutiny: self.scrutiny.clone(),
             readiness: self.readiness.clone(),
             progress: progress.clone(),

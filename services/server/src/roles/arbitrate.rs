@@ -10,7 +10,7 @@ use prometheus::{IntCounterVec, IntGauge, Registry};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{clock::ClockSent, member::Member, scrutiny::Scrutiny, story};
+use super::{clock::ClockSent, fit::Fitting, member::Member, scrutiny::Scrutiny, story};
 use crate::readiness::Readiness;
 
 /// Pause before a log that cannot be written or read is tried again.
@@ -55,6 +55,7 @@ pub(crate) struct ArbitrateRole {
     pub(crate) decisions: Topic,
     pub(crate) member: Member,
     pub(crate) metrics: ArbiterMetrics,
+    pub(crate) fitting: Fitting,
     pub(crate) scrutiny: Scrutiny,
     pub(crate) readiness: Readiness,
     pub(crate) stop: CancellationToken,
@@ -196,14 +197,18 @@ impl ArbitrateRole {
 
     /// Appends until it is durable or the process stops; in this loop, so that the order is kept.
     async fn append(&self, record: DecisionRecord) -> Option<Position> {
-        let bytes = proto::encode_decision(&record);
+        let mut bytes = proto::encode_decision(&record);
+        let mut is_cut = false;
         loop {
             let append = NewRecord::new(record.at, bytes.clone());
             match self.decisions.append(Partition::HOME, append).await {
                 Ok(position) => return Some(position),
                 Err(error) if !error.is_retryable() => {
-                    tracing::error!(%error, cause = %record.cause, "a decision can never be written and is given up");
-                    return None;
+                    match self.fitting.fit(&record, &error).filter(|_| !is_cut) {
+                        Some(fitted) => (bytes, is_cut) = (fitted, true),
+                        None => return None,
+                    }
+                    continue;
                 }
                 Err(error) => {
                     tracing::error!(%error, "a decision cannot be written; deciding waits until it can");

@@ -19,6 +19,7 @@ use super::{
     analyze::Progress,
     ask::{Judges, Question, answer},
     counts::{StoreCounts, StoreMetrics},
+    fit::Fitting,
     follow::Followed,
     records::{Poison, Unreadable, read_event},
     restore::{Restored, restore},
@@ -118,6 +119,7 @@ pub(crate) struct KeepTask {
     pub(crate) handover: Handover,
     pub(crate) metrics: KeepMetrics,
     pub(crate) poison: Poison,
+    pub(crate) fitting: Fitting,
     pub(crate) scrutiny: Scrutiny,
     pub(crate) readiness: Readiness,
     pub(crate) progress: Progress,
@@ -293,7 +295,8 @@ impl Judge {
 
     async fn propose(&mut self, record: DecisionRecord, parent: Option<String>) -> bool {
         self.task.metrics.proposals.with_label_values::<&str>(&[]).inc();
-        let bytes = proto::encode_decision(&record);
+        let mut bytes = proto::encode_decision(&record);
+        let mut is_cut = false;
         loop {
             let append = NewRecord::new(record.at, bytes.clone()).keyed(self.task.partition.to_string());
             let append = match &parent {
@@ -303,9 +306,10 @@ impl Judge {
             match self.task.bus.decisions.append(Partition::HOME, append).await {
                 Ok(_) => return true,
                 Err(error) if !error.is_retryable() => {
-                    let position = record.position.0;
-                    tracing::error!(%error, position, "a proposal can never be written and is given up");
-                    return true;
+                    match self.task.fitting.fit(&record, &error).filter(|_| !is_cut) {
+                        Some(fitted) => (bytes, is_cut) = (fitted, true),
+                        None => return true,
+                    }
                 }
                 Err(error) => {
                     tracing::error!(%error, "a proposal cannot be written; judging waits until it can");
