@@ -217,6 +217,14 @@ impl Store {
     /// Notes which series of a scrape are expected in the next ones.
     pub(super) fn expect(&mut self, id: u32, entries: &[Entry]) {
         let target = &mut self.targets.all[id];
+        // A series by itself with a clock of its own is in no scrape of the others: they must not wait for it.
+        let is_stray = |it: &Entry| {
+            let flags = &self.table.series[it.series].flags;
+            flags.is_moved && !flags.is_live
+        };
+        if target.live > 0 && entries.iter().all(is_stray) {
+            return;
+        }
         for entry in entries.iter().filter(|entry| entry.mark != Mark::Counted) {
             target.expect(&mut self.table.series[entry.series].flags);
         }

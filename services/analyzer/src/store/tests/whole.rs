@@ -255,6 +255,25 @@ fn what_waits_for_a_new_target_is_no_lag_that_the_next_new_target_has_to_wait_fo
 }
 
 #[test]
+fn a_series_whose_clock_is_an_hour_ahead_of_its_targets_keeps_nothing_waiting() {
+    let mut rig = rig();
+    let rest = |at: i64| {
+        format!(
+            "latency_bucket{{le=0.5}} 0@{at}\nlatency_bucket{{le=1}} 0@{at}\nlatency_bucket{{le=+Inf}} 0@{at}"
+        )
+    };
+    rig.send(15, &format!("requests{{code=200}} 100@15\nrequests{{code=500}} 0@15\n{}", rest(15)));
+    rig.send(16, "requests{code=302} 1@3616");
+    for scrape in [30, 45] {
+        let count = 100 * scrape / 15;
+        let counts = format!("requests{{code=200}} {count}@{scrape}\nrequests{{code=500}} 0@{scrape}");
+        rig.send(scrape, &format!("{counts}\n{}", rest(scrape)));
+        rig.tick(scrape + 7);
+    }
+    assert_eq!(rig.ratio(All, 45), "0/301");
+}
+
+#[test]
 fn a_series_that_was_away_is_no_lag_and_makes_no_other_target_wait() {
     let mut rig = rig();
     for scrape in [15, 30, 45] {
