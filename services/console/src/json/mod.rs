@@ -8,8 +8,8 @@ pub use lines::{
     AuditJson, BadVersionJson, DeliveryJson, DiscoveryJson, HaltJson, ServiceJson, UnplacedJson,
 };
 pub use release::{
-    BaselineJson, CommandJson, EvidenceJson, ReasonJson, ReleaseDetailJson, ReleaseJson, TimelineJson,
-    VerdictJson,
+    BaselineJson, CommandJson, ComparisonJson, EvidenceJson, ReasonJson, ReleaseDetailJson, ReleaseJson,
+    TimelineJson, VerdictJson,
 };
 pub use values::{LatencyJson, LimitJson, ServiceValuesJson, VersionValuesJson};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{BaselineKind, Command, ErrorBound, Evidence, Reason, Test, Timestamp};
+use model::{BaselineKind, Command, Comparison, ErrorBound, Evidence, Reason, Test, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -35,6 +35,53 @@ pub struct EvidenceJson {
     pub tail_probability: Option<f64>,
     /// `exact` or `bucket`.
     pub error_bound: &'static str,
+    /// The test by which the release is blamed or not; missing where there was nothing to compare it with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<ComparisonJson>,
+}
+
+/// A release against what runs beside it or ran before it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ComparisonJson {
+    /// `beside` or `before`.
+    pub kind: &'static str,
+    pub version: Option<String>,
+    pub errors: u64,
+    pub requests: u64,
+    pub baseline_errors: u64,
+    pub baseline_requests: u64,
+    /// By how many times the odds of an error have to be worse than the baseline's.
+    pub margin: f64,
+    /// How likely so many errors were, were the release worse by the margin and no more.
+    pub probability: f64,
+    /// The release counts as worse at or below it.
+    pub level: f64,
+    pub is_worse: bool,
+}
+
+impl ComparisonJson {
+    fn of(comparison: &Comparison) -> Self {
+        let (kind, version) = baseline_of(&comparison.baseline);
+        Self {
+            kind,
+            version,
+            errors: comparison.release.bad,
+            requests: comparison.release.total,
+            baseline_errors: comparison.before.bad,
+            baseline_requests: comparison.before.total,
+            margin: comparison.margin,
+            probability: comparison.probability,
+            level: comparison.level,
+            is_worse: comparison.is_worse(),
+        }
+    }
+}
+
+fn baseline_of(kind: &BaselineKind) -> (&'static str, Option<String>) {
+    match kind {
+        BaselineKind::Beside { version } => ("beside", Some(version.clone())),
+        BaselineKind::Before => ("before", None),
+    }
 }
 
 impl EvidenceJson {
@@ -44,10 +91,7 @@ impl EvidenceJson {
             Test::Exact { level, tail_probability } => ("exact", Some(level), Some(tail_probability)),
         };
         let baseline = evidence.baseline.as_ref().map(|baseline| {
-            let (kind, version) = match &baseline.kind {
-                BaselineKind::Beside { version } => ("beside", Some(version.clone())),
-                BaselineKind::Before => ("before", None),
-            };
+            let (kind, version) = baseline_of(&baseline.kind);
             BaselineJson { kind, version, value: finite(baseline.value), requests: baseline.requests }
         });
         Self {
@@ -62,6 +106,7 @@ impl EvidenceJson {
             level,
             tail_probability,
             error_bound: error_bound_text(evidence.error_bound),
+            comparison: evidence.comparison.as_ref().map(ComparisonJson::of),
         }
     }
 }
@@ -263,5 +308,31 @@ impl ReleaseDetailJson {
                 .map(|(at, delivery)| DeliveryJson::of(*at, delivery))
                 .collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::Counts;
+
+    use super::*;
+
+    #[test]
+    fn a_comparison_shows_both_sides_and_how_likely_chance_is() {
+        let comparison = Comparison {
+            baseline: BaselineKind::Beside { version: "2.4.0".into() },
+            release: Counts { bad: 45, total: 100 },
+            before: Counts { bad: 5, total: 100 },
+            margin: 1.25,
+            level: 1e-4,
+            probability: 1e-9,
+        };
+        let shown = serde_json::to_value(ComparisonJson::of(&comparison)).unwrap();
+        let expected = serde_json::json!({
+            "kind": "beside", "version": "2.4.0", "errors": 45, "requests": 100,
+            "baseline_errors": 5, "baseline_requests": 100,
+            "margin": 1.25, "probability": 1e-9, "level": 1e-4, "is_worse": true,
+        });
+        assert_eq!(shown, expected);
     }
 }
