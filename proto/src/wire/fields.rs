@@ -49,9 +49,14 @@ impl<'de> Deserialize<'de> for TopObject {
 
 /// The object that `body` is.
 pub(crate) fn object(body: &[u8]) -> Result<Map<String, Value>, DecodeError> {
-    let TopObject(object) = serde_json::from_slice(body)
+    let TopObject(object) = serde_json::from_slice(without_bom(body))
         .map_err(|error| DecodeError::malformed(format!("the body is not the JSON expected: {error}")))?;
     Ok(object)
+}
+
+/// Some writers of Windows put a byte order mark first, which JSON has none of (RFC 8259, 8.1: it may be ignored).
+pub(crate) fn without_bom(body: &[u8]) -> &[u8] {
+    body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body)
 }
 
 /// Reads a JSON object into a struct. serde would take a list of the fields' values for one as well.

@@ -5,8 +5,9 @@ use serde_json::{Map, Value};
 
 use crate::wire::error::DecodeError;
 
-/// Attributes beyond those the specification names are extensions; nobody has more than a few.
-const ATTRIBUTES_MAX: usize = 64;
+/// The attributes that are read. What the others hold, extensions above all, is nobody's business here and keeps no
+/// event out.
+const READ: [&str; 5] = ["specversion", "id", "source", "type", "time"];
 
 /// How a protocol writes attributes in headers.
 #[derive(Clone, Copy)]
@@ -23,6 +24,11 @@ impl Style {
         }
     }
 
+    /// The attribute that a header names, if it is one that is read.
+    pub(super) fn attribute(self, header: &str) -> Option<&str> {
+        header.strip_prefix(self.prefix()).filter(|name| READ.contains(name))
+    }
+
     fn plain(self, value: &[u8]) -> Option<Vec<u8>> {
         match self {
             Self::Http => percent_decoded(&unquoted(value)),
@@ -31,18 +37,15 @@ impl Style {
     }
 }
 
-/// The attributes that `headers` carry, without the prefix.
+/// The attributes that are read of those that `headers` carry, without the prefix.
 pub(super) fn attributes<'a>(
     style: Style,
     headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
 ) -> Result<Map<String, Value>, DecodeError> {
     let mut attributes = Map::new();
     for (header, value) in headers {
-        let Some(name) = header.strip_prefix(style.prefix()) else { continue };
+        let Some(name) = style.attribute(header) else { continue };
         let fault = |problem: &str| DecodeError::field(header, problem);
-        if attributes.len() == ATTRIBUTES_MAX {
-            return Err(fault("is one attribute too many"));
-        }
         let bytes = style.plain(value).ok_or_else(|| fault("holds a broken percent sign"))?;
         // Overlong forms are no UTF-8 and end here.
         let text = String::from_utf8(bytes).map_err(|_| fault("is not UTF-8"))?;

@@ -4,13 +4,22 @@
 use model::{Command, CommandVerb};
 
 use super::{
-    Occurrence,
+    CloudEvent, Occurrence,
     headers::{self, Style},
     interpret, is_known, media_type, structured,
 };
 use crate::wire::{error::DecodeError, fields};
 
 const CONTENT_TYPE: &str = "content-type";
+
+/// A message that was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Message {
+    pub occurrence: Occurrence,
+    /// Why the event's `time` cannot be read; the occurrence has none of it then. Nobody waits for an answer who might
+    /// mend the event, and when the message was sent is known besides.
+    pub time_fault: Option<DecodeError>,
+}
 
 /// Reads a message. `headers` are its own in their order; a value may be null, and so may `payload`.
 ///
@@ -19,7 +28,7 @@ const CONTENT_TYPE: &str = "content-type";
 pub fn decode<'a>(
     headers: impl IntoIterator<Item = (&'a str, Option<&'a [u8]>)>,
     payload: Option<&[u8]>,
-) -> Result<Occurrence, DecodeError> {
+) -> Result<Message, DecodeError> {
     let payload = payload.unwrap_or_default();
     super::expect_within_limit(payload)?;
     let mut content_type = String::new();
@@ -28,7 +37,7 @@ pub fn decode<'a>(
         if name.eq_ignore_ascii_case(CONTENT_TYPE) {
             let text = std::str::from_utf8(value.unwrap_or_default());
             content_type = text.map_err(|_| DecodeError::field(CONTENT_TYPE, "is not UTF-8"))?.to_owned();
-        } else if name.starts_with(Style::Kafka.prefix()) {
+        } else if Style::Kafka.attribute(name).is_some() {
             given.push((name, value.ok_or_else(|| DecodeError::field(name, "has no value"))?));
         }
     }
@@ -41,11 +50,17 @@ pub fn decode<'a>(
     }
     if media_type.starts_with("application/cloudevents") {
         super::expect_json(&media_type, "application/cloudevents+json")?;
-        return interpret(structured(&fields::object(payload)?)?);
+        return lenient(structured(&fields::object(payload)?)?);
     }
     let attributes = headers::attributes(Style::Kafka, given)?;
     if attributes.is_empty() && payload.is_empty() {
         return Err(DecodeError::malformed("a message with neither event nor content is a tombstone"));
+    }
+    if attributes.is_empty() && media_type.is_empty() {
+        // Up to version 1.0.1 of the binding a message without a content type was in structured mode.
+        if let Some(event) = fields::object(payload).ok().filter(|event| event.contains_key("specversion")) {
+            return lenient(structured(&event)?);
+        }
     }
     let event = super::binary(Style::Kafka, &attributes, &media_type, payload)?;
     if payload.is_empty() && is_known(&event.kind) {
@@ -54,7 +69,15 @@ pub fn decode<'a>(
             "a message of type {kind:?} without content is a tombstone"
         )));
     }
-    interpret(event)
+    lenient(event)
+}
+
+fn lenient(event: CloudEvent) -> Result<Message, DecodeError> {
+    let (time, time_fault) = match event.time {
+        Ok(time) => (time, None),
+        Err(fault) => (None, Some(fault)),
+    };
+    Ok(Message { occurrence: interpret(&event.kind, time, &event.data)?, time_fault })
 }
 
 /// The type under which a command goes out, as in its JSON body.

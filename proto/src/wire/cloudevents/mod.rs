@@ -40,8 +40,17 @@ pub enum Occurrence {
 /// The attributes that decide, and the data.
 struct CloudEvent {
     kind: String,
-    time: Option<Timestamp>,
+    /// A time that cannot be read may be replaced by another one.
+    time: Time,
     data: Value,
+}
+
+impl CloudEvent {
+    /// An event whose sender is told what is wrong with it.
+    fn strict(self) -> Result<Occurrence, DecodeError> {
+        let time = self.time?;
+        interpret(&self.kind, time, &self.data)
+    }
 }
 
 /// Reads a request. The content type decides on the mode; `headers` are the request's, names in lower case. One bad
@@ -59,10 +68,10 @@ pub fn decode<'a>(
     }
     if media_type.starts_with("application/cloudevents") {
         expect_json(&media_type, "application/cloudevents+json")?;
-        return Ok(vec![interpret(structured(&fields::object(body)?)?)?]);
+        return Ok(vec![structured(&fields::object(body)?)?.strict()?]);
     }
     let attributes = headers::attributes(Style::Http, headers)?;
-    Ok(vec![interpret(binary(Style::Http, &attributes, &media_type, body)?)?])
+    Ok(vec![binary(Style::Http, &attributes, &media_type, body)?.strict()?])
 }
 
 fn expect_within_limit(body: &[u8]) -> Result<(), DecodeError> {
@@ -83,14 +92,14 @@ fn expect_json(media_type: &str, expected: &str) -> Result<(), DecodeError> {
 }
 
 fn batch(body: &[u8]) -> Result<Vec<Occurrence>, DecodeError> {
-    let events: Vec<fields::TopObject> = serde_json::from_slice(body)
+    let events: Vec<fields::TopObject> = serde_json::from_slice(fields::without_bom(body))
         .map_err(|error| DecodeError::malformed(format!("the body is no batch of CloudEvents: {error}")))?;
     if events.len() > BATCH_MAX {
         let (size, limit) = (events.len() as u64, BATCH_MAX as u64);
         return Err(DecodeError::TooLarge { what: "events of a batch", size, limit });
     }
     let read = |(index, event): (usize, &fields::TopObject)| {
-        structured(&event.0).and_then(interpret).map_err(|error| match error {
+        structured(&event.0).and_then(CloudEvent::strict).map_err(|error| match error {
             DecodeError::Field { field, problem } => {
                 DecodeError::field(format!("[{index}].{field}"), problem)
             }
@@ -121,7 +130,7 @@ fn from_base64(text: &str) -> Result<Value, DecodeError> {
         .decode(text)
         .map_err(|error| DecodeError::field("data_base64", format!("is no base64: {error}")))?;
     // Data of other types than ours need not be JSON, and is not looked at.
-    Ok(serde_json::from_slice(&bytes).unwrap_or_default())
+    Ok(serde_json::from_slice(fields::without_bom(&bytes)).unwrap_or_default())
 }
 
 fn binary(
@@ -138,7 +147,17 @@ fn binary(
     }
     let (kind, time) = required_attributes(&Fields::new(attributes, prefix))?;
     let is_json = is_json(media_type) || media_type.is_empty();
-    let data = if is_json && !body.is_empty() { json_data(&kind, body)? } else { Value::Null };
+    let body = fields::without_bom(body);
+    let data = match body {
+        [] => Value::Null,
+        body if is_json => json_data(&kind, body)?,
+        // The type says that the data is JSON, whatever a producer's library writes by default. Over HTTP the sender is
+        // told, and a browser's form, which may be sent from any page, stays out.
+        body if matches!(style, Style::Kafka) && is_known(&kind) => {
+            serde_json::from_slice(body).unwrap_or_default()
+        }
+        _ => Value::Null,
+    };
     Ok(CloudEvent { kind, time, data })
 }
 
@@ -150,8 +169,11 @@ fn json_data(kind: &str, body: &[u8]) -> Result<Value, DecodeError> {
     }
 }
 
+/// What `time` says, or why that cannot be read.
+type Time = Result<Option<Timestamp>, DecodeError>;
+
 /// Type and time; the other required attributes are looked at too, for an event without them is none.
-fn required_attributes(attributes: &Fields<'_>) -> Result<(String, Option<Timestamp>), DecodeError> {
+fn required_attributes(attributes: &Fields<'_>) -> Result<(String, Time), DecodeError> {
     let specversion = attributes.required_name("specversion")?;
     if specversion != "1.0" {
         let problem = format!("must be \"1.0\", not {:?}", shortened(&specversion, 20));
@@ -159,25 +181,25 @@ fn required_attributes(attributes: &Fields<'_>) -> Result<(String, Option<Timest
     }
     attributes.required_text("id")?;
     attributes.required_text("source")?;
-    Ok((attributes.required_name("type")?, attributes.moment("time")?))
+    Ok((attributes.required_name("type")?, attributes.moment("time")))
 }
 
 fn is_known(kind: &str) -> bool {
     kind == RELEASE_TYPE || cdevents::service_verb(kind).is_some()
 }
 
-fn interpret(event: CloudEvent) -> Result<Occurrence, DecodeError> {
-    if !is_known(&event.kind) {
-        return Ok(Occurrence::Ignored { kind: event.kind, why: "unknown type" });
+fn interpret(kind: &str, time: Option<Timestamp>, data: &Value) -> Result<Occurrence, DecodeError> {
+    if !is_known(kind) {
+        return Ok(Occurrence::Ignored { kind: kind.to_owned(), why: "unknown type" });
     }
-    let Value::Object(data) = &event.data else {
-        return Err(DecodeError::field("data", format!("must be a JSON object for type {:?}", event.kind)));
+    let Value::Object(data) = data else {
+        return Err(DecodeError::field("data", format!("must be a JSON object for type {kind:?}")));
     };
-    if let Some(verb) = cdevents::service_verb(&event.kind) {
-        return cdevents::interpret(verb, &event.kind, data, event.time);
+    if let Some(verb) = cdevents::service_verb(kind) {
+        return cdevents::interpret(verb, kind, data, time);
     }
     let mut deployment = release::from_object(data, None).map_err(within_data)?;
-    deployment.occurred_at = deployment.occurred_at.or(event.time);
+    deployment.occurred_at = deployment.occurred_at.or(time);
     Ok(Occurrence::Deployment(Box::new(deployment)))
 }
 

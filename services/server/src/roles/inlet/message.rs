@@ -28,10 +28,12 @@ pub(super) fn read(format: InputFormat, message: &Delivered, now: Timestamp) -> 
     match format {
         InputFormat::CloudEvents => {
             let headers = message.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref()));
-            let occurrence = cloudevents::kafka::decode(headers, Some(payload))
+            let read = cloudevents::kafka::decode(headers, Some(payload))
                 .map_err(|error| Unreadable::new("cloudevents", error))?;
-            Ok(match occurrence {
-                Occurrence::Deployment(event) => {
+            let sent_at = read.time_fault.map(|fault| sent_at(message, &fault, now));
+            Ok(match read.occurrence {
+                Occurrence::Deployment(mut event) => {
+                    event.occurred_at = event.occurred_at.or(sent_at);
                     let event = announced(event, &message.topic, now);
                     Content { event: Some(EventBody::Deployment(event)), ..Content::default() }
                 }
@@ -40,6 +42,13 @@ pub(super) fn read(format: InputFormat, message: &Delivered, now: Timestamp) -> 
         }
         InputFormat::Requests => read_requests(payload, stamp(message.at, now)),
     }
+}
+
+/// When the message of an event was sent whose own time cannot be read.
+fn sent_at(message: &Delivered, fault: &DecodeError, now: Timestamp) -> Timestamp {
+    let (topic, partition, offset) = (&*message.topic, message.partition, message.offset.0);
+    tracing::warn!(topic, %partition, offset, %fault, "an event's time cannot be read: it is when its message was sent");
+    stamp(message.at, now)
 }
 
 /// As HTTP's endpoints do: no time is ahead, and the release's opener is noted. Who may write to the topic may speak
