@@ -129,6 +129,7 @@ impl KafkaConfig {
         if let Some(key) = properties.keys().find(|key| key.ends_with("_cb") || key.as_str() == "opaque") {
             return Err(format!("the Kafka property `{key}` cannot be set: it names code, not a value"));
         }
+        check_sasl(properties)?;
         for (key, value) in properties {
             let checked = ClientConfig::new().set(key, value).create_native_config();
             let Err(error) = checked else { continue };
@@ -178,6 +179,46 @@ impl KafkaConfig {
         let secrets = self.properties.iter().filter(|(key, value)| is_secret(key) && !value.is_empty());
         secrets.fold(text.to_owned(), |text, (_, value)| text.replace(value, "***"))
     }
+}
+
+/// What this build of librdkafka can log in by: it is built without libcurl, libsasl2 and callbacks for tokens.
+const MECHANISMS: [&str; 3] = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"];
+
+/// Mechanisms that clusters offer besides.
+const NOT_BUILT_IN: [&str; 3] = ["OAUTHBEARER", "AWS_MSK_IAM", "GSSAPI"];
+
+const POSSIBLE: &str = "possible are PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512, and a TLS client certificate \
+                        (`security.protocol: SSL` with `ssl.certificate.location` and `ssl.key.location`)";
+
+/// librdkafka takes names of mechanisms that it was built without, and fails only when it connects.
+fn check_sasl(properties: &BTreeMap<String, String>) -> Result<(), String> {
+    let given = ["sasl.mechanism", "sasl.mechanisms"]
+        .iter()
+        .find_map(|key| properties.get_key_value(*key))
+        .map(|(key, value)| (key.as_str(), value.trim()));
+    if let Some((key, mechanism)) = given
+        && !MECHANISMS.contains(&mechanism)
+    {
+        // No other value is repeated: a password may stand in the wrong line.
+        let named = NOT_BUILT_IN.iter().find(|known| known.eq_ignore_ascii_case(mechanism));
+        return Err(match named {
+            Some(named) => format!("`{key}`: the SASL mechanism {named} is not built in; {POSSIBLE}"),
+            None => format!("`{key}`: there is no such SASL mechanism; {POSSIBLE}"),
+        });
+    }
+    let is_of_others = |key: &&String| {
+        ["sasl.oauthbearer.", "sasl.kerberos.", "enable.sasl.oauthbearer."]
+            .iter()
+            .any(|it| key.starts_with(it))
+    };
+    if let Some(key) = properties.keys().find(is_of_others) {
+        return Err(format!("`{key}`: OAuth and Kerberos are not built in; {POSSIBLE}"));
+    }
+    let is_sasl = |protocol: &String| protocol.to_ascii_lowercase().starts_with("sasl");
+    if given.is_none() && properties.get("security.protocol").is_some_and(is_sasl) {
+        return Err(format!("`sasl.mechanism` is required with this `security.protocol`; {POSSIBLE}"));
+    }
+    Ok(())
 }
 
 impl fmt::Debug for KafkaConfig {

@@ -101,6 +101,20 @@ fn each_fault_says_where_what_and_what_to_do() {
             "",
         ),
         (
+            "OAuth, which is not built in",
+            "bus: { kind: kafka, brokers: [\"a:1\"], properties: { security.protocol: SASL_SSL, sasl.mechanism: \
+             OAUTHBEARER, sasl.oauthbearer.method: oidc } }\n",
+            "`sasl.mechanism`: the SASL mechanism OAUTHBEARER is not built in; possible are PLAIN, SCRAM-SHA-256 and \
+             SCRAM-SHA-512, and a TLS client certificate",
+            "",
+        ),
+        (
+            "AWS's mechanism, for topics of others beside a log on disk",
+            "bus: { brokers: [\"a:1\"], properties: { sasl.mechanisms: AWS_MSK_IAM } }\n",
+            "the SASL mechanism AWS_MSK_IAM is not built in",
+            "",
+        ),
+        (
             "a password file that is not there",
             "bus: { kind: kafka, brokers: [\"a:1\"], properties: { sasl.password_file: no.secret } }\n",
             "no.secret cannot be read",
@@ -446,7 +460,7 @@ const TOPICS: &str = r#"
 bus:
   brokers: ["kafka-1:9092"]
   topic_prefix: shop
-  properties: { security.protocol: SASL_SSL, sasl.password_file: kafka.secret }
+  properties: { security.protocol: SASL_SSL, sasl.mechanism: PLAIN, sasl.password_file: kafka.secret }
   inputs:
     - { topic: deployments, format: cloudevents }
     - { topic: access-log, format: requests, start: earliest }

@@ -44,6 +44,44 @@ fn what_would_break_a_promise_is_refused_with_a_sentence() {
 }
 
 #[test]
+fn a_login_that_is_not_built_in_is_refused_with_what_is_possible() {
+    let sasl = ("security.protocol", "SASL_SSL");
+    for (properties, told) in [
+        (
+            vec![sasl, ("sasl.mechanism", "OAUTHBEARER")],
+            "`sasl.mechanism`: the SASL mechanism OAUTHBEARER is not",
+        ),
+        (
+            vec![sasl, ("sasl.mechanisms", "AWS_MSK_IAM")],
+            "`sasl.mechanisms`: the SASL mechanism AWS_MSK_IAM is not",
+        ),
+        (vec![sasl, ("sasl.mechanism", "gssapi")], "the SASL mechanism GSSAPI is not built in"),
+        (vec![sasl, ("sasl.mechanism", "hunter2")], "`sasl.mechanism`: there is no such SASL mechanism"),
+        (
+            vec![("sasl.oauthbearer.method", "oidc")],
+            "`sasl.oauthbearer.method`: OAuth and Kerberos are not built in",
+        ),
+        (vec![("sasl.oauthbearer.client.id", "hunter2")], "`sasl.oauthbearer.client.id`: OAuth and Kerberos"),
+        (vec![("sasl.kerberos.service.name", "kafka")], "`sasl.kerberos.service.name`: OAuth and Kerberos"),
+        // librdkafka's default is Kerberos.
+        (vec![("security.protocol", "sasl_plaintext")], "`sasl.mechanism` is required"),
+    ] {
+        let refused = check(&properties).unwrap_err();
+        assert!(refused.contains(told) && !refused.contains("hunter2"), "{refused}");
+        assert!(
+            refused.contains("SCRAM-SHA-512") && refused.contains("ssl.certificate.location"),
+            "{refused}"
+        );
+    }
+    let certificate = [
+        ("security.protocol", "SSL"),
+        ("ssl.certificate.location", "/etc/ripcord.pem"),
+        ("ssl.key.location", "/etc/ripcord.key"),
+    ];
+    assert_eq!(check(&certificate), Ok(()));
+}
+
+#[test]
 fn no_secret_is_shown() {
     let mut config = KafkaConfig::new(vec!["b:9092".to_owned()], "ripcord", "one");
     config.properties.insert("sasl.password".to_owned(), "hunter2".to_owned());
