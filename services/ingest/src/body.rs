@@ -25,14 +25,22 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    pub(crate) fn new(limits: &Limits) -> Self {
-        let total = limits.in_flight_bytes_max.min(Semaphore::MAX_PERMITS);
+    pub(crate) fn of_bytes(total: usize) -> Self {
+        let total = total.min(Semaphore::MAX_PERMITS);
         Self { left: Arc::new(Semaphore::new(total)), total }
     }
 
     /// Bytes taken at this moment.
     pub(crate) fn taken(&self) -> usize {
         self.total.saturating_sub(self.left.available_permits())
+    }
+
+    /// As [`Self::take`], for what a body takes once it is decoded; more than the whole budget is refused for good.
+    pub(crate) fn take_decoded(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Problem> {
+        if bytes > self.total {
+            return Err(Problem::too_large("bytes of the decoded body", bytes, self.total));
+        }
+        self.take(bytes)
     }
 
     /// Takes `bytes` until the permit is dropped. Never waits: a queue of bodies would be held in memory too.
@@ -71,19 +79,35 @@ pub(crate) async fn read(
     if let Some(declared) = declared.filter(|declared| *declared > bytes_max as u64) {
         return Err(Problem::too_large("bytes of the body", declared, bytes_max));
     }
-    let cost = declared.and_then(|declared| usize::try_from(declared).ok()).unwrap_or(bytes_max);
-    let permit = budget.take(cost)?;
-    let collected = tokio::time::timeout(limits.body_time_max, Limited::new(body, bytes_max).collect())
-        .await
-        .map_err(|_| {
-            let seconds = limits.body_time_max.as_secs();
-            Problem::come_back(format!("the body did not arrive within {seconds} s"))
+    tokio::time::timeout(limits.body_time_max, collect(budget, body, bytes_max)).await.map_err(|_| {
+        let seconds = limits.body_time_max.as_secs();
+        Problem::come_back(format!("the body did not arrive within {seconds} s"))
+    })?
+}
+
+/// Pays for what has arrived, not for what was announced: a sender that announces megabytes and sends nothing holds
+/// no place that others need.
+async fn collect(budget: &Budget, body: Body, bytes_max: usize) -> Result<Taken, Problem> {
+    let mut body = Limited::new(body, bytes_max);
+    let (mut pieces, mut permits) = (Vec::new(), Vec::new());
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| match error.downcast_ref::<LengthLimitError>() {
+            Some(_) => Problem::too_large("bytes of the body", "what arrived", bytes_max),
+            None => Problem::bad_request("the body ended before its end"),
         })?;
-    let bytes = collected.map_err(|error| match error.downcast_ref::<LengthLimitError>() {
-        Some(_) => Problem::too_large("bytes of the body", "what arrived", bytes_max),
-        None => Problem::bad_request("the body ended before its end"),
-    })?;
-    Ok(Taken { bytes: bytes.to_bytes(), permits: vec![permit] })
+        let Ok(piece) = frame.into_data() else { continue };
+        permits.push(budget.take(piece.len())?);
+        pieces.push(piece);
+    }
+    Ok(Taken { bytes: joined(pieces), permits })
+}
+
+fn joined(mut pieces: Vec<Bytes>) -> Bytes {
+    match pieces.len() {
+        0 => Bytes::new(),
+        1 => pieces.swap_remove(0),
+        _ => pieces.concat().into(),
+    }
 }
 
 fn declared_length(headers: &HeaderMap) -> Option<u64> {

@@ -32,6 +32,10 @@ pub struct Limits {
     pub body_time_max: Duration,
 }
 
+/// Bodies of verbs held at once: 256 of the largest. They have this place to themselves, so that nothing that senders
+/// do keeps a `halt` out.
+pub(crate) const VERBS_IN_FLIGHT_BYTES_MAX: usize = 4 << 20;
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

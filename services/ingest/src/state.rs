@@ -13,7 +13,7 @@ use telemetry::metrics::MetricsError;
 use crate::{
     auth::{Auth, Caller, Role},
     body::{self, Budget, Taken},
-    limits::Limits,
+    limits::{Limits, VERBS_IN_FLIGHT_BYTES_MAX},
     metrics::Metrics,
     ports::{EventSink, KnownRelease, Lookup, Unavailable},
     problem::Problem,
@@ -50,6 +50,7 @@ pub(crate) struct Shared {
     auth: Arc<ArcSwap<Auth>>,
     pub(crate) limits: Limits,
     pub(crate) budget: Budget,
+    verbs_budget: Budget,
     pub(crate) metrics: Metrics,
     refusals: Refusals,
     stamper: Stamper,
@@ -65,7 +66,8 @@ impl Ingest {
             sink,
             lookup,
             auth,
-            budget: Budget::new(&limits),
+            budget: Budget::of_bytes(limits.in_flight_bytes_max),
+            verbs_budget: Budget::of_bytes(VERBS_IN_FLIGHT_BYTES_MAX),
             limits,
             metrics: Metrics::register(registry)?,
             refusals,
@@ -138,6 +140,12 @@ impl Shared {
         let taken = body::read_plain(&self.budget, &self.limits, &head.headers, body, bytes_max).await;
         self.metrics.in_flight.set(i64::try_from(self.budget.taken()).unwrap_or(i64::MAX));
         taken
+    }
+
+    /// The body of a verb, which waits behind no sender's.
+    pub(crate) async fn verb_body(&self, head: &Head, body: Body) -> Result<Taken, Problem> {
+        let (budget, bytes_max) = (&self.verbs_budget, self.limits.verb_bytes_max);
+        body::read_plain(budget, &self.limits, &head.headers, body, bytes_max).await
     }
 
     /// Notes what was left out of a body that came in at `at`; `kind` is what its parts are called.

@@ -68,12 +68,13 @@ fn child(node: Node, number: u64) -> Option<Node> {
 const DEPTH_MAX: usize = 64;
 
 /// An error if `body` is broken, too deep, or holds more than `max` messages.
-pub(super) fn check_protobuf(body: &[u8], max: usize) -> Result<(), DecodeError> {
+pub(super) fn check_protobuf(body: &[u8], max: usize) -> Result<usize, DecodeError> {
     let mut left = max;
     walk(body, 0, body.len(), (Node::Request, DEPTH_MAX), &mut left).map_err(|fault| match fault {
         Fault::TooMany => too_many(max),
         Fault::Broken => DecodeError::malformed("the body is no ExportMetricsServiceRequest"),
-    })
+    })?;
+    Ok(max - left)
 }
 
 enum Fault {
@@ -101,9 +102,9 @@ fn walk(
 }
 
 /// Every message is an object, so the opening braces bound their number; those inside texts are counted too.
-pub(super) fn check_json(body: &[u8], max: usize) -> Result<(), DecodeError> {
+pub(super) fn check_json(body: &[u8], max: usize) -> Result<usize, DecodeError> {
     let objects = body.iter().filter(|byte| **byte == b'{').count();
-    if objects > max { Err(too_many(max)) } else { Ok(()) }
+    if objects > max { Err(too_many(max)) } else { Ok(objects) }
 }
 
 fn too_many(max: usize) -> DecodeError {

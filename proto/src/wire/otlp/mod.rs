@@ -27,6 +27,8 @@ pub const BODY_BYTES_MAX: usize = 20 << 20;
 /// Messages in one request, attributes counted one by one: a collector's batch of 8,192 points with 20 attributes
 /// each is a third of this, and decoded they take at most about 200 MiB.
 pub const ELEMENTS_MAX: usize = 1_000_000;
+/// What one of them takes in memory, roughly: of each, the largest have a name, a unit and lists of their own.
+const ELEMENT_BYTES: usize = 200;
 /// Series made of one request; a histogram point makes one for each bucket.
 pub const SERIES_MAX: usize = 500_000;
 /// Label bytes made of one request: [`SERIES_MAX`] of 256 bytes. Each bucket repeats its point's labels, so
@@ -57,6 +59,15 @@ pub fn decode(form: Form, body: &[u8], at: Timestamp) -> Result<Decoded<Batch>, 
             convert(&from_protobuf(&protobuf)?, at, rejected)
         }
     }
+}
+
+/// About how many bytes an export takes once it is decoded, found without decoding it.
+pub fn decoded_bytes_max(form: Form, body: &[u8]) -> Result<usize, DecodeError> {
+    let elements = match form {
+        Form::Protobuf => bound::check_protobuf(body, ELEMENTS_MAX)?,
+        Form::Json => bound::check_json(body, ELEMENTS_MAX)?,
+    };
+    Ok(elements * ELEMENT_BYTES)
 }
 
 fn from_protobuf(body: &[u8]) -> Result<ExportMetricsServiceRequest, DecodeError> {

@@ -68,7 +68,7 @@ async fn decide(
     let (parts, body) = request.into_parts();
     let head = Head::new(parts.headers, &parts.extensions);
     let caller = ingest.caller(&head, Role::Operate)?;
-    let taken = ingest.plain_body(&head, body, ingest.limits.verb_bytes_max).await?;
+    let taken = ingest.verb_body(&head, body).await?;
     let said = VerbBody::decode(&taken.bytes, is_approval)?;
     let command = CommandId::from_text(id);
     let known = known(ingest, &caller, &command)?;
@@ -111,7 +111,7 @@ pub(crate) async fn outcome(
     let (parts, body) = request.into_parts();
     let head = Head::new(parts.headers, &parts.extensions);
     let caller = ingest.caller(&head, Role::Operate)?;
-    let taken = ingest.plain_body(&head, body, ingest.limits.verb_bytes_max).await?;
+    let taken = ingest.verb_body(&head, body).await?;
     let said = OutcomeBody::decode(&taken.bytes)?;
     let command = CommandId::from_text(id);
     let known = known(&ingest, &caller, &command)?;

@@ -32,7 +32,7 @@ pub(crate) async fn halt(State(ingest): State<Core>, request: Request) -> Result
     let (parts, body) = request.into_parts();
     let head = Head::new(parts.headers, &parts.extensions);
     let caller = ingest.caller(&head, Role::Operate)?;
-    let taken = ingest.plain_body(&head, body, ingest.limits.verb_bytes_max).await?;
+    let taken = ingest.verb_body(&head, body).await?;
     let said = HaltBody::decode(&taken.bytes)?;
     caller.expect_within(reach_of(&said.scope))?;
     let stamp = ingest.stamp();
@@ -72,7 +72,7 @@ pub(crate) async fn unhalt(
     let (parts, body) = request.into_parts();
     let head = Head::new(parts.headers, &parts.extensions);
     let caller = ingest.caller(&head, Role::Operate)?;
-    let taken = ingest.plain_body(&head, body, ingest.limits.verb_bytes_max).await?;
+    let taken = ingest.verb_body(&head, body).await?;
     let said = VerbBody::decode(&taken.bytes, false)?;
     let id = HaltId::from_text(id);
     let scope = ingest.lookup.halt(&id).or_else(|| ingest.halts.get(id.as_str()));

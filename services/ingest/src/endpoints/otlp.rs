@@ -76,6 +76,9 @@ async fn take(ingest: &Shared, head: &Head, form: Form, body: Body) -> Result<Re
     // Which attributes name the service is the policy's business, so that a scope cannot be checked here.
     caller.expect_within(Reach::Everything)?;
     let taken = ingest.plain_body(head, body, ingest.limits.otlp_bytes_max).await?;
+    // Small on the wire may be large decoded: that is paid for before.
+    let decoded_bytes = otlp::decoded_bytes_max(form, &taken.bytes)?;
+    let taken = taken.holding(ingest.budget.take_decoded(decoded_bytes)?);
     let (stamp, bytes) = (ingest.stamp(), taken.bytes.clone());
     let at = stamp.at;
     let judged = offload(bytes.len(), move || {

@@ -347,7 +347,7 @@ async fn take(ingest: &Shared, id: &str, request: Request, verb: ReleaseVerb) ->
     let (parts, body) = request.into_parts();
     let head = Head::new(parts.headers, &parts.extensions);
     let caller = ingest.caller(&head, Role::Operate)?;
-    let taken = ingest.plain_body(&head, body, ingest.limits.verb_bytes_max).await?;
+    let taken = ingest.verb_body(&head, body).await?;
     let said = VerbBody::decode(&taken.bytes, verb == ReleaseVerb::rollback)?;
     let known = known(ingest, &ReleaseId::from_text(id)).ok_or_else(|| {
         Problem::not_found("there is no release of this id; GET /api/v1/releases lists them")

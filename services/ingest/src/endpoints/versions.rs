@@ -31,7 +31,7 @@ pub(crate) async fn clear(State(ingest): State<Core>, request: Request) -> Resul
     let (parts, body) = request.into_parts();
     let head = Head::new(parts.headers, &parts.extensions);
     let caller = ingest.caller(&head, Role::Operate)?;
-    let taken = ingest.plain_body(&head, body, ingest.limits.verb_bytes_max).await?;
+    let taken = ingest.verb_body(&head, body).await?;
     let ClearBody { service, environment, version, comment } = ClearBody::decode(&taken.bytes)?;
     caller.expect_within(Reach::ServiceIn(&service, &environment))?;
     let stamp = ingest.stamp();

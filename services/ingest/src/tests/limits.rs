@@ -72,15 +72,78 @@ async fn a_body_that_never_ends_is_given_up_with_its_place_in_the_budget() {
     assert_eq!(bench.post("/api/v1/releases", "sender", RELEASE).await.status, 201);
 }
 
+/// A body of which a part arrives, and no more.
+fn stalled_after(pieces: usize) -> Body {
+    let begin = tokio_stream::iter((0..pieces).map(|_| Ok::<_, Infallible>(vec![b' '; 1024])));
+    Body::from_stream(begin.chain(tokio_stream::pending()))
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_announces_much_and_sends_little_keeps_nobody_out() {
+    let bench = Arc::new(Bench::with(Limits { in_flight_bytes_max: 300 << 10, ..Limits::default() }));
+    let stalled: Vec<_> = (0..20)
+        .map(|_| {
+            let bench = Arc::clone(&bench);
+            tokio::spawn(async move {
+                let length = [("content-length", "262144")];
+                bench.send("POST", "/api/v1/releases", "sender", &length, stalled()).await.status
+            })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    assert_eq!(bench.post("/api/v1/releases", "sender", RELEASE).await.status, 201);
+    for slow in stalled {
+        assert_eq!(slow.await.unwrap(), 503, "each is given up in the end");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_halt_is_taken_while_senders_fill_all_the_room_there_is() {
+    let bench = Arc::new(Bench::with(Limits { in_flight_bytes_max: 200 << 10, ..Limits::default() }));
+    let slow = tokio::spawn({
+        let bench = Arc::clone(&bench);
+        async move { bench.post("/api/v1/releases", "sender", stalled_after(200)).await.status }
+    });
+    tokio::task::yield_now().await;
+    assert_eq!(bench.post("/api/v1/releases", "sender", RELEASE).await.status, 503, "the room is taken");
+    let halt = r#"{"service":"checkout","reason":"a look"}"#;
+    let answer = bench.post("/api/v1/halt", "person", halt).await;
+    assert!(answer.status < 300, "{}: {}", answer.status, answer.text());
+    assert_eq!(slow.await.unwrap(), 503);
+}
+
+/// A protobuf field of this tag that holds `content`.
+fn message(tag: u8, content: &[u8]) -> Vec<u8> {
+    let (mut field, mut length) = (vec![tag], content.len());
+    while length >= 0x80 {
+        field.push((length & 0x7f) as u8 | 0x80);
+        length >>= 7;
+    }
+    field.push(length as u8);
+    field.extend(content);
+    field
+}
+
+#[tokio::test]
+async fn what_an_export_takes_once_decoded_is_paid_for_before() {
+    let bench = Bench::with(Limits { in_flight_bytes_max: 3 << 20, ..Limits::default() });
+    // 100,000 empty metrics in 200 kB.
+    let metrics = [0x12, 0x00].repeat(100_000);
+    let body = message(0x0a, &message(0x12, &metrics));
+    let headers = [("content-type", "application/x-protobuf")];
+    let answer = bench.send("POST", "/v1/metrics", "sender", &headers, body).await;
+    assert_eq!(answer.status, 413, "{}", answer.text());
+}
+
 #[tokio::test(start_paused = true)]
 async fn senders_are_asked_to_come_back_while_too_much_is_in_flight() {
     let bench = Arc::new(Bench::with(Limits { in_flight_bytes_max: 300 << 10, ..Limits::default() }));
     let slow = tokio::spawn({
         let bench = Arc::clone(&bench);
-        async move { bench.post("/api/v1/releases", "sender", stalled()).await.status }
+        async move { bench.post("/api/v1/releases", "sender", stalled_after(250)).await.status }
     });
     tokio::task::yield_now().await;
-    let answer = bench.post("/api/v1/releases", "sender", streamed(1)).await;
+    let answer = bench.post("/api/v1/releases", "sender", streamed(100)).await;
     assert_eq!((answer.status, answer.header("retry-after")), (503, "5"));
     assert_eq!(answer.problem().1, "too many bytes in flight; come back in a moment");
     assert_eq!(slow.await.unwrap(), 503);
