@@ -106,7 +106,7 @@ async fn a_halt_is_taken_while_senders_fill_all_the_room_there_is() {
     });
     tokio::task::yield_now().await;
     assert_eq!(bench.post("/api/v1/releases", "sender", RELEASE).await.status, 503, "the room is taken");
-    let halt = r#"{"service":"checkout","reason":"a look"}"#;
+    let halt = r#"{"service":"checkout","for":"10m","reason":"a look"}"#;
     let answer = bench.post("/api/v1/halt", "person", halt).await;
     assert!(answer.status < 300, "{}: {}", answer.status, answer.text());
     assert_eq!(slow.await.unwrap(), 503);
