@@ -141,10 +141,20 @@ async fn a_deployment_event_opens_a_release_in_either_mode() {
     story.produce("deployments", &content_type, &format!("{event}\n"));
     assert_eq!(story.until_release("catalog").await["state"], "watching");
 
+    // Neither what nobody reads nor a time that cannot be read keeps the release out.
+    let sloppy: Vec<_> = RELEASE
+        .into_iter()
+        .filter(|(name, _)| !["ce_time", "content-type"].contains(name))
+        .chain([("ce_time", "noon"), ("ce_tenant", "caf\u{e9}"), ("content-type", "text/plain")])
+        .collect();
+    let release = json!({"service": "search", "environment": "production", "version": "3.0.0"});
+    story.produce("deployments", &sloppy, &format!("{release}\n"));
+    assert_eq!(story.until_release("search").await["version"], "3.0.0");
+
     let other = [("ce_specversion", "1.0"), ("ce_id", "3"), ("ce_source", "x"), ("ce_type", "org.example.x")];
     story.produce("deployments", &other, "nothing for us\n");
     story.until_counted("deployments", "ignored", 1).await;
-    story.until_counted("deployments", "taken", 2).await;
+    story.until_counted("deployments", "taken", 3).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

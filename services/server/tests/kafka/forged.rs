@@ -6,9 +6,10 @@ use model::{DecisionRecord, EventBody, EventId, Origin, Partition, Position, Tim
 use proto::{EnvelopeBody, EventEnvelope};
 
 use crate::{
-    apart::{Log, PARTITIONS, Parts, metrics},
+    apart::{Log, PARTITIONS, Parts, is_deciding, metrics},
     poison::has_kcat,
     sink::Sink,
+    system::{System, until},
 };
 
 const YEAR_MS: i64 = 365 * 86_400_000;
@@ -81,4 +82,30 @@ async fn a_number_far_ahead_disarms_nobody() {
         ticks += count.map_or(0, |count| count.parse().unwrap());
     }
     assert_eq!(ticks, PARTITIONS, "each partition's judge names the tick of next year");
+}
+
+/// Why a process says that it is not ready.
+async fn reason(system: &System) -> Option<String> {
+    let answer = system.http.get(format!("{}/-/ready", system.url)).send().await.ok()?;
+    if answer.status() == 503 { answer.text().await.ok() } else { None }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_arbiter_whose_word_a_stranger_took_says_so_and_takes_it_back() {
+    if !has_kcat() {
+        return;
+    }
+    let (target, notified) = (Sink::start().await, Sink::start().await);
+    let Some(log) = Log::create("claimed", &target, &notified).await else { return };
+    let parts = Parts::start(log).await;
+    let decider = &parts.analyzers[until("somebody decides", async || parts.decider().await).await];
+    let origin = Origin::Claim { instance: "stranger".to_owned() };
+    let claim = DecisionRecord { at: telemetry::clock::now(), origin, ..DecisionRecord::default() };
+    forge(&parts.log.bootstrap, &parts.log.topic("decisions"), 0, &proto::encode_decision(&claim));
+
+    let is_told = |told: &String| told.contains("another's claim stands on the decisions log");
+    until("it says so", async || reason(decider).await.filter(is_told)).await;
+    until("it decides again", async || is_deciding(decider).await.then_some(())).await;
+    decider.until_ready().await;
+    parts.roll_back("checkout", &target).await;
 }
