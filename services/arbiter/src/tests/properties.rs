@@ -25,7 +25,7 @@ struct Reference {
     firing: BTreeSet<Labels>,
     notice_ids: BTreeSet<String>,
     highest_fencing: u64,
-    automatic: Vec<(Timestamp, String, ReleaseId)>,
+    automatic: Vec<(Timestamp, String, String)>,
 }
 
 #[derive(Clone, Debug)]
@@ -279,7 +279,7 @@ impl Reference {
         prop_assert_eq!(is_prepared, !command.approved_by.is_empty(), "approved by somebody, or by nobody");
         if !is_prepared {
             prop_assert!(now.since(command.evidence_at) <= MAX_AGE, "nothing acts on old evidence");
-            self.automatic.push((now, key.environment.clone(), command.release.id.clone()));
+            self.automatic.push((now, key.environment.clone(), key.service.clone()));
         }
         Ok(())
     }
@@ -333,15 +333,15 @@ impl Reference {
         Ok(())
     }
 
-    /// No more automatic rollbacks of one environment within the storm's time than allowed.
+    /// No more services of one environment rolled back by themselves within the storm's time than allowed.
     fn check_storm(&self, max_rollbacks: usize) -> TestCaseResult {
         for (at, environment, _) in &self.automatic {
             let within = self
                 .automatic
                 .iter()
                 .filter(|(other, of, _)| of == environment && other <= at && *at < *other + PER);
-            let releases: BTreeSet<&ReleaseId> = within.map(|(_, _, release)| release).collect();
-            prop_assert!(releases.len() <= max_rollbacks, "{} automatic rollbacks", releases.len());
+            let services: BTreeSet<&String> = within.map(|(_, _, service)| service).collect();
+            prop_assert!(services.len() <= max_rollbacks, "{} services rolled back", services.len());
         }
         Ok(())
     }
