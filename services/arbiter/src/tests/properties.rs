@@ -6,8 +6,7 @@ use std::{
 };
 
 use model::{
-    Command, CommandId, CommandMode, CommandState, Decision, Labels, NoticeKind, NoticeStatus, ReleaseId,
-    Timestamp,
+    Command, CommandId, CommandMode, CommandState, Decision, Labels, NoticeKind, NoticeStatus, Timestamp,
 };
 use proptest::{prelude::*, test_runner::TestCaseResult};
 
