@@ -96,6 +96,10 @@ impl Arbiter {
         tracked.is_retryable = true;
         let command = &mut tracked.command;
         command.mode = mode;
+        if mode == CommandMode::Immediate {
+            // Of several approvals that were needed some were there when it became automatic: it is nobody's order.
+            command.approved_by.clear();
+        }
         command.state = CommandState::Ready;
         command.state_reason.clear();
         command.fencing = fencing;

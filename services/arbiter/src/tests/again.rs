@@ -251,3 +251,27 @@ fn a_rollback_that_waited_for_want_of_a_version_goes_out_once_telemetry_names_th
         "#]],
     );
 }
+
+#[test]
+fn half_the_approvals_are_nobodys_order_once_the_rollback_is_automatic() {
+    check(
+        "
+            policy approvals=2
+            0s release checkout 2.4.1 watching previous=2.4.0
+            5s breach checkout 2.4.1 unversioned=yes
+            6s approve checkout 2.4.1 by=ann
+            35s continues checkout 2.4.1
+        ",
+        expect![[r#"
+            0s notice firing release_progress info: checkout 2.4.1 in production is out and watched
+            5s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1805s: the telemetry carries no version, so the whole service was judged
+            5s notice firing rollback_prepared critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rollback to 2.4.0 waits for approval: the telemetry carries no version, so the whole service was judged
+            6s command checkout 2.4.1 #1 prepared approved to 2.4.0 for error_rate until 1805s approved by ann: the telemetry carries no version, so the whole service was judged
+            6s audit ann approve cmd: accepted: approved, 1 more needed
+            35s command checkout 2.4.1 #1 ready immediate (2) to 2.4.0 for error_rate until 95s
+            35s version checkout 2.4.1 is bad: it is being rolled back
+            35s notice resolved rollback_prepared critical: checkout 2.4.1 in production: the rollback is on its way
+            35s notice firing rollback_started critical: checkout 2.4.1 in production: error_rate 8.3 % > 1 % over 5m (1513 of 18231 requests); rolling back to 2.4.0
+        "#]],
+    );
+}
