@@ -17,7 +17,7 @@ use crate::{
         subject::Sources,
     },
     outbox::Outbox,
-    release::tracked::Tracked,
+    release::tracked::{Tracked, TriggerState},
     service::{Context, Scope, Service},
     store::Store,
 };
@@ -362,6 +362,7 @@ impl Service {
     fn tend(&mut self, context: Context<'_>, outbox: &mut Outbox) {
         (0..self.releases.len()).for_each(|index| self.judge_silence(index, context, outbox));
         self.judge_held_alerts(context, outbox);
+        self.judge_overdue(context, outbox);
         self.end_watches(context, outbox);
     }
 
@@ -371,7 +372,10 @@ impl Service {
         let watches =
             self.releases.iter().filter_map(|it| it.watch_deadline(policy.defaults.watch_max)).min();
         let silences = self.releases.iter().filter_map(Tracked::silence_deadline).min();
-        [watches, silences, self.held_alerts_deadline(context)].into_iter().flatten().min()
+        let states =
+            self.releases.iter().filter(|it| it.is_under_watch()).flat_map(|it| it.triggers.values());
+        let waits = states.filter_map(TriggerState::overdue_at).min();
+        [watches, silences, waits, self.held_alerts_deadline(context)].into_iter().flatten().min()
     }
 
     /// A stretch of an alert grows with time, not with samples.

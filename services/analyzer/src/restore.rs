@@ -65,6 +65,7 @@ impl Analyzer {
             whole_since: None,
             slot: slot_of(breach.reason.evidence_at),
             eyes: before.eyes.clone(),
+            waits_since: None,
         };
         match &breach.release {
             None => {

@@ -30,7 +30,7 @@ use crate::{
 const MAGIC: [u8; 8] = *b"RIPCORDA";
 
 /// Raised with every change of what is serialised.
-pub(crate) const FORMAT: u32 = 14;
+pub(crate) const FORMAT: u32 = 15;
 
 const CHECKSUM_BYTES: usize = 4;
 

@@ -34,8 +34,10 @@ impl Timestamp {
     }
 }
 
+/// Saturates. `Duration::as_millis` counts in 128 bits, which every sample would pay for.
 fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+    let whole = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX).saturating_mul(1000);
+    whole.saturating_add(i64::from(duration.subsec_millis()))
 }
 
 impl Add<Duration> for Timestamp {

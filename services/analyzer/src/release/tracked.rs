@@ -27,7 +27,13 @@ pub(crate) struct TriggerState {
     /// In which slot of [`CONTINUES_EVERY`] the last look fell: a breach that goes on is told anew once a slot. The
     /// slots are event time's own, so that a restart finds the same ones.
     pub(crate) slot: i64,
+    /// Since when, by ingest's clock, a breach waits for what the version beside it has still to report.
+    pub(crate) waits_since: Option<Timestamp>,
 }
+
+/// A breach waits so long for the version beside it: the slower usual scrape interval. What has not reported by then
+/// may be gone, and evidence must not grow too old to act on.
+pub(crate) const BESIDE_HEARD_WITHIN: Duration = Duration::from_secs(30);
 
 /// How often a breach that goes on is told with the evidence of now: half of the age at which evidence grows too
 /// old to act on.

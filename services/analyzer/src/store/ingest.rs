@@ -16,6 +16,7 @@ impl Store {
         self.last_arrival = Some(self.now);
         self.batch = self.batch.wrapping_add(1);
         self.settle_due();
+        self.late_before = self.now - self.config.settle;
         for series in &batch.series {
             self.take_series(batch, series);
         }
@@ -143,9 +144,8 @@ impl Store {
             }
         };
         let scrape = &mut target.scrapes[place];
-        let waited = self.now.since(scrape.arrived_at);
-        if waited > self.config.settle {
-            self.lag.note(self.now, waited);
+        if scrape.arrived_at < self.late_before {
+            self.lag.note(self.now, self.now.since(scrape.arrived_at));
         }
         scrape.live += u32::from(series.flags.is_live && entry.mark != Mark::GaugeToo);
         scrape.is_single &= scrape.batch == self.batch;

@@ -106,6 +106,8 @@ pub struct Store {
     /// Counts weighings of scrapes.
     weighing: u32,
     lag: lag::Lag,
+    /// What comes in the batch at hand for a scrape that began before this is late.
+    late_before: Timestamp,
     /// Targets with samples in the batch at hand.
     touched: Vec<u32>,
     /// Emptied lists of settled scrapes, to be used again.

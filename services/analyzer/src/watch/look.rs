@@ -17,7 +17,7 @@ use crate::{
     outbox::Outbox,
     release::{
         order::ANNOUNCED_LATE_MAX,
-        tracked::{Tracked, TriggerState, slot_of},
+        tracked::{BESIDE_HEARD_WITHIN, Tracked, TriggerState, slot_of},
     },
     service::{Context, Scope, Service},
     store::{VersionSeen, Versions},
@@ -99,11 +99,16 @@ impl Service {
             let is_due = state.is_slot_new(at);
             let wants_breach = step == Step::Fires
                 || may_continue && is_due && is_still_bad(trigger, &subject, context.sources);
-            let breach = wants_breach.then(|| tracked.breach(trigger, &judged, &subject, accused, context));
+            let is_overdue = before.is_overdue(context.now());
+            let breach = wants_breach
+                .then(|| tracked.breach(trigger, &judged, &subject, accused, context, is_overdue));
             // The version beside it is heard first: the look is taken again when it has reported.
             if step == Step::Fires && breach.as_ref().is_some_and(Option::is_none) {
-                *state = before;
+                let waits_since = before.waits_since.or(Some(context.now()));
+                *state = TriggerState { waits_since, ..before };
                 step = Step::Unchanged;
+            } else {
+                state.waits_since = None;
             }
             if scope == Scope::All && (!by_version || tracked.is_seen(seen)) {
                 state.eyes.look(trigger, &subject, context.sources);
@@ -124,7 +129,32 @@ impl Service {
     }
 }
 
+impl Service {
+    /// Judges again what has waited long enough for the version beside it, on the telemetry that there is.
+    pub(crate) fn judge_overdue(&mut self, context: Context<'_>, outbox: &mut Outbox) {
+        let Some(at) = self.last_look_at else { return };
+        for index in 0..self.releases.len() {
+            let tracked = &self.releases[index];
+            let is_overdue = tracked.triggers.values().any(|it| it.is_overdue(context.now()));
+            if is_overdue && tracked.is_under_watch() {
+                let policy = self.effective(context.sources.policy);
+                let seen = context.sources.store.versions(&self.key);
+                self.judge_release(index, Scope::All, at, &seen, &policy, context, outbox);
+            }
+        }
+    }
+}
+
 impl TriggerState {
+    /// When a breach that waits for the version beside it is told without it.
+    pub(crate) fn overdue_at(&self) -> Option<Timestamp> {
+        Some(self.waits_since? + BESIDE_HEARD_WITHIN)
+    }
+
+    fn is_overdue(&self, now: Timestamp) -> bool {
+        self.overdue_at().is_some_and(|overdue_at| overdue_at <= now)
+    }
+
     /// Whether a slot has begun in which a breach that goes on is told again.
     fn is_slot_new(&mut self, at: Timestamp) -> bool {
         let slot = slot_of(at);
@@ -254,9 +284,10 @@ impl Tracked {
         subject: &Subject<'_>,
         accused: Accused<'_>,
         context: Context<'_>,
+        is_overdue: bool,
     ) -> Option<Breach> {
         let attribution = attribute(trigger, judged, accused, subject, context.sources);
-        if attribution.is_early {
+        if attribution.is_early && !is_overdue {
             return None;
         }
         let mut judged = judged.clone();

@@ -32,7 +32,7 @@ impl World {
 
     /// The arbiter of `epoch` has something to tell.
     fn notify(&mut self, at: i64, epoch: u64, status: NoticeStatus, name: &str) -> Vec<Send> {
-        let answers = Position(self.log.len() as u64);
+        let answers = Position(self.log.len() as u64 - 1);
         let told = notice(NoticeKind::Alert, status, &[name], second(at));
         self.append(at, Origin::Arbiter { epoch, answers }, vec![Decision::Notice(Box::new(told))])
     }

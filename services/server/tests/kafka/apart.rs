@@ -42,7 +42,7 @@ pub(crate) async fn brokers() -> Option<&'static Brokers> {
 }
 
 /// With a link to itself in its messages, which `reload` would ask for.
-const LISTEN_AND_LINK: &str = r#"LISTEN", external_url: "https://ripcord.example.org""#;
+const LISTEN_AND_LINK: &str = r#"LISTEN", external_url: "http://127.0.0.1:9480""#;
 
 /// A log of its own, and what everybody who works on it has for a configuration.
 pub(crate) struct Log {
