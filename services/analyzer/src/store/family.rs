@@ -91,12 +91,6 @@ impl Family {
         if rate.is_nan() { None } else { Some(rate * interval.as_secs_f64()) }
     }
 
-    /// By how much it grows in an interval; 0 before two scrapes.
-    pub(super) fn grows_by(&self) -> f64 {
-        let usual = self.rate_now() * self.interval.as_secs_f64();
-        if usual.is_nan() { 0.0 } else { usual.max(self.grown) }
-    }
-
     fn rate_now(&self) -> f64 {
         if self.interval.is_zero() {
             return self.rate;

@@ -17,7 +17,6 @@ mod catalog;
 mod cell;
 mod clock;
 mod config;
-mod copies;
 mod counters;
 mod discover;
 mod durations;

@@ -45,11 +45,6 @@ impl Reports {
         self.by_target.insert(target, Report { at, interval: INTERVAL_MAX });
     }
 
-    /// Whose reports there are.
-    pub(super) fn targets(&self) -> impl Iterator<Item = u32> {
-        self.by_target.keys().copied()
-    }
-
     pub(super) fn is_empty(&self) -> bool {
         self.by_target.is_empty()
     }

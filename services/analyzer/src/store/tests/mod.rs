@@ -2,7 +2,6 @@
 
 mod bounds;
 mod conventions;
-mod copies;
 mod identity;
 mod lags;
 mod limits;
