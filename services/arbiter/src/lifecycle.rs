@@ -187,7 +187,7 @@ impl Arbiter {
         self.resolve_all(at, &release.id, summary);
     }
 
-    /// What a newer release's end has shown to be over: rollbacks of older ones whose end nobody reported.
+    /// What a newer release's end has shown to be over: rollbacks of older ones whose end was not reported.
     fn settle_older(&mut self, at: Moment<'_>, release: &Release, summary: &str) {
         let Some(order) = self.releases.get(&release.id).map(Record::order) else { return };
         let older = self.releases.history(&Place::of(release)).filter(|record| record.order() < order);

@@ -44,7 +44,7 @@ pub(crate) struct Gather {
 #[derive(Debug, Default)]
 struct Weather {
     /// Services whose rollback was wanted, oldest first. A service counts once: its clusters, and its releases that
-    /// follow each other, are no sign of a shared cause, and nobody disarms others by sending many of them.
+    /// follow each other, are no sign of a shared cause, and many of them must not disarm other services.
     demands: VecDeque<(Timestamp, String)>,
     gather: Option<Gather>,
     is_storm: bool,

@@ -97,7 +97,7 @@ impl Arbiter {
         let command = &mut tracked.command;
         command.mode = mode;
         if mode == CommandMode::Immediate {
-            // Of several approvals that were needed some were there when it became automatic: it is nobody's order.
+            // Too few people had approved it when it became automatic: no person ordered it.
             command.approved_by.clear();
         }
         command.state = CommandState::Ready;

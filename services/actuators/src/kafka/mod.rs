@@ -25,7 +25,7 @@ pub(crate) const NO_PUBLISHER: &str =
     "this process has no brokers to publish to: set bus.brokers in its configuration and start it again";
 
 /// Longest pause between two attempts: brokers that are back, or a topic that was made, are found within a second.
-/// Each attempt asks the gate anew; a single long one in the client's queue would outlive a halt.
+/// Each attempt asks the gate again; a single long one in the client's queue would outlive a halt.
 pub(crate) const MAX_PAUSE: Duration = Duration::from_secs(1);
 
 /// Who says so: the context in which `ce_id` is unique. All processes of one Ripcord are one source, as any of them

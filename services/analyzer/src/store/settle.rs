@@ -105,11 +105,12 @@ impl Store {
     fn is_early(&mut self, id: u32, place: usize) -> bool {
         let patience = self.patience();
         let target = &mut self.targets.all[id];
-        let is_confirmed = target.is_confirmed(place);
-        let scrape = &mut target.scrapes[place];
-        if target.live > 0 || is_confirmed || scrape.arrived_at + patience <= self.now {
+        let is_over = target.scrapes[place].arrived_at + patience <= self.now;
+        // The last is the dearest to find out, and only a target's first scrapes get there.
+        if target.live > 0 || is_over || target.is_confirmed(place) {
             return false;
         }
+        let scrape = &mut target.scrapes[place];
         self.dues.remove(&(scrape.due, id, scrape.at));
         scrape.due = scrape.arrived_at + patience;
         self.dues.insert((scrape.due, id, scrape.at));

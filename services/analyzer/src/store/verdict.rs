@@ -389,7 +389,7 @@ fn has_gone_at(series: &SeriesState, before_at: Option<Timestamp>, family: &Fami
 }
 
 /// Whether the `born` can all have gone on from the `ended`, each from a value of its own, or the other way round
-/// where fewer ended. Of more that ended, some did so for good; nobody says which, so the smallest stand for the rest.
+/// where fewer ended. Of more that ended, some did so for good. Which of them is not known, so the smallest stand for the rest.
 fn could_go_on(born: Vec<f64>, ended: Vec<f64>) -> bool {
     let surplus = ended.len().saturating_sub(born.len());
     !ended.is_empty() && born.iter().zip(&ended[surplus..]).all(|(born, ended)| born >= ended)

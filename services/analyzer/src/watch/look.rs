@@ -146,7 +146,7 @@ impl Service {
 }
 
 impl TriggerState {
-    /// When a breach that waits for the version beside it is told without it.
+    /// When a breach stops waiting for the version beside it.
     pub(crate) fn overdue_at(&self) -> Option<Timestamp> {
         Some(self.waits_since? + BESIDE_HEARD_WITHIN)
     }
