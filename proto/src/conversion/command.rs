@@ -1,6 +1,10 @@
 //! Commands and their targets.
 
-use model::{Command, CommandId, CommandMode, CommandState, CommandVerb, Target, Timestamp};
+use std::time::Duration;
+
+use model::{
+    Command, CommandId, CommandMode, CommandState, CommandVerb, TargetKind, TargetRef, Timestamp, target,
+};
 
 use super::{Noun, WireEnum as _, read, read_all, required, wire_enum, write_all};
 use crate::{DecodeError, v1};
@@ -14,42 +18,54 @@ wire_enum!(
     v1::CommandState { Prepared, Ready, Accepted, Succeeded, Failed, Rejected, Expired, Cancelled }
 );
 
-impl Noun for Target {
-    type Wire = v1::Target;
+wire_enum!(TargetKind, v1::TargetKind { Webhook, Exec, Kafka });
 
-    fn to_wire(&self) -> v1::Target {
-        let target = match self {
-            Self::Webhook { url, secret_file, headers, timeout } => {
-                v1::target::Target::Webhook(v1::target::Webhook {
-                    url: url.clone(),
-                    secret_file: secret_file.clone(),
-                    headers: headers.clone(),
-                    timeout: Some(timeout.to_wire()),
-                })
-            }
-            Self::Exec { argv, timeout } => v1::target::Target::Exec(v1::target::Exec {
-                argv: argv.clone(),
-                timeout: Some(timeout.to_wire()),
-            }),
-            Self::Kafka { topic } => v1::target::Target::Kafka(v1::target::Kafka { topic: topic.clone() }),
-        };
-        v1::Target { target: Some(target) }
+impl Noun for TargetRef {
+    type Wire = v1::TargetReference;
+
+    fn to_wire(&self) -> v1::TargetReference {
+        v1::TargetReference {
+            kind: self.kind.to_wire(),
+            name: self.name.clone(),
+            timeout: Some(self.timeout.to_wire()),
+        }
     }
 
-    fn from_wire(wire: v1::Target) -> Result<Self, DecodeError> {
-        Ok(match required(wire.target, "Target.target")? {
-            v1::target::Target::Webhook(webhook) => Self::Webhook {
-                url: webhook.url,
-                secret_file: webhook.secret_file,
-                headers: webhook.headers,
-                timeout: read(webhook.timeout, "Webhook.timeout")?,
-            },
-            v1::target::Target::Exec(exec) => {
-                Self::Exec { argv: exec.argv, timeout: read(exec.timeout, "Exec.timeout")? }
-            }
-            v1::target::Target::Kafka(kafka) => Self::Kafka { topic: kafka.topic },
+    fn from_wire(wire: v1::TargetReference) -> Result<Self, DecodeError> {
+        Ok(Self {
+            kind: TargetKind::from_wire(wire.kind, "TargetReference.kind")?,
+            name: wire.name,
+            timeout: read(wire.timeout, "TargetReference.timeout")?,
         })
     }
+}
+
+/// The references that a command has, or those to the targets that a command of an earlier version describes.
+fn read_targets(
+    references: Vec<v1::TargetReference>,
+    described: Vec<v1::Target>,
+) -> Result<Vec<TargetRef>, DecodeError> {
+    if !references.is_empty() {
+        return read_all(references);
+    }
+    let described: Result<Vec<_>, _> = described.into_iter().map(read_described).collect();
+    Ok(TargetRef::numbered(described?))
+}
+
+fn read_described(wire: v1::Target) -> Result<(TargetKind, String, Duration), DecodeError> {
+    Ok(match required(wire.target, "Target.target")? {
+        v1::target::Target::Webhook(webhook) => (
+            TargetKind::Webhook,
+            target::webhook_name(&webhook.url),
+            read(webhook.timeout, "Webhook.timeout")?,
+        ),
+        v1::target::Target::Exec(exec) => {
+            (TargetKind::Exec, target::exec_name(&exec.argv), read(exec.timeout, "Exec.timeout")?)
+        }
+        v1::target::Target::Kafka(kafka) => {
+            (TargetKind::Kafka, target::kafka_name(&kafka.topic), target::KAFKA_TIMEOUT)
+        }
+    })
 }
 
 impl Noun for Command {
@@ -66,7 +82,8 @@ impl Noun for Command {
             mode: self.mode.to_wire(),
             state: self.state.to_wire(),
             state_reason: self.state_reason.clone(),
-            targets: write_all(&self.targets),
+            targets: Vec::new(),
+            target_references: write_all(&self.targets),
             reasons: write_all(&self.reasons),
             decided_at_ms: self.decided_at.to_wire(),
             deadline_ms: self.deadline.to_wire(),
@@ -88,7 +105,7 @@ impl Noun for Command {
             mode: CommandMode::from_wire(wire.mode, "Command.mode")?,
             state: CommandState::from_wire(wire.state, "Command.state")?,
             state_reason: wire.state_reason,
-            targets: read_all(wire.targets)?,
+            targets: read_targets(wire.target_references, wire.targets)?,
             reasons: read_all(wire.reasons)?,
             decided_at: Timestamp::from_millis(wire.decided_at_ms),
             deadline: Timestamp::from_millis(wire.deadline_ms),

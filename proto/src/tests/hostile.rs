@@ -152,7 +152,7 @@ fn a_missing_part_or_one_of_an_unknown_kind_is_refused_by_its_name() {
         changed!(event_error("event_verb"), Body::Verb(it) => it.kind = None),
         changed!(event_error("event_batch"), Body::Batch(it) => it.samples[0].value = None),
         changed!(decision_error("decision_release"), D::Proposal(it) => it.proposal = None),
-        changed!(decision_error("decision_command"), D::Command(it) => it.targets[0].target = None),
+        changed!(decision_error("decision_command"), D::Command(it) => it.target_references[0].timeout = None),
         changed!(decision_error("decision_halt"), D::Halt(it) => it.halt.as_mut().unwrap().scope = None),
     ];
     let expected = [
@@ -162,7 +162,7 @@ fn a_missing_part_or_one_of_an_unknown_kind_is_refused_by_its_name() {
         "Verb.kind",
         "Sample.value",
         "Proposal.proposal",
-        "Target.target",
+        "TargetReference.timeout",
         "Halt.scope",
     ];
     for (error, expected) in errors.iter().zip(expected) {

@@ -16,14 +16,16 @@ use crate::{decode_decision, decode_event, encode_decision, encode_event};
 /// The first: events without `is_copy`, decision records without `partition` and `origin`. The second: targets
 /// without topics. The third: telemetry without columns, and nobody but the arbiter brings time. The
 /// fourth: no breach that continues, no ignored event, no retryable failure, no forced rollback. The fifth: no
-/// comparisons and rises. The sixth: nothing about the versions that telemetry names instead of a release's own.
-const VERSIONS: [&str; 6] = [
+/// comparisons and rises. The sixth: nothing about the versions that telemetry names instead of a release's own. The
+/// seventh: commands describe their targets instead of naming them.
+const VERSIONS: [&str; 7] = [
     include_str!("previous/1.txt"),
     include_str!("previous/2.txt"),
     include_str!("previous/3.txt"),
     include_str!("previous/4.txt"),
     include_str!("previous/5.txt"),
     include_str!("previous/6.txt"),
+    include_str!("previous/7.txt"),
 ];
 
 #[test]

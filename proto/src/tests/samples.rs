@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
-use model::*;
+use model::{target::KAFKA_TIMEOUT, *};
 
 use crate::{EnvelopeBody, EventEnvelope, TelemetryEncoding};
 
@@ -155,7 +155,8 @@ pub(super) fn decisions() -> Vec<(&'static str, DecisionRecord)> {
     };
     let by = |origin, decision| DecisionRecord { origin, partition: Partition(7), ..record(decision) };
     let halt = |is_active| Decision::Halt { halt: halt(), is_active };
-    let to_topic = Command { targets: vec![Target::Kafka { topic: "deploys".into() }], ..command() };
+    let topic = TargetRef { kind: TargetKind::Kafka, name: "kafka deploys".into(), timeout: KAFKA_TIMEOUT };
+    let to_topic = Command { targets: vec![topic], ..command() };
     let written = [
         ("record_analyzer", by(Origin::Analyzer, halt(true))),
         ("record_arbiter", by(Origin::Arbiter { epoch: 3, answers: Position(41) }, halt(true))),
@@ -376,13 +377,12 @@ fn reason() -> Reason {
 }
 
 fn command() -> Command {
-    let webhook = Target::Webhook {
-        url: "https://deploy".into(),
-        secret_file: Some("hook.secret".into()),
-        headers: map(),
+    let webhook = TargetRef {
+        kind: TargetKind::Webhook,
+        name: "webhook https://deploy".into(),
         timeout: Duration::from_secs(10),
     };
-    let exec = Target::Exec { argv: vec!["rollback".into(), "{{service}}".into()], timeout: Duration::ZERO };
+    let exec = TargetRef { kind: TargetKind::Exec, name: "exec rollback".into(), timeout: Duration::ZERO };
     Command {
         id: CommandId::from_text("cmd_1"),
         attempt: 2,

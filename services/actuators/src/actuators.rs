@@ -9,13 +9,14 @@ use std::{
     time::Duration,
 };
 
-use model::{Command, CommandVerb, Outcome, OutcomeStatus, Target, Timestamp, target::KAFKA_TIMEOUT};
+use model::{Command, CommandVerb, Outcome, OutcomeStatus, TargetRef, Timestamp, target::KAFKA_TIMEOUT};
+use policy::Target;
 use prometheus::Registry;
 use telemetry::clock::Stopwatch;
 use tracing::Instrument as _;
 
 use crate::{
-    Error, Gate, SecretSource,
+    Error, Gate, SecretSource, TargetSource,
     breaker::Breakers,
     exec,
     fencing::Fence,
@@ -26,9 +27,17 @@ use crate::{
     webhook::Webhook,
 };
 
+/// How long a command waits for a target that this process's configuration does not have yet: a little longer than the
+/// server takes to see that a file changed. The processes' files do not change in the same moment.
+const RESOLVE_FOR: Duration = Duration::from_secs(12);
+
+/// Between two looks at the configuration.
+const RESOLVE_PAUSE: Duration = Duration::from_secs(1);
+
 /// Executes commands. One a process: fences and circuits are remembered here.
 pub struct Actuators {
     secrets: Arc<dyn SecretSource>,
+    targets: Arc<dyn TargetSource>,
     clock: fn() -> Timestamp,
     webhook: Webhook,
     publisher: Option<Arc<dyn Publisher>>,
@@ -48,11 +57,13 @@ impl Actuators {
     /// `clock` stamps signatures and keeps deadlines; it is the same as the one that stamps records.
     pub fn new(
         secrets: Arc<dyn SecretSource>,
+        targets: Arc<dyn TargetSource>,
         registry: &Registry,
         clock: fn() -> Timestamp,
     ) -> Result<Self, Error> {
         Ok(Self {
             secrets,
+            targets,
             clock,
             webhook: Webhook::new(BTreeSet::new())?,
             publisher: None,
@@ -88,20 +99,24 @@ impl Actuators {
     pub async fn execute(&self, command: &Command, gate: &dyn Gate) -> Vec<Outcome> {
         let span =
             tracing::info_span!("execute", command = %command.id, service = %command.release.key.service);
-        let targets = command.targets.iter().map(|target| self.at_target(command, target, gate));
+        let targets = command.targets.iter().map(|named| self.at_target(command, named, gate));
         All::new(targets).instrument(span).await
     }
 
-    async fn at_target(&self, command: &Command, target: &Target, gate: &dyn Gate) -> Outcome {
+    async fn at_target(&self, command: &Command, named: &TargetRef, gate: &dyn Gate) -> Outcome {
         let watch = Stopwatch::start();
         let report = match refusal(command) {
             Some(reason) => unsent(OutcomeStatus::Refused, reason),
-            None => self.attempts(command, target, gate).await,
+            None => match self.resolve(command, named, gate).await {
+                Ok(target) => self.attempts(command, named, &target, gate).await,
+                Err(report) => report,
+            },
         };
-        self.metrics.seconds.with_label_values(&[target.kind()]).observe(watch.elapsed().as_secs_f64());
-        self.metrics.outcomes.with_label_values(&[target.kind(), report.status.as_str()]).inc();
+        let kind = named.kind.as_str();
+        self.metrics.seconds.with_label_values(&[kind]).observe(watch.elapsed().as_secs_f64());
+        self.metrics.outcomes.with_label_values(&[kind, report.status.as_str()]).inc();
         self.metrics.open_circuits.set(i64::try_from(self.breakers.open()).unwrap_or(i64::MAX));
-        let (name, status) = (target.display_name(), report.status.as_str());
+        let (name, status) = (&named.name, report.status.as_str());
         let (attempts, detail) = (report.attempts, &report.detail);
         if report.status == OutcomeStatus::Failed {
             tracing::error!(target = name, status, attempts, detail, "a command was not carried out");
@@ -114,16 +129,52 @@ impl Actuators {
             status: report.status,
             is_stale: report.is_stale,
             is_retryable: report.is_retryable,
-            target: target.display_name(),
+            target: named.name.clone(),
             attempts: report.attempts,
             detail: clip(&report.detail, MAX_DETAIL_CHARS),
             actor: None,
         }
     }
 
-    async fn attempts(&self, command: &Command, target: &Target, gate: &dyn Gate) -> Report {
-        let name = target.display_name();
-        let kind = target.kind();
+    /// What this process's configuration has for the reference, which it may be about to get.
+    async fn resolve(&self, command: &Command, named: &TargetRef, gate: &dyn Gate) -> Result<Target, Report> {
+        let until = ((self.clock)() + RESOLVE_FOR).min(command.deadline);
+        let mut is_told = false;
+        loop {
+            let unresolved = match self.targets.target(command, named) {
+                Ok(target) => return Ok(target),
+                Err(unresolved) => unresolved,
+            };
+            if !std::mem::replace(&mut is_told, true) {
+                self.metrics.unresolved.with_label_values(&[named.kind.as_str()]).inc();
+                let (target, reason) = (&named.name, unresolved.to_string());
+                tracing::error!(
+                    target,
+                    reason,
+                    "a command cannot be carried out by this process as it is configured"
+                );
+            }
+            if let Err(refusal) = gate.check(command) {
+                let is_stale = refusal.is_stale;
+                return Err(Report { is_stale, ..unsent(OutcomeStatus::Refused, refusal.reason) });
+            }
+            if (self.clock)() + RESOLVE_PAUSE >= until {
+                let detail = unresolved.to_string();
+                return Err(Report { is_retryable: true, ..unsent(OutcomeStatus::Failed, detail) });
+            }
+            tokio::time::sleep(RESOLVE_PAUSE).await;
+        }
+    }
+
+    async fn attempts(
+        &self,
+        command: &Command,
+        named: &TargetRef,
+        target: &Target,
+        gate: &dyn Gate,
+    ) -> Report {
+        let name = &named.name;
+        let kind = named.kind.as_str();
         let on_attempt = |is_success| {
             let result = if is_success { "success" } else { "failure" };
             self.metrics.attempts.with_label_values(&[kind, result]).inc();
@@ -134,7 +185,7 @@ impl Actuators {
             fence: &self.fence,
             breakers: Some(&self.breakers),
             needs: Duration::ZERO,
-            target: &name,
+            target: name,
             policy,
             clock: self.clock,
             timeout,
@@ -142,7 +193,7 @@ impl Actuators {
         };
         match target {
             Target::Webhook { url, secret_file, headers, timeout } => {
-                let parts = (url.as_str(), secret_file.as_deref(), headers);
+                let parts = (url.expose(), secret_file.as_deref(), headers);
                 let request = match self.webhook.prepare(command, parts, &*self.secrets) {
                     Ok(request) => request,
                     Err(reason) => return unsent(OutcomeStatus::Failed, reason),

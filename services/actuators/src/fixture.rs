@@ -1,7 +1,7 @@
 //! A command and its surroundings, for tests.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     collections::BTreeMap,
     sync::{
         Arc,
@@ -12,17 +12,19 @@ use std::{
 
 use model::{
     BaselineKind, BaselineValue, Command, CommandId, CommandMode, CommandState, CommandVerb, ErrorBound,
-    EventId, Evidence, Position, Reason, ReleaseId, ReleaseRef, ServiceKey, Target, Test, Timestamp,
+    EventId, Evidence, Position, Reason, ReleaseId, ReleaseRef, ServiceKey, TargetRef, Test, Timestamp,
 };
+use policy::{EffectivePolicy, Policy as Rules, Target, Unresolved};
 use prometheus::Registry;
 use secrecy::SecretString;
 
-use crate::{Actuators, Gate, Refusal, SecretSource, retry::Policy};
+use crate::{Actuators, Gate, Refusal, SecretSource, TargetSource, retry::Policy};
 
 /// 2026-11-23T10:00:00Z.
 pub(crate) const DECIDED_AT: Timestamp = Timestamp::from_millis(1_795_428_000_000);
 
 thread_local! {
+    static OWN: RefCell<Vec<Target>> = const { RefCell::new(Vec::new()) };
     static START: Cell<Option<tokio::time::Instant>> = const { Cell::new(None) };
 }
 
@@ -97,10 +99,37 @@ fn reason(key: ServiceKey) -> Reason {
 
 pub(crate) fn webhook(url: &str, secret_file: Option<&str>) -> Target {
     Target::Webhook {
-        url: url.to_owned(),
+        url: url.into(),
         secret_file: secret_file.map(str::to_owned),
         headers: BTreeMap::new(),
         timeout: Duration::from_secs(10),
+    }
+}
+
+/// Puts the target into the configuration of this test, and gives the reference to it.
+pub(crate) fn configured(target: Target) -> TargetRef {
+    OWN.with_borrow_mut(|own| own.push(target));
+    own().target_refs().pop().unwrap()
+}
+
+/// As [`configured`], in place of all that was configured before.
+pub(crate) fn replaced(target: Target) -> TargetRef {
+    OWN.with_borrow_mut(Vec::clear);
+    configured(target)
+}
+
+fn own() -> EffectivePolicy {
+    let mut policy = Rules::default_policy();
+    policy.base.targets = Some(OWN.with_borrow(Clone::clone));
+    policy.effective("checkout", "production")
+}
+
+/// The targets of this test.
+pub(crate) struct Configured;
+
+impl TargetSource for Configured {
+    fn target(&self, _command: &Command, named: &TargetRef) -> Result<Target, Unresolved> {
+        own().resolve(named).cloned()
     }
 }
 
@@ -146,13 +175,18 @@ pub(crate) fn actuators(secrets: Vec<(&'static str, &'static str)>) -> Actuators
         max_pause: Duration::from_millis(2),
         max_retry_after: Duration::from_millis(5),
     };
-    Actuators::new(Arc::new(Secrets(secrets)), &Registry::new(), telemetry::clock::now)
+    Actuators::new(Arc::new(Secrets(secrets)), Arc::new(Configured), &Registry::new(), telemetry::clock::now)
         .unwrap()
         .with_policy(policy)
 }
 
 /// [`command`] at `target`, decided now: for tests with the real clock.
 pub(crate) fn command_at(target: Target) -> Command {
+    command_of(configured(target))
+}
+
+/// As [`command_at`], of a target that is named.
+pub(crate) fn command_of(named: TargetRef) -> Command {
     let now = telemetry::clock::now();
-    Command { targets: vec![target], decided_at: now, deadline: now + Duration::from_secs(60), ..command() }
+    Command { targets: vec![named], decided_at: now, deadline: now + Duration::from_secs(60), ..command() }
 }

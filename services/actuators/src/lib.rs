@@ -1,8 +1,9 @@
 //! Executes the arbiter's commands: one folder a target kind.
 //!
 //! Decides nothing. Whether a command may go out is the [`Gate`]'s word, asked again immediately before each
-//! attempt; where it goes and to which version is written in the command; what came of it is returned as
-//! [`model::Outcome`]s, one a target, which the act role of `server` appends to the events log. Executing the
+//! attempt; to which version is written in the command, and so are the names of its targets; how it gets there comes
+//! from this process's own configuration; what came of it is returned as [`model::Outcome`]s, one a target, which the
+//! act role of `server` appends to the events log. Executing the
 //! same command again is harmless: its id is the idempotency key of every attempt.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -21,7 +22,8 @@ pub mod webhook;
 #[cfg(test)]
 mod fixture;
 
-use model::Command;
+use model::{Command, TargetRef};
+use policy::{Target, Unresolved};
 use secrecy::SecretString;
 
 pub use crate::actuators::Actuators;
@@ -45,6 +47,12 @@ pub struct Refusal {
 pub trait SecretSource: Send + Sync {
     /// `None`: the file is not known or could not be read; nothing is sent then.
     fn secret(&self, file: &str) -> Option<SecretString>;
+}
+
+/// How commands are carried out here, by the policy of this process's own file. The server keeps it fresh.
+pub trait TargetSource: Send + Sync {
+    /// What the command means by this reference.
+    fn target(&self, command: &Command, named: &TargetRef) -> Result<Target, Unresolved>;
 }
 
 /// The actuators could not be set up. Nothing here is retryable.

@@ -7,6 +7,7 @@ use telemetry::metrics::{self, MetricsError};
 pub(crate) struct Metrics {
     pub(crate) attempts: IntCounterVec,
     pub(crate) outcomes: IntCounterVec,
+    pub(crate) unresolved: IntCounterVec,
     pub(crate) seconds: HistogramVec,
     pub(crate) open_circuits: IntGauge,
 }
@@ -25,6 +26,12 @@ impl Metrics {
                 "ripcord_actuator_outcomes_total",
                 "Outcomes of commands, by target kind and status.",
                 &["kind", "status"],
+            )?,
+            unresolved: metrics::counter(
+                registry,
+                "ripcord_actuator_unresolved_targets_total",
+                "Targets of commands that this process's configuration did not have, by target kind.",
+                &["kind"],
             )?,
             seconds: metrics::seconds(
                 registry,

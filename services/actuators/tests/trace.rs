@@ -3,15 +3,16 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use actuators::{
-    Actuators, Gate, Refusal, SecretSource,
+    Actuators, Gate, Refusal, SecretSource, TargetSource,
     kafka::{Publisher, double::PublisherDouble},
     webhook::double::WebhookDouble,
 };
 use model::{
     Command, CommandId, CommandMode, CommandState, CommandVerb, OutcomeStatus, ReleaseId, ReleaseRef,
-    ServiceKey, Target,
+    ServiceKey, TargetKind, TargetRef, target,
 };
 use opentelemetry::trace::TracerProvider as _;
+use policy::{Target, Unresolved};
 use secrecy::SecretString;
 use tracing_subscriber::layer::SubscriberExt as _;
 
@@ -31,7 +32,26 @@ impl SecretSource for NoSecrets {
     }
 }
 
-fn command(url: String) -> Command {
+/// What the two references of the command mean.
+struct Own {
+    url: String,
+}
+
+impl TargetSource for Own {
+    fn target(&self, _command: &Command, named: &TargetRef) -> Result<Target, Unresolved> {
+        let webhook = Target::Webhook {
+            url: self.url.as_str().into(),
+            secret_file: None,
+            headers: BTreeMap::new(),
+            timeout: Duration::from_secs(10),
+        };
+        Ok(if named.kind == TargetKind::Webhook { webhook } else { Target::Kafka { topic: TOPIC.into() } })
+    }
+}
+
+const TOPIC: &str = "deploy-commands";
+
+fn command(url: &str) -> Command {
     let now = telemetry::clock::now();
     Command {
         id: CommandId::from_text("cmd_1"),
@@ -48,15 +68,10 @@ fn command(url: String) -> Command {
         mode: CommandMode::Immediate,
         state: CommandState::Ready,
         state_reason: String::new(),
-        targets: vec![
-            Target::Webhook {
-                url,
-                secret_file: None,
-                headers: BTreeMap::new(),
-                timeout: Duration::from_secs(10),
-            },
-            Target::Kafka { topic: "deploy-commands".into() },
-        ],
+        targets: TargetRef::numbered([
+            (TargetKind::Webhook, target::webhook_name(url), Duration::from_secs(10)),
+            (TargetKind::Kafka, target::kafka_name(TOPIC), target::KAFKA_TIMEOUT),
+        ]),
         reasons: Vec::new(),
         decided_at: now,
         deadline: now + Duration::from_secs(60),
@@ -75,10 +90,11 @@ async fn the_trace_goes_on_at_the_target() {
 
     let double = WebhookDouble::start(None).await.unwrap();
     let registry = prometheus::Registry::new();
+    let own = Arc::new(Own { url: double.url() });
     let publisher = Arc::new(PublisherDouble::default());
-    let actuators = Actuators::new(Arc::new(NoSecrets), &registry, telemetry::clock::now).unwrap();
+    let actuators = Actuators::new(Arc::new(NoSecrets), own, &registry, telemetry::clock::now).unwrap();
     let actuators = actuators.with_publisher(Arc::clone(&publisher) as Arc<dyn Publisher>);
-    let command = command(double.url());
+    let command = command(&double.url());
     let outcomes = tokio::spawn(async move { actuators.execute(&command, &Open).await }).await.unwrap();
     assert_eq!(outcomes[0].status, OutcomeStatus::Accepted);
 

@@ -48,7 +48,7 @@ impl Tracked {
     }
 
     fn target_names(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.command.targets.iter().map(model::Target::display_name).collect();
+        let mut names: Vec<String> = self.command.targets.iter().map(|it| it.name.clone()).collect();
         names.sort();
         names.dedup();
         names
@@ -133,12 +133,16 @@ impl Commands {
 mod tests {
     use std::time::Duration;
 
-    use model::{CommandMode, CommandVerb, ReleaseRef, Target, Timestamp};
+    use model::{CommandMode, CommandVerb, ReleaseRef, TargetKind, TargetRef, Timestamp};
 
     use super::*;
 
     fn tracked(targets: &[&str]) -> Tracked {
-        let exec = |name: &&str| Target::Exec { argv: vec![(*name).to_owned()], timeout: Duration::ZERO };
+        let exec = |name: &&str| TargetRef {
+            kind: TargetKind::Exec,
+            name: format!("exec {name}"),
+            timeout: Duration::ZERO,
+        };
         let command = Command {
             id: CommandId::default(),
             attempt: 1,

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use model::{
     Breach, Command, CommandId, CommandMode, CommandState, CommandVerb, Decision, EventId, NoticeKind,
-    Reason, Release, ReleaseId, ReleaseRef, Target,
+    Reason, Release, ReleaseId, ReleaseRef,
 };
 
 use crate::{
@@ -68,7 +68,7 @@ impl Arbiter {
             mode: CommandMode::Approved,
             state: CommandState::Prepared,
             state_reason: String::new(),
-            targets: effective.targets.clone(),
+            targets: effective.target_refs(),
             evidence_at: reasons.iter().map(|reason| reason.evidence_at).max().unwrap_or(at.now),
             reasons,
             decided_at: at.now,
@@ -105,7 +105,7 @@ impl Arbiter {
         command.fencing = fencing;
         command.decided_at = at.now;
         command.deadline = at.now + max_age;
-        let slowest = command.targets.iter().map(Target::timeout).max().unwrap_or_default();
+        let slowest = command.targets.iter().map(|it| it.timeout).max().unwrap_or_default();
         let unsent_at = command.deadline + slowest + REPORT_GRACE;
         self.timers.set(Timer::Command(id.clone()), unsent_at);
         self.emit_command(id);

@@ -1,6 +1,6 @@
 //! Commands: decisions addressed to an actuator.
 
-use crate::{CommandId, Reason, ReleaseRef, Target, Timestamp};
+use crate::{CommandId, Reason, ReleaseRef, TargetRef, Timestamp};
 
 /// What is to be done to a release.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -104,7 +104,7 @@ pub struct Command {
     pub state: CommandState,
     /// Why it is prepared and not sent, or why it was cancelled: one sentence.
     pub state_reason: String,
-    pub targets: Vec<Target>,
+    pub targets: Vec<TargetRef>,
     /// Every breach that joined it, the first is the one that tipped it.
     pub reasons: Vec<Reason>,
     pub decided_at: Timestamp,

@@ -48,7 +48,7 @@ pub use send::{Send, SendReason};
 pub use service::ServiceKey;
 pub use stamps::{STAMP_AHEAD_MAX, Stamps};
 pub use standing::{Standing, Void};
-pub use target::Target;
+pub use target::{TargetKind, TargetRef};
 pub use telemetry::{Batch, RequestEvent, Sample, Series, SeriesKind};
 pub use time::Timestamp;
 pub use verb::{Actor, Halt, HaltScope, LOCAL_OPERATOR, Verb, VerbKind};

@@ -7,10 +7,11 @@ mod metrics;
 mod tests;
 mod triggers;
 
-use model::{PolicyLoad, Target};
+use model::PolicyLoad;
 
 use crate::{
-    Attribution, EffectivePolicy, FreezeEffect, Mode, Neighbours, Place, Policy, Unversioned, compile,
+    Attribution, EffectivePolicy, FreezeEffect, Mode, Neighbours, Place, Policy, Target, Unversioned,
+    compile,
     compile::percent,
     yaml::{format_duration, parse},
 };
@@ -103,14 +104,14 @@ impl Rows {
             self.add("target", "none, so that nothing is executed", from);
             return;
         }
-        for target in &effective.targets {
+        for (target, named) in effective.targets.iter().zip(effective.target_refs()) {
             let signed = match target {
                 Target::Webhook { secret_file: Some(file), .. } => format!(", signed with {file}"),
                 Target::Webhook { secret_file: None, .. } => ", unsigned".to_owned(),
                 Target::Exec { .. } | Target::Kafka { .. } => String::new(),
             };
-            let timeout = format_duration(target.timeout());
-            let value = format!("{}{signed}, {timeout} for an attempt", target.display_name());
+            let timeout = format_duration(named.timeout);
+            let value = format!("{}{signed}, {timeout} for an attempt", named.name);
             self.add("target", value, from.clone());
         }
     }

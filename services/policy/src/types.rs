@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use model::{Owner, Target, proposal::Action};
+use model::{Owner, proposal::Action};
 use serde::{Deserialize, Serialize};
 
-use crate::{Expression, Match, MetricDefinition, Place, ReleaseOwners, Selector, TimeInterval};
+use crate::{Expression, Match, MetricDefinition, Place, ReleaseOwners, Selector, Target, TimeInterval};
 
 /// Which label names what; the first present wins.
 #[derive(Clone, Debug, PartialEq)]

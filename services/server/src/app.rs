@@ -32,7 +32,7 @@ use crate::{
     handover::Handover,
     http, parameters,
     placing::Placing,
-    ports::{BusSink, KafkaPublisher, ProjectionLookup, Secrets},
+    ports::{BusSink, KafkaPublisher, OwnTargets, ProjectionLookup, Secrets},
     readiness::Readiness,
     role::Roles,
     roles::{
@@ -51,7 +51,7 @@ use crate::{
         restore::keep_positions,
         scrutiny::Scrutiny,
         shadow::{Parts, Shadows},
-        tick,
+        tick, vetting,
         writer::EventWriter,
     },
     state_metrics::StateMetrics,
@@ -143,11 +143,14 @@ struct Shared {
     auth: Arc<ArcSwap<Auth>>,
     operator: OperatorToken,
     secrets: Arc<Secrets>,
+    targets: Arc<OwnTargets>,
     receivers: Arc<ArcSwap<Receivers>>,
     routing: watch::Sender<Arc<router::Config>>,
     placing: Arc<Placing>,
     writer: EventWriter,
-    /// The policy in force. Held during a whole reload: the one that read the files last has the last word.
+    /// What the files said when they were read last, secrets included.
+    own_policy: Mutex<PolicyLoad>,
+    /// The policy in force, as the log has it. Held during a whole reload: the one that read the files last has the last word.
     policy: tokio::sync::Mutex<Option<PolicyLoad>>,
     /// The files that the configuration in force was read from.
     files: Mutex<Vec<PathBuf>>,
@@ -208,8 +211,10 @@ impl App {
         let placing = Arc::new(Placing::new(bus.events.clone(), projection.clone(), &config.policy.identity));
         let writer = EventWriter::new(Arc::clone(&placing), &boot);
         let secrets = Arc::new(Secrets::new(config.secrets.clone()));
-        let mut actuators = Actuators::new(Arc::clone(&secrets) as Arc<_>, &registry, telemetry::clock::now)
-            .context("actuators")?;
+        let targets = Arc::new(OwnTargets::new(config.policy.clone()));
+        let (files_of, targets_of) = (Arc::clone(&secrets) as Arc<_>, Arc::clone(&targets) as Arc<_>);
+        let mut actuators =
+            Actuators::new(files_of, targets_of, &registry, telemetry::clock::now).context("actuators")?;
         if let Some(kafka) = config.outside.kafka.as_ref().filter(|_| roles.act) {
             actuators = actuators.with_publisher(Arc::new(KafkaPublisher::new(kafka).map_err(not_opened)?));
         }
@@ -226,10 +231,12 @@ impl App {
             auth: Arc::clone(&auth),
             operator: operator.clone(),
             secrets,
+            targets,
             receivers: Arc::clone(&receivers),
             routing,
             placing: Arc::clone(&placing),
             writer: writer.clone(),
+            own_policy: Mutex::new(config.policy_load.clone()),
             policy: tokio::sync::Mutex::new(followed.policy()),
             files: Mutex::new(config.files.clone()),
             reload_wanted: Notify::new(),
@@ -243,11 +250,12 @@ impl App {
         if roles.ingest {
             let restored = followed.policy();
             let loaded =
-                shared.load_policy(&mut *shared.policy.lock().await, &config.policy_load, "start").await;
+                shared.load_policy(&mut *shared.policy.lock().await, &config.logged_policy, "start").await;
             if let Err(error) = loaded {
                 tracing::error!(%error, "the policy cannot be written; trying again");
                 readiness.set("log", Err("the log cannot write".to_owned()));
-                running.spawn("policy", Arc::clone(&shared).load_policy_later(restored, config.policy_load));
+                running
+                    .spawn("policy", Arc::clone(&shared).load_policy_later(restored, config.logged_policy));
             }
             running.spawn("tick", tick::run(writer.clone(), readiness.clone(), stop_roles.clone()));
             if let Some(kafka) = config.outside.kafka.as_ref().filter(|_| !config.outside.inputs.is_empty()) {
@@ -304,6 +312,7 @@ impl App {
                 actuators: Arc::new(actuators),
                 writer: writer.clone(),
                 scrutiny: scrutiny.clone(),
+                refused: vetting::counter(&registry)?,
                 halt_file: data_dir.join(halt_file::FILE_NAME),
                 stop: stop_roles.clone(),
             };
@@ -434,8 +443,9 @@ impl Shared {
             // Others put it there.
             *in_force = self.followed.policy();
         }
-        let mut config = config::load_keeping(self.config_path.as_deref(), in_force.as_ref())
-            .map_err(ReloadError::config)?;
+        let last = in_force.as_ref().map(|load| policy::with_own_secrets(load, &self.own_policy()));
+        let mut config =
+            config::load_keeping(self.config_path.as_deref(), last.as_ref()).map_err(ReloadError::config)?;
         if let Some(data_dir) = &self.moved_to {
             config.move_data_dir(data_dir);
         }
@@ -450,11 +460,13 @@ impl Shared {
             .map_err(ReloadError::config)?;
         // First what may fail: all of the file is in force afterwards, or nothing of it.
         if self.roles.ingest {
-            self.load_policy(&mut in_force, &config.policy_load, origin).await?;
+            self.load_policy(&mut in_force, &config.logged_policy, origin).await?;
         }
         self.placing.reconfigure(&config.policy.identity);
         self.auth.store(Arc::new(auth));
         self.secrets.replace(config.secrets.clone());
+        self.targets.replace(config.policy.clone());
+        *self.own_policy.lock().unwrap_or_else(PoisonError::into_inner) = config.policy_load.clone();
         self.receivers.store(Arc::new(receivers));
         self.routing.send_replace(Arc::new(config.routing.clone()));
         let warnings = self.warnings(&config, in_force.as_ref());
@@ -473,7 +485,7 @@ impl Shared {
         let restart =
             |key| format!("`{key}` needs a restart: until then what it was at the start stays in force");
         warnings.extend(self.fixed.changed_in(&config.fixed()).into_iter().map(restart));
-        if !self.roles.ingest && config::says_another_policy(&config.policy_load, in_force) {
+        if !self.roles.ingest && config::says_another_policy(&config.logged_policy, in_force) {
             let text = "the policy of this file is not the one in force: a process with the role `ingest` puts it \
                         there, at its own reload";
             warnings.push(text.to_owned());
@@ -514,6 +526,10 @@ impl Shared {
         }
     }
 
+    fn own_policy(&self) -> PolicyLoad {
+        self.own_policy.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn fingerprint(&self) -> Fingerprint {
         let files = self.files.lock().unwrap_or_else(PoisonError::into_inner).clone();
         fingerprint(&files)
@@ -529,7 +545,8 @@ fn keep_last_good(config: &mut Config, in_force: &PolicyLoad) {
     for (file, _) in kept.policy_load.files.iter().filter(|(it, _)| kept.faulty_policy_files.contains(it)) {
         tracing::warn!(file, "the last good version of this policy file stays in force");
     }
-    (config.policy, config.policy_load, config.secrets) = (kept.policy, kept.policy_load, kept.secrets);
+    (config.policy, config.secrets) = (kept.policy, kept.secrets);
+    (config.policy_load, config.logged_policy) = (kept.policy_load, kept.logged_policy);
 }
 
 fn reloader(shared: &Arc<Shared>) -> access::Reload {

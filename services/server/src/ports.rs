@@ -7,12 +7,15 @@ use std::{
 };
 
 use actuators::kafka::{Message, Published, Publisher};
+use arc_swap::ArcSwap;
 use bus::{AppendError, KafkaConfig, OpenError};
 use console::{Projection, ReleaseView, SharedProjection};
 use ingest::{Answered, BoxFuture, EventSink, KnownCommand, KnownRelease, Lookup, Terms, Unavailable};
 use model::{
-    Batch, CommandId, EventId, HaltId, HaltScope, OPENED_BY, ReleaseId, ServiceKey, target::KAFKA_TIMEOUT,
+    Batch, Command, CommandId, EventId, HaltId, HaltScope, OPENED_BY, ReleaseId, ServiceKey, TargetRef,
+    target::KAFKA_TIMEOUT,
 };
+use policy::{Policy, Target, Unresolved};
 use proto::EventEnvelope;
 use secrecy::SecretString;
 
@@ -167,6 +170,26 @@ impl Publisher for KafkaPublisher {
                 }),
             }
         })
+    }
+}
+
+/// The policy of this process's own file: how the targets that commands name are reached.
+pub(crate) struct OwnTargets(ArcSwap<Policy>);
+
+impl OwnTargets {
+    pub(crate) fn new(policy: Policy) -> Self {
+        Self(ArcSwap::from_pointee(policy))
+    }
+
+    pub(crate) fn replace(&self, policy: Policy) {
+        self.0.store(Arc::new(policy));
+    }
+}
+
+impl actuators::TargetSource for OwnTargets {
+    fn target(&self, command: &Command, named: &TargetRef) -> Result<Target, Unresolved> {
+        let key = &command.release.key;
+        self.0.load().effective(&key.service, &key.environment).resolve(named).cloned()
     }
 }
 

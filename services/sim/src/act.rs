@@ -138,7 +138,7 @@ fn is_current(command: &Command, known: &Projection) -> bool {
 
 /// `is_passing`: what kept the command from going out, or from being done, may be gone later.
 pub(crate) fn outcome(command: &Command, status: OutcomeStatus, detail: &str, is_passing: bool) -> Outcome {
-    let target = command.targets.first().map(model::Target::display_name).unwrap_or_default();
+    let target = command.targets.first().map(|target| target.name.clone()).unwrap_or_default();
     Outcome {
         command: command.id.clone(),
         release: command.release.clone(),

@@ -6,7 +6,7 @@ use proptest::{collection::vec, option, prelude::*};
 use super::{
     incoming::{alert, delivery, halt, outcome, policy_load, verb},
     releases::{owner, release, release_ref},
-    small::{actor, duration, key, map, maybe_text, number, one_of, text, timestamp},
+    small::{actor, duration, key, maybe_text, number, one_of, text, timestamp},
 };
 
 fn kind() -> BoxedStrategy<BaselineKind> {
@@ -153,15 +153,9 @@ pub(super) fn proposal() -> BoxedStrategy<Proposal> {
     .boxed()
 }
 
-pub(super) fn target() -> BoxedStrategy<Target> {
-    prop_oneof![
-        (text(), maybe_text(), map(), duration()).prop_map(|(url, secret_file, headers, timeout)| {
-            Target::Webhook { url, secret_file, headers, timeout }
-        }),
-        (vec(text(), 0..3), duration()).prop_map(|(argv, timeout)| Target::Exec { argv, timeout }),
-        text().prop_map(|topic| Target::Kafka { topic }),
-    ]
-    .boxed()
+pub(super) fn target() -> BoxedStrategy<TargetRef> {
+    let kind = one_of([TargetKind::Webhook, TargetKind::Exec, TargetKind::Kafka]);
+    (kind, text(), duration()).prop_map(|(kind, name, timeout)| TargetRef { kind, name, timeout }).boxed()
 }
 
 pub(super) fn command() -> BoxedStrategy<Command> {

@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use model::{Outcome, OutcomeStatus, Target};
+use model::{Outcome, OutcomeStatus};
+use policy::Target;
 
 use super::*;
 use crate::fixture::{self, GateAfter};

@@ -3,7 +3,8 @@
 use std::sync::{Arc, atomic::Ordering};
 
 use expect_test::expect;
-use model::{Outcome, OutcomeStatus, Target};
+use model::{Outcome, OutcomeStatus};
+use policy::Target;
 
 use super::{
     double::{Answer, PublisherDouble},
@@ -120,15 +121,20 @@ async fn eight_commands(answer: Answer, seconds: u64) -> Vec<Outcome> {
     let double = Arc::new(PublisherDouble::default());
     double.answer_always(answer);
     let registry = prometheus::Registry::new();
-    let actuators =
-        crate::Actuators::new(Arc::new(fixture::Secrets(vec![])), &registry, fixture::paused_clock)
-            .unwrap()
-            .with_publisher(Arc::clone(&double) as Arc<dyn Publisher>);
+    let actuators = crate::Actuators::new(
+        Arc::new(fixture::Secrets(vec![])),
+        Arc::new(fixture::Configured),
+        &registry,
+        fixture::paused_clock,
+    )
+    .unwrap()
+    .with_publisher(Arc::clone(&double) as Arc<dyn Publisher>);
     let gate = GateAfter::open();
+    let topic = fixture::configured(to_topic());
     let commands: Vec<Command> = (1..=8)
         .map(|n| {
             let key = model::ServiceKey::new(format!("service-{n}"), "production");
-            let command = Command { targets: vec![to_topic()], ..fixture::command() };
+            let command = Command { targets: vec![topic.clone()], ..fixture::command() };
             let release = model::ReleaseRef { key, ..command.release.clone() };
             Command { id: model::CommandId::from_text(format!("cmd_{n}")), release, ..command }
         })
@@ -195,4 +201,35 @@ async fn a_rollback_to_nowhere_is_not_published() {
     let double = Arc::new(PublisherDouble::default());
     let outcome = published_by(&double).execute(&nowhere, &GateAfter::open()).await.remove(0);
     assert_eq!((outcome.status, double.messages().len()), (OutcomeStatus::Refused, 0));
+}
+
+/// A command that names a topic which gets into the configuration after so many seconds, if ever.
+async fn execute_before_it_is_configured(seconds: u64) -> (Outcome, usize) {
+    fixture::restart_clock();
+    let double = Arc::new(PublisherDouble::default());
+    let (secrets, registry) = (Arc::new(fixture::Secrets(vec![])), prometheus::Registry::new());
+    let targets = Arc::new(fixture::Configured);
+    let actuators = crate::Actuators::new(secrets, targets, &registry, fixture::paused_clock).unwrap();
+    let actuators = actuators.with_publisher(Arc::clone(&double) as Arc<dyn Publisher>);
+    let named = fixture::replaced(to_topic());
+    fixture::replaced(Target::Kafka { topic: "another".into() });
+    let command = Command { targets: vec![named], ..fixture::command() };
+    let gate = GateAfter::open();
+    let execute = actuators.execute(&command, &gate);
+    let reload = async {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        fixture::replaced(to_topic());
+    };
+    (tokio::join!(execute, reload).0.remove(0), double.messages().len())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_the_configuration_does_not_have_is_never_asked_and_waited_for_as_long_as_a_reload_takes()
+ {
+    let (outcome, published) = execute_before_it_is_configured(6).await;
+    assert_eq!((outcome.status, published), (OutcomeStatus::Accepted, 1), "{outcome:?}");
+    let (outcome, published) = execute_before_it_is_configured(30).await;
+    assert_eq!((outcome.status, outcome.is_retryable, published), (OutcomeStatus::Failed, true, 0));
+    assert_eq!((outcome.target.as_str(), outcome.attempts), ("kafka deploy-commands", 0));
+    assert!(outcome.detail.starts_with("this process's configuration has no such target"), "{outcome:?}");
 }

@@ -15,7 +15,8 @@ use std::{
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use model::{Command, Timestamp};
 use outbound::{Outbound, find_denied};
-use secrecy::ExposeSecret as _;
+use policy::HeaderValue as HeaderText;
+use secrecy::{ExposeSecret as _, SecretString};
 use standardwebhooks::{HEADER_WEBHOOK_ID, HEADER_WEBHOOK_SIGNATURE, HEADER_WEBHOOK_TIMESTAMP};
 use telemetry::trace::{TRACEPARENT, traceparent};
 use url::Url;
@@ -59,7 +60,7 @@ impl Webhook {
     pub(crate) fn prepare(
         &self,
         command: &Command,
-        (url, secret_file, headers): (&str, Option<&str>, &BTreeMap<String, String>),
+        (url, secret_file, headers): (&str, Option<&str>, &BTreeMap<String, HeaderText>),
         secrets: &dyn SecretSource,
     ) -> Result<Request, String> {
         let url = Url::parse(url).map_err(|error| format!("the target's URL is none: {error}"))?;
@@ -76,13 +77,15 @@ impl Webhook {
         };
         let mut hidden: Vec<String> = url.query().map(str::to_owned).into_iter().collect();
         hidden.extend(url.password().map(str::to_owned));
-        hidden.extend(headers.values().cloned());
+        hidden.extend(Some(url.username().to_owned()).filter(|name| !name.is_empty()));
+        let headers = headers_given(headers, secrets)?;
+        hidden.extend(headers.values().map(|value| value.expose_secret().to_owned()));
         if let Some(secret) = &secret {
             hidden.push(secret.expose_secret().to_owned());
             hidden.extend(signature::keys(secret).map(str::to_owned));
         }
         Ok(Request {
-            headers: configured(headers)?,
+            headers: configured(&headers)?,
             body: body::render(command).map_err(|error| format!("the body cannot be written: {error}"))?,
             id: command.id.to_string(),
             signer: secret.as_ref().map(Signer::new).transpose().map_err(|error| error.to_string())?,
@@ -147,13 +150,30 @@ impl Request {
     }
 }
 
-fn configured(headers: &BTreeMap<String, String>) -> Result<HeaderMap, String> {
+/// The headers' values, those from files too.
+fn headers_given(
+    headers: &BTreeMap<String, HeaderText>,
+    secrets: &dyn SecretSource,
+) -> Result<BTreeMap<String, SecretString>, String> {
+    let value = |(name, value): (&String, &HeaderText)| {
+        let value = match value {
+            HeaderText::Given(text) => SecretString::from(text.expose()),
+            HeaderText::File(file) => {
+                secrets.secret(file).ok_or(format!("the file {file} of header {name} could not be read"))?
+            }
+        };
+        Ok((name.clone(), value))
+    };
+    headers.iter().map(value).collect()
+}
+
+fn configured(headers: &BTreeMap<String, SecretString>) -> Result<HeaderMap, String> {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
         let parsed =
             HeaderName::try_from(name.as_str()).map_err(|_| format!("{name:?} is no header name"))?;
-        let mut value =
-            HeaderValue::from_str(value).map_err(|_| format!("the value of header {name} is none"))?;
+        let mut value = HeaderValue::from_str(value.expose_secret())
+            .map_err(|_| format!("the value of header {name} is none"))?;
         value.set_sensitive(true);
         map.insert(parsed, value);
     }

@@ -3,7 +3,8 @@
 use std::sync::atomic::Ordering;
 
 use expect_test::expect;
-use model::{Outcome, OutcomeStatus, Target};
+use model::{Outcome, OutcomeStatus};
+use policy::Target;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
@@ -136,7 +137,7 @@ async fn several_targets_are_tried_together_and_each_has_its_outcome() {
     let (good, bad) = (WebhookDouble::start(None).await.unwrap(), WebhookDouble::start(None).await.unwrap());
     bad.answer_always(Answer::Status(404, "no such pipeline".into()));
     let mut command = fixture::command_at(fixture::webhook(&bad.url(), None));
-    command.targets.push(fixture::webhook(&good.url(), None));
+    command.targets.push(fixture::configured(fixture::webhook(&good.url(), None)));
     let outcomes = fixture::actuators(vec![]).execute(&command, &GateAfter::open()).await;
     let told: Vec<_> = outcomes.iter().map(|outcome| (outcome.status, outcome.detail.as_str())).collect();
     assert_eq!(
@@ -159,8 +160,8 @@ async fn no_secret_shows_in_an_outcome_even_if_the_target_echoes_it() {
         double.answer_always(answer);
         let mut target = fixture::webhook(&format!("{}?token=s3cr3t", double.url()), Some("webhook.secret"));
         if let Target::Webhook { headers, .. } = &mut target {
-            headers.insert("Authorization".into(), "Bearer hunter22".into());
-            headers.insert("Webhook-Id".into(), "mine".into());
+            headers.insert("Authorization".into(), HeaderText::Given("Bearer hunter22".into()));
+            headers.insert("Webhook-Id".into(), HeaderText::Given("mine".into()));
         }
         let outcome = execute(target).await;
         let shown = format!("{outcome:?}");
@@ -203,4 +204,24 @@ async fn an_overtaken_command_is_not_sent() {
         "fenced: a newer command (7 > 6) was seen for the same service, environment and cluster"
     );
     assert_eq!(double.received().len(), 1);
+}
+
+#[tokio::test]
+async fn a_headers_value_comes_from_a_file_and_nothing_is_sent_without_it() {
+    let double = WebhookDouble::start(None).await.unwrap();
+    for (file, status, why) in [
+        ("header.secret", OutcomeStatus::Accepted, "the file is there"),
+        ("gone.secret", OutcomeStatus::Failed, "the file is gone"),
+    ] {
+        let mut target = fixture::webhook(&double.url(), None);
+        if let Target::Webhook { headers, .. } = &mut target {
+            headers.insert("X-Token".into(), HeaderText::File(file.into()));
+        }
+        let actuators = fixture::actuators(vec![("header.secret", "hunter22")]);
+        let command = fixture::command_of(fixture::replaced(target));
+        let outcome = actuators.execute(&command, &GateAfter::open()).await.remove(0);
+        assert_eq!(outcome.status, status, "{why}: {outcome:?}");
+    }
+    let received = double.received();
+    assert_eq!((received.len(), received[0].header("x-token")), (1, "hunter22"));
 }

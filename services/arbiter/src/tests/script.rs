@@ -9,10 +9,9 @@ use model::{
     Action, Actor, Alert, Artifact, BaselineKind, BaselineValue, Breach, Command, CommandId, CommandState,
     Comparison, Counts, Decision, Delivery, EventId, Evidence, Finding, FindingKind, Halt, HaltId, HaltScope,
     Labels, LimitState, Notice, NoticeStatus, Outcome, OutcomeStatus, Owner, Proposal, Reason, Release,
-    ReleaseId, ReleaseRef, ReleaseState, Rise, ServiceKey, SharedBlame, Target, Test, Timestamp, Verb,
-    VerbKind,
+    ReleaseId, ReleaseRef, ReleaseState, Rise, ServiceKey, SharedBlame, Test, Timestamp, Verb, VerbKind,
 };
-use policy::{Freeze, FreezeEffect, Match, Mode, Policy, Rules, Safety, Unversioned};
+use policy::{Freeze, FreezeEffect, Match, Mode, Policy, Rules, Safety, Target, Unversioned};
 
 use crate::Arbiter;
 

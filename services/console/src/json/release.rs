@@ -191,7 +191,7 @@ impl CommandJson {
             mode: command.mode.as_str(),
             state: command.state.as_str(),
             state_reason: command.state_reason.clone(),
-            targets: command.targets.iter().map(model::Target::display_name).collect(),
+            targets: command.targets.iter().map(|target| target.name.clone()).collect(),
             reasons: command.reasons.iter().map(ReasonJson::of).collect(),
             attempt: command.attempt,
             fencing: command.fencing,

@@ -63,6 +63,8 @@ type BadVersionKey = (ServiceKey, Option<String>, String);
 pub struct Projection {
     standing: Standing,
     next: Position,
+    /// Retention has taken records before the first one, or releases were forgotten.
+    is_partial: bool,
     releases: BTreeMap<ReleaseId, ReleaseView>,
     /// Order in which releases were opened, oldest first.
     order: VecDeque<ReleaseId>,
@@ -78,6 +80,7 @@ pub struct Projection {
 impl Projection {
     /// Applies the record at `at`; records come in log order. Why it does not count, if it does not.
     pub fn apply(&mut self, at: Position, record: &DecisionRecord) -> Option<Void> {
+        self.is_partial |= self.next == Position::default() && at != Position::default();
         self.next = Position(at.0 + 1);
         let void = self.standing.take(at, record).err();
         if void.is_none() {
@@ -105,6 +108,11 @@ impl Projection {
     /// The first record that was not applied.
     pub fn next(&self) -> Position {
         self.next
+    }
+
+    /// Whether every release that the log ever had is known.
+    pub fn is_whole(&self) -> bool {
+        !self.is_partial
     }
 
     fn apply_decision(&mut self, at: Timestamp, decision: &Decision) {
@@ -199,6 +207,7 @@ impl Projection {
             else {
                 return;
             };
+            self.is_partial = true;
             let Some(view) = self.order.remove(at).and_then(|id| self.releases.remove(&id)) else { continue };
             for id in view.commands {
                 self.commands.remove(&id);

@@ -2,9 +2,8 @@
 
 use std::{collections::BTreeMap, ops::RangeInclusive, time::Duration};
 
-use model::Target;
-
 use crate::{
+    HeaderValue, Hidden, Target,
     diagnostic::{Diagnostics, suggest},
     yaml::{Entry, Node, Reader, ValueError, parse_topic},
 };
@@ -57,7 +56,7 @@ fn target(node: &Node, diagnostics: &Diagnostics) -> Option<Target> {
 fn webhook(node: &Node, diagnostics: &Diagnostics) -> Option<Target> {
     let mut reader = Reader::open(node, "`webhook`", diagnostics)?;
     reader.required("url");
-    let url = reader.parsed("url", http_url);
+    let url = reader.parsed("url", http_url).map(|url| Hidden::from(url.as_str()));
     let secret_file = reader.text("secret_file").map(str::to_owned);
     if secret_file.is_none() {
         let hint = "add `secret_file: FILE`, and check the signature where it arrives";
@@ -70,22 +69,21 @@ fn webhook(node: &Node, diagnostics: &Diagnostics) -> Option<Target> {
     Some(Target::Webhook { url: url?, secret_file, headers, timeout })
 }
 
-fn headers(reader: &mut Reader<'_, '_>) -> BTreeMap<String, String> {
+/// `NAME: value`, or `NAME_file: FILE`, which holds the value.
+fn headers(reader: &mut Reader<'_, '_>) -> BTreeMap<String, HeaderValue> {
     let mut headers = BTreeMap::new();
-    for (entry, value) in reader.text_mapping("headers") {
-        let name = entry.key.name.as_str();
+    for (entry, text) in reader.text_mapping("headers") {
+        let (name, value) = match entry.key.name.strip_suffix("_file") {
+            Some(name) => (name, HeaderValue::File(text.to_owned())),
+            None => (entry.key.name.as_str(), HeaderValue::Given(Hidden::from(text))),
+        };
         let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-        if name.is_empty() || !name.bytes().all(is_token) || value.contains(['\r', '\n', '\0']) {
-            reader
-                .diagnostics()
-                .error(&entry.key, format!("`{name}` is not a header with a value of one line"));
-            continue;
+        if name.is_empty() || !name.bytes().all(is_token) || text.contains(['\r', '\n', '\0']) {
+            let message = format!("`{name}` is not a header with a value of one line");
+            reader.diagnostics().error(&entry.key, message);
+        } else if headers.insert(name.to_owned(), value).is_some() {
+            reader.diagnostics().error(&entry.key, format!("the header `{name}` is given twice"));
         }
-        if matches!(name.to_ascii_lowercase().as_str(), "authorization" | "cookie" | "x-api-key") {
-            let message = format!("the header `{name}` holds a secret, and policies are written to the log");
-            reader.diagnostics().warning(&entry.key, message, "sign with `secret_file` instead");
-        }
-        headers.insert(name.to_owned(), value.to_owned());
     }
     headers
 }

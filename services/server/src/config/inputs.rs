@@ -2,9 +2,8 @@
 //! where it is on Kafka, and named for this purpose alone where it is not.
 
 use bus::{BusConfig, KafkaConfig};
-use model::Target;
 use policy::{
-    Diagnostics, Policy,
+    Diagnostics, Policy, Target,
     yaml::{Node, Reader, parse_topic},
 };
 

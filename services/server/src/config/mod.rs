@@ -51,7 +51,10 @@ pub(crate) struct Config {
     pub(crate) bus: BusConfig,
     pub(crate) outside: Outside,
     pub(crate) policy: Policy,
+    /// As the files say it, secrets included.
     pub(crate) policy_load: PolicyLoad,
+    /// As the log gets it.
+    pub(crate) logged_policy: PolicyLoad,
     pub(crate) routing: ::router::Config,
     pub(crate) receivers: ::receivers::Config,
     /// Secrets of targets, by the file as the policy names it.
@@ -225,7 +228,7 @@ fn read_into(path: Option<&Path>, purpose: Purpose<'_>, diagnostics: &Diagnostic
     let routed = routing::read(&mut top, &mut files, compiled.is_none());
     reach::warn_of_placeholders(&node, diagnostics);
     let (compiled, (routing, mut receivers)) = (compiled?, routed?);
-    let policy_texts::Compiled { policy, load: policy_load, faulty } = compiled;
+    let policy_texts::Compiled { policy, load: policy_load, logged: logged_policy, faulty } = compiled;
     server::warn_of_missing_approvers(&server, &policy, &node, diagnostics);
     receivers.external_url = server.external_url.clone().unwrap_or(receivers.external_url);
     let reach =
@@ -243,6 +246,7 @@ fn read_into(path: Option<&Path>, purpose: Purpose<'_>, diagnostics: &Diagnostic
         outside,
         policy,
         policy_load,
+        logged_policy,
         routing,
         receivers,
         secrets,

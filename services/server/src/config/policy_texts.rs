@@ -11,6 +11,8 @@ use super::{Purpose, files::Files, policy_files};
 pub(super) struct Compiled {
     pub(super) policy: Policy,
     pub(super) load: PolicyLoad,
+    /// The load without its secrets: what gets onto the log.
+    pub(super) logged: PolicyLoad,
     /// Files that are not in force as they stand on disk.
     pub(super) faulty: BTreeSet<String>,
 }
@@ -46,10 +48,12 @@ pub(super) fn compile(
     for diagnostic in found {
         report(diagnostic, name, &load, purpose, diagnostics);
     }
-    Some(Compiled { policy: policy?, load, faulty: read.unread.into_iter().chain(broken).collect() })
+    let logged = policy::without_secrets(&load).map_err(|fault| diagnostics.add(fault)).ok()?;
+    Some(Compiled { policy: policy?, load, logged, faulty: read.unread.into_iter().chain(broken).collect() })
 }
 
-/// Whether `load` has policies and they are not those of `in_force`; where its files are is another machine's affair.
+/// Whether `load` has policies and they are not those of `in_force`, both without their secrets; where its files are is
+/// another machine's affair.
 pub(crate) fn says_another_policy(load: &PolicyLoad, in_force: Option<&PolicyLoad>) -> bool {
     fn texts(load: &PolicyLoad) -> impl Iterator<Item = &str> {
         load.files.iter().map(|(_, text)| text.trim())

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use model::Target;
 use policy::{
-    Diagnostics, Policy,
+    Diagnostics, HeaderValue, Policy, Target,
     yaml::{Node, Reader},
 };
 use secrecy::{ExposeSecret as _, SecretString};
@@ -43,51 +42,80 @@ pub(super) fn of_targets(
     let rules = std::iter::once(&policy.base).chain(&policy.policies);
     let targets = rules.filter_map(|rules| rules.targets.as_ref()).flatten();
     let mut secrets = BTreeMap::new();
-    for target in targets {
-        let Target::Webhook { secret_file: Some(file), .. } = target else { continue };
+    for (file, purpose) in targets.flat_map(named_by) {
         if secrets.contains_key(file) {
             continue;
         }
         let Some(at) = find_text(node, file) else {
-            if let Some(secret) = team_secret(file, node, files, diagnostics) {
-                secrets.insert(file.clone(), secret);
+            if let Some(secret) = team_secret(file, purpose, node, files, diagnostics) {
+                secrets.insert(file.to_owned(), secret);
             }
             continue;
         };
         let Some(secret) = files.secret(file, at, diagnostics) else { continue };
-        match standardwebhooks::Webhook::new(secret.expose_secret()) {
-            Ok(_) => drop(secrets.insert(file.clone(), secret)),
-            Err(error) => diagnostics.error_hint(
-                at,
-                format!("{file} does not hold a webhook secret: {error}"),
-                "make one: echo whsec_$(openssl rand -base64 32)",
-            ),
+        match purpose.check(file, &secret) {
+            Ok(()) => drop(secrets.insert(file.to_owned(), secret)),
+            Err((message, hint)) => diagnostics.error_hint(at, message, hint),
         }
     }
     secrets
 }
 
+/// What a file is named for.
+#[derive(Clone, Copy)]
+enum Purpose {
+    Signature,
+    Header,
+}
+
+impl Purpose {
+    /// Otherwise what is wrong, and what to do.
+    fn check(self, file: &str, secret: &SecretString) -> Result<(), (String, &'static str)> {
+        let text = secret.expose_secret();
+        match self {
+            Self::Signature => standardwebhooks::Webhook::new(text).map(drop).map_err(|error| {
+                let message = format!("{file} does not hold a webhook secret: {error}");
+                (message, "make one: echo whsec_$(openssl rand -base64 32)")
+            }),
+            Self::Header if text.is_empty() || text.contains(['\r', '\n', '\0']) => {
+                Err((format!("{file} does not hold a header's value of one line"), "write the value alone"))
+            }
+            Self::Header => Ok(()),
+        }
+    }
+}
+
+/// The files that a target names.
+fn named_by(target: &Target) -> Vec<(&str, Purpose)> {
+    let Target::Webhook { secret_file, headers, .. } = target else { return Vec::new() };
+    let signature = secret_file.iter().map(|file| (file.as_str(), Purpose::Signature));
+    let headers = headers.values().filter_map(|value| match value {
+        HeaderValue::File(file) => Some((file.as_str(), Purpose::Header)),
+        HeaderValue::Given(_) => None,
+    });
+    signature.chain(headers).collect()
+}
+
 fn team_secret(
     file: &str,
+    purpose: Purpose,
     node: &Node,
     files: &mut Files,
     diagnostics: &Diagnostics,
 ) -> Option<SecretString> {
     let faults = Diagnostics::default();
     let secret = files.secret(file, node, &faults);
-    let is_usable = |secret: &SecretString| standardwebhooks::Webhook::new(secret.expose_secret()).is_ok();
-    let usable = secret.filter(is_usable);
-    if usable.is_none() {
-        let found = faults.into_vec().into_iter().next();
-        let message =
-            found.map_or_else(|| format!("{file} does not hold a webhook secret"), |fault| fault.message);
-        diagnostics.warning(
-            node,
-            message,
-            "a policy file's target names it, and nothing is sent there without it",
-        );
-    }
-    usable
+    let fault = match &secret {
+        Some(secret) => purpose.check(file, secret).err().map(|(message, _)| message),
+        None => faults.into_vec().into_iter().next().map(|fault| fault.message),
+    };
+    let Some(message) = fault else { return secret };
+    diagnostics.warning(
+        node,
+        message,
+        "a policy file's target names it, and nothing is sent there without it",
+    );
+    None
 }
 
 /// The first scalar below `node` with this text: where to point at.

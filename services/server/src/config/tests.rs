@@ -325,9 +325,29 @@ fn nothing_of_the_server_receivers_or_hooks_goes_onto_the_log() {
                 receivers: [ { name: a, webhook_configs: [ { url: \"https://x.example/inline-secret-3\" } ] } ]\n\
                 alerts: [ { name: A, condition: \"error_rate > 1%\", duration: 1m, action: alert_team } ]\n";
     let config = load(Some(&write(folder.path(), text))).unwrap_or_else(|errors| panic!("{errors}"));
-    let logged = format!("{:?}", config.policy_load);
+    let logged = format!("{:?}", config.logged_policy);
     assert!(!logged.contains("inline-secret"), "{logged}");
     assert!(logged.contains("error_rate > 1%"), "{logged}");
+}
+
+#[test]
+fn nothing_that_a_target_keeps_secret_goes_onto_the_log_whichever_file_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let target = |n: u8| {
+        format!(
+            "target: {{ webhook: {{ url: 'https://u:hunter{n}@deploy/x?t=hunter{n}', headers: {{ X-Key: hunter{n}, \
+             X-Token_file: x.token }} }} }}"
+        )
+    };
+    let main = format!("policy_files: [ team.yml ]\npolicies: [ {{ {} }} ]\n", target(1));
+    let team = format!("policies: [ {{ match: {{ service: a }}, {} }} ]\n", target(2));
+    std::fs::write(folder.path().join("team.yml"), team).unwrap();
+    std::fs::write(folder.path().join("x.token"), "hunter3\n").unwrap();
+    let config = load(Some(&write(folder.path(), &main))).unwrap_or_else(|errors| panic!("{errors}"));
+    let logged = format!("{:?}", config.logged_policy);
+    assert!(!logged.contains("hunter") && logged.contains("https://deploy/x"), "{logged}");
+    assert!(!format!("{:?}", config.policy).contains("hunter"));
+    assert_eq!(config.secrets["x.token"].expose_secret(), "hunter3");
 }
 
 #[test]

@@ -11,12 +11,20 @@ use actuators::{Actuators, Gate, Refusal};
 use bus::{Change, Topic};
 use console::SharedProjection;
 use model::{
-    Command, CommandId, CommandMode, CommandState, Decision, EventBody, Partition, Position, Standing,
+    Command, CommandId, CommandMode, CommandState, Decision, EventBody, Outcome, OutcomeStatus, Partition,
+    Position, Standing,
 };
+use prometheus::IntCounterVec;
 use tokio::{sync::Semaphore, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::{follow::Followed, member::Member, scrutiny::Scrutiny, writer::EventWriter};
+use super::{
+    follow::Followed,
+    member::Member,
+    scrutiny::Scrutiny,
+    vetting::{Unfit, vet},
+    writer::EventWriter,
+};
 
 /// Commands executed at once; each may wait for a slow target, and the storm guard bounds how many there are.
 const MAX_CONCURRENT: usize = 32;
@@ -47,6 +55,7 @@ pub(crate) struct ActRole {
     pub(crate) actuators: Arc<Actuators>,
     pub(crate) writer: EventWriter,
     pub(crate) scrutiny: Scrutiny,
+    pub(crate) refused: IntCounterVec,
     pub(crate) halt_file: PathBuf,
     pub(crate) stop: CancellationToken,
 }
@@ -246,6 +255,7 @@ impl ActRole {
         let gate = LiveGate { projection: followed.projection.clone(), halt_file: self.halt_file.clone() };
         let (actuators, writer) = (Arc::clone(&self.actuators), self.writer.clone());
         let (permits, stop) = (Arc::clone(&work.permits), self.stop.clone());
+        let refused = self.refused.clone();
         work.running.spawn(async move {
             let Ok(_permit) = permits.acquire_owned().await else { return };
             // Whoever was paused for a while finds out first what others have done meanwhile, or halted.
@@ -256,11 +266,39 @@ impl ActRole {
             if !is_current(&followed.projection, &command) {
                 return;
             }
-            for outcome in actuators.execute(&command, &gate).await {
+            let verdict = vet(&followed.projection.read(), &command);
+            let outcomes = match verdict {
+                Ok(()) => actuators.execute(&command, &gate).await,
+                Err(unfit) => {
+                    refused.with_label_values(&[unfit.reason()]).inc();
+                    refuse(&command, &unfit)
+                }
+            };
+            for outcome in outcomes {
                 writer.append_surely("act", EventBody::Outcome(Box::new(outcome)), &stop).await;
             }
         });
     }
+}
+
+/// An outcome a target, none of which is asked.
+fn refuse(command: &Command, unfit: &Unfit) -> Vec<Outcome> {
+    let (service, version) = (&command.release.key.service, &command.release.version);
+    let (to, detail) = (command.to_version.as_deref(), format!("refused: {unfit}"));
+    tracing::error!(command = %command.id, service, version, to, detail,
+        "a command on the decisions log is not carried out: look who may write to it");
+    let outcome = |target: &model::TargetRef| Outcome {
+        command: command.id.clone(),
+        release: command.release.clone(),
+        status: OutcomeStatus::Refused,
+        is_stale: false,
+        is_retryable: false,
+        target: target.name.clone(),
+        attempts: 0,
+        detail: detail.clone(),
+        actor: None,
+    };
+    command.targets.iter().map(outcome).collect()
 }
 
 /// Whether the intent still stands: another process may have carried it out.

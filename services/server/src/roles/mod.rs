@@ -20,4 +20,5 @@ pub(crate) mod shadow;
 pub(crate) mod story;
 pub(crate) mod tick;
 pub(crate) mod unseen;
+pub(crate) mod vetting;
 pub(crate) mod writer;

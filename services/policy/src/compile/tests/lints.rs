@@ -90,8 +90,6 @@ fn targets_that_are_unsafe_or_do_not_act_are_warned_about() {
         expect![[r#"
             ripcord.yml:3:24: warning: this webhook is sent unsigned: its receiver cannot tell who asks for a rollback
               hint: add `secret_file: FILE`, and check the signature where it arrives
-            ripcord.yml:3:55: warning: the header `Authorization` holds a secret, and policies are written to the log
-              hint: sign with `secret_file` instead
             ripcord.yml:4:18: warning: the target `argo_rollout` is parsed but does not act yet: nothing is executed
               hint: use a webhook, exec or kafka target until it does
             ripcord.yml:5:5: warning: a policy for a cluster is parsed but does not act yet: it holds for no service

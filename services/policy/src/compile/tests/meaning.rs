@@ -2,11 +2,9 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use expect_test::expect;
-use model::Target;
-
 use super::{accepted, triggers};
-use crate::{FreezeEffect, IdentityField, MetricSource, Mode, Policy, TimeSpecification};
+use crate::{FreezeEffect, IdentityField, MetricSource, Mode, Policy, Target, TimeSpecification};
+use expect_test::expect;
 
 #[test]
 fn thresholds_become_conditions_as_a_person_would_write_them() {
@@ -79,7 +77,7 @@ policies:
     assert_eq!((here.defaults.warmup, here.defaults.min_requests), (Duration::ZERO, 50));
     assert_eq!((here.safety.cooldown, here.safety.approvals), (Duration::from_secs(300), 1));
     assert_eq!(here.gates.len(), 1);
-    let url = "https://deploy.example.org/x".to_owned();
+    let url = "https://deploy.example.org/x".into();
     let secret_file = Some("hook.secret".to_owned());
     let timeout = Duration::from_secs(10);
     assert_eq!(here.targets, [Target::Webhook { url, secret_file, headers: BTreeMap::new(), timeout }]);
