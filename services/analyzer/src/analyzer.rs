@@ -1,6 +1,6 @@
 //! The analyzer: events in, proposals out.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use model::{
     Alert, DeploymentEvent, Event, EventBody, EventId, PolicyLoad, Position, Proposal, Release, ReleaseId,
@@ -19,12 +19,8 @@ use crate::{
     outbox::Outbox,
     release::tracked::{Tracked, TriggerState},
     service::{Context, Scope, Service},
-    store::Store,
+    store::{Refused, Store},
 };
-
-/// How many services are remembered: a hundred times a large shop. Beyond it the one without open releases that
-/// was looked at longest ago makes room.
-pub const SERVICES_MAX: usize = 20_000;
 
 /// When something that was due could not be done, it is asked about again after this.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -39,6 +35,12 @@ pub struct Analyzer {
     pub(crate) load: Option<PolicyLoad>,
     pub(crate) store: Store,
     pub(crate) services: BTreeMap<ServiceKey, Service>,
+    /// How many services each sender has.
+    pub(crate) senders: BTreeMap<Arc<str>, usize>,
+    /// Whose event is at hand.
+    pub(crate) sender: Arc<str>,
+    /// When no service was found last that could be forgotten.
+    pub(crate) room_tried_at: Timestamp,
     pub(crate) alerts: Alerts,
     pub(crate) outbox: Outbox,
     pub(crate) cause: EventId,
@@ -70,6 +72,9 @@ impl Analyzer {
             load: None,
             store,
             services: BTreeMap::new(),
+            senders: BTreeMap::new(),
+            sender: Arc::default(),
+            room_tried_at: Timestamp::MIN,
             alerts: Alerts::default(),
             outbox: Outbox::default(),
             cause: EventId::default(),
@@ -87,8 +92,13 @@ impl Analyzer {
         self.cause.clone_from(&event.id);
         self.position = position;
         self.outbox.begin(event.is_copy);
+        if *self.sender != *event.source {
+            self.sender = event.source.as_str().into();
+        }
+        self.store.begin(&self.sender);
         self.take(event);
         self.advance();
+        self.make_room();
     }
 
     /// Takes a record that was judged before a restart, and what was proposed of it then: windows, alerts,
@@ -142,6 +152,11 @@ impl Analyzer {
     /// What `ripcord discover` prints.
     pub fn discovery(&self) -> Discovery {
         self.store.discovery()
+    }
+
+    /// What was refused since the last call, the first of each reason.
+    pub fn take_refused(&mut self) -> Vec<Refused> {
+        self.store.take_refused()
     }
 
     /// The policy in force.
@@ -298,7 +313,7 @@ impl Analyzer {
         }
     }
 
-    fn schedule(&mut self, key: &ServiceKey, due_at: Option<Timestamp>) {
+    pub(crate) fn schedule(&mut self, key: &ServiceKey, due_at: Option<Timestamp>) {
         let Some(service) = self.services.get_mut(key) else { return };
         let before = std::mem::replace(&mut service.due_at, due_at);
         self.agenda.move_to(key, before, due_at);
@@ -322,23 +337,6 @@ impl Analyzer {
     /// Something was put in from outside: what is due is found anew.
     pub(crate) fn wake(&mut self) {
         self.is_woken = true;
-    }
-
-    fn ensure_service(&mut self, key: &ServiceKey) {
-        if self.services.contains_key(key) {
-            return;
-        }
-        if self.services.len() >= SERVICES_MAX {
-            let can_go = |service: &&Service| !service.needs_time() && !service.has_release_under_watch();
-            let oldest = self.services.values().filter(can_go).min_by_key(|service| service.last_look_at);
-            let Some(oldest) = oldest.map(|service| service.key.clone()) else {
-                self.counters.services_refused += 1;
-                return;
-            };
-            self.schedule(&oldest, None);
-            self.services.remove(&oldest);
-        }
-        self.services.insert(key.clone(), Service::new(key.clone()));
     }
 
     fn with_service(

@@ -15,6 +15,6 @@ pub struct Counters {
     pub deployments_ignored: u64,
     /// Policy loads that did not compile; the policy before stayed in force.
     pub policies_refused: u64,
-    /// Services beyond [`crate::SERVICES_MAX`] that are not judged.
+    /// Services that there was no room for: they are not judged.
     pub services_refused: u64,
 }

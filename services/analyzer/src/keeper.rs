@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use model::{Decision, DecisionRecord, Event, Origin, Partition, Position, Timestamp};
 
-use crate::{Analyzer, SnapshotError};
+use crate::{Analyzer, SnapshotError, store::Refused};
 
 /// How long the decisions log may be silent about a partition, by the events' stamps, before it notes how far was
 /// judged: what came before need not be judged again at the next start, however long nothing was proposed.
@@ -69,6 +69,11 @@ impl Keeper {
         let is_new = self.decided < Some(position);
         self.decided = self.decided.max(Some(position));
         is_new.then_some(record)
+    }
+
+    /// What there was no room for since the last call, the first of each reason.
+    pub fn take_refused(&mut self) -> Vec<Refused> {
+        self.analyzer.take_refused()
     }
 
     /// The windows.

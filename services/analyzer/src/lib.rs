@@ -30,6 +30,7 @@ mod outbox;
 mod past;
 mod release;
 mod restore;
+mod room;
 mod service;
 mod snapshot;
 pub mod statistics;
@@ -38,7 +39,7 @@ mod text;
 mod values;
 mod watch;
 
-pub use analyzer::{Analyzer, SERVICES_MAX};
+pub use analyzer::Analyzer;
 pub use counters::Counters;
 pub use keeper::Keeper;
 pub use past::Past;

@@ -1,5 +1,7 @@
 //! After a restart: what the decisions log says was proposed.
 
+use std::sync::Arc;
+
 use model::{
     Breach, Finding, FindingKind, LimitState, Proposal, Release, ReleaseRef, ReleaseState, ServiceKey,
     Timestamp,
@@ -123,7 +125,10 @@ impl Analyzer {
 
     fn service_to_restore(&mut self, key: &ServiceKey) -> &mut Service {
         self.wake();
-        self.services.entry(key.clone()).or_insert_with(|| Service::new(key.clone()))
+        if !self.services.contains_key(key) {
+            self.enter_service(key, Arc::default());
+        }
+        self.services.entry(key.clone()).or_insert_with(|| Service::new(key.clone(), Arc::default()))
     }
 }
 

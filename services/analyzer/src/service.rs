@@ -37,6 +37,8 @@ pub(crate) enum Scope {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Service {
     pub(crate) key: ServiceKey,
+    /// By whose event it was first heard of.
+    pub(crate) sender: Arc<str>,
     pub(crate) releases: Vec<Tracked>,
     /// Triggers judged for the service as a whole, while no release is under watch.
     pub(crate) own: BTreeMap<String, OwnTrigger>,
@@ -51,9 +53,10 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    pub(crate) fn new(key: ServiceKey) -> Self {
+    pub(crate) fn new(key: ServiceKey, sender: Arc<str>) -> Self {
         Self {
             key,
+            sender,
             releases: Vec::new(),
             own: BTreeMap::new(),
             is_torn: false,

@@ -12,7 +12,7 @@
 //! store, or in `model`; postcard's bytes do not say what they mean. A snapshot of another format is refused, and
 //! the logs are read instead. The test `the_shape_is_known` fails when a change was not noticed.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use model::{EventId, PolicyLoad, Position, ServiceKey, Timestamp};
 use policy::Policy;
@@ -23,6 +23,7 @@ use crate::{
     agenda::Agenda,
     judge::alerts::Alerts,
     outbox::Outbox,
+    room::count_senders,
     service::Service,
     store::{Store, StoreFault, StoreImage, StoreParts},
 };
@@ -30,7 +31,7 @@ use crate::{
 const MAGIC: [u8; 8] = *b"RIPCORDA";
 
 /// Raised with every change of what is serialised.
-pub(crate) const FORMAT: u32 = 15;
+pub(crate) const FORMAT: u32 = 16;
 
 const CHECKSUM_BYTES: usize = 4;
 
@@ -55,6 +56,7 @@ struct Image<'a> {
     load: Option<&'a PolicyLoad>,
     store: StoreImage<'a>,
     services: Vec<&'a Service>,
+    room_tried_at: Timestamp,
     alerts: &'a Alerts,
     cause: &'a EventId,
     position: Position,
@@ -68,6 +70,7 @@ struct Parts {
     load: Option<PolicyLoad>,
     store: StoreParts,
     services: Vec<Service>,
+    room_tried_at: Timestamp,
     alerts: Alerts,
     cause: EventId,
     position: Position,
@@ -89,8 +92,7 @@ impl Analyzer {
 
     /// The analyzer that the snapshot was taken of. It says by [`Self::position`] which record it saw last.
     ///
-    /// Refuses any other bytes. Lengths that they claim are not believed: memory is taken as they are read, save
-    /// that a window takes its room even where nothing is in it.
+    /// Refuses any other bytes. Lengths that they claim are not believed: memory is taken as they are read.
     pub fn from_snapshot(bytes: &[u8]) -> Result<Self, SnapshotError> {
         let parts = postcard::take_from_bytes(checked(bytes)?);
         let Ok((parts, [])) = parts else { return Err(SnapshotError::Damaged) };
@@ -104,6 +106,9 @@ impl Analyzer {
             load,
             store,
             services,
+            senders: _,
+            sender: _,
+            room_tried_at,
             alerts,
             outbox: _,
             cause,
@@ -118,6 +123,7 @@ impl Analyzer {
             load: load.as_ref(),
             store: store.image(),
             services: services.values().collect(),
+            room_tried_at: *room_tried_at,
             alerts,
             cause,
             position: *position,
@@ -126,7 +132,7 @@ impl Analyzer {
     }
 
     fn of_parts(parts: Parts) -> Result<Self, SnapshotError> {
-        let Parts { now, load, store, services, alerts, cause, position, counters } = parts;
+        let Parts { now, load, store, services, room_tried_at, alerts, cause, position, counters } = parts;
         let policy = match &load {
             Some(load) => policy::compile(load).0.ok_or(SnapshotError::Policy)?,
             None => Policy::default_policy(),
@@ -143,7 +149,10 @@ impl Analyzer {
             store,
             agenda: Agenda::of(&services),
             is_woken: false,
+            senders: count_senders(&services),
             services,
+            sender: Arc::default(),
+            room_tried_at,
             alerts,
             outbox: Outbox::default(),
             cause,
@@ -184,11 +193,16 @@ impl Analyzer {
     /// Everything that has to come out of a snapshot as it was.
     pub(crate) fn shown(&self) -> String {
         let services = self.services.iter().map(|(key, it)| {
-            let Service { key: own, releases, own: triggers, is_torn, last_look_at, quiet_since, .. } = it;
-            format!("{key} {own} {releases:?} {triggers:?} {is_torn} {last_look_at:?} {quiet_since:?}")
+            let Service {
+                key: own, sender, releases, own: triggers, is_torn, last_look_at, quiet_since, ..
+            } = it;
+            format!(
+                "{key} {own} {sender} {releases:?} {triggers:?} {is_torn} {last_look_at:?} {quiet_since:?}"
+            )
         });
         let own =
             (self.now, &self.load, &self.alerts, &self.cause, self.position, &self.agenda, self.counters);
+        let own = (own, &self.senders, self.room_tried_at);
         format!("{}\n{}\n{own:?}", self.store.shown(), services.collect::<Vec<_>>().join("\n"))
     }
 

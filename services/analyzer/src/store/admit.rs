@@ -12,6 +12,7 @@ use super::{
     identity::{Names, first_present},
     join::{self, InfoSample},
     ladder,
+    ledger::{LABEL_BYTES_MAX, Refusal, bytes_of_series},
     role::{Candidate, Role},
     series::{Flags, SeriesState},
     slab::NONE,
@@ -24,6 +25,9 @@ const SERVICE_SERIES_MAX: u32 = 20_000;
 
 /// Series without service or environment: kept so that `discover` can show them and a join can place them.
 const UNPLACED_SERIES_MAX: usize = 100_000;
+
+/// What these may take together: 640 bytes each, or fewer of them.
+const UNPLACED_BYTES_MAX: usize = 64 << 20;
 
 /// All series, at under 1 KB each 2 GB.
 const SERIES_MAX: usize = 2_000_000;
@@ -42,7 +46,7 @@ impl Store {
             return None;
         };
         let names = self.names_of(&labels);
-        if !self.has_room(&names) {
+        if !self.has_room(&names) || !self.is_affordable(&names, bytes.len()) {
             return None;
         }
         let replica = first_present(&self.config.identity.replica, &labels);
@@ -77,9 +81,23 @@ impl Store {
             return false;
         }
         match names.key() {
-            None => self.unplaced < UNPLACED_SERIES_MAX,
+            None => self.unplaced < UNPLACED_SERIES_MAX && self.unplaced_bytes < UNPLACED_BYTES_MAX,
             Some(key) => self.catalog.service(&key).is_none_or(|it| it.series < SERVICE_SERIES_MAX),
         }
+    }
+
+    /// Whether the budgets leave room for the series; what they do not is counted.
+    fn is_affordable(&mut self, names: &Names, label_bytes: usize) -> bool {
+        let key = names.key();
+        let room = if label_bytes > LABEL_BYTES_MAX {
+            Err(Refusal::Labels)
+        } else {
+            key.as_ref().map_or(Ok(()), |key| match self.catalog.known(key, names.version.as_deref()) {
+                Some(_) => self.catalog.may_grow(key),
+                None => self.catalog.may_open(key, &self.sender),
+            })
+        };
+        room.map_err(|refusal| self.refuse(refusal, &key.unwrap_or_default())).is_ok()
     }
 
     /// Whether an info series' sample changes names that are in force.
@@ -106,19 +124,20 @@ impl Store {
         if parts.iter().any(|(_, part)| *part == Part::Bucket) && !self.climb(id, labels) {
             parts.retain(|(_, part)| *part != Part::Bucket);
         }
-        let version =
-            key.and_then(|key| self.catalog.version(&key, names.version.as_deref(), self.now, &self.config));
+        let version = key.and_then(|key| {
+            self.catalog.version(&key, names.version.as_deref(), (&self.sender, self.now), &self.config)
+        });
         let series = &mut self.table.series[id];
         series.flags.has_gauge_role = parts.iter().any(|(_, part)| *part == Part::Gauge);
         series.flags.has_counter_role = parts.iter().any(|(_, part)| *part != Part::Gauge);
+        let label_bytes = self.table.labels_of(id).len();
         let Some(version) = version else {
             self.unplaced += 1;
+            self.unplaced_bytes += bytes_of_series(label_bytes);
             return;
         };
-        series.version = version;
-        let service = self.catalog.versions[version].service;
-        self.catalog.versions[version].series += 1;
-        self.catalog.services[service].series += 1;
+        self.table.series[id].version = version;
+        self.catalog.enter_series(version, label_bytes);
         if parts.is_empty() {
             return;
         }
@@ -177,14 +196,13 @@ impl Store {
         if roles != NONE {
             self.role_sets.release(roles);
         }
+        let label_bytes = self.table.labels_of(id).len();
         if version == NONE {
             self.unplaced -= 1;
+            self.unplaced_bytes -= bytes_of_series(label_bytes);
             return;
         }
-        let version = &mut self.catalog.versions[version];
-        version.series -= 1;
-        version.used_at = self.now;
-        self.catalog.services[version.service].series -= 1;
+        self.catalog.leave_series(version, label_bytes, self.now);
     }
 
     /// Binds series anew whose names or kind may have changed.

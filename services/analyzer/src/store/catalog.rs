@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -9,15 +10,15 @@ use model::{ServiceKey, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    cell::{Cell, Rings},
+    cell::{Cell, Increase, Rings},
     config::{Config, Source},
     durations::Requests,
+    ladder::Layouts,
+    ledger::{Ledger, Refusal, bytes_of_series},
     reports::Reports,
+    role::Role,
     slab::Slab,
 };
-
-/// Services of one analyzer. Each costs some windows; a fleet has hundreds to thousands.
-const SERVICES_MAX: usize = 10_000;
 
 /// Versions of one service at once: a rollout has two or three, so this many come from a label that is no
 /// version (a build time, a pod's name).
@@ -26,9 +27,20 @@ const VERSIONS_MAX: usize = 64;
 /// Scrapes further apart are no interval but a gap: two intervals of the slowest usual scrape.
 const INTERVAL_MAX: Duration = Duration::from_secs(120);
 
+/// What a service takes beside its names and versions, here and where it is judged.
+const SERVICE_BYTES: usize = 1_024;
+
+/// What a version takes beside its name and windows.
+const VERSION_BYTES: usize = 512;
+
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Service {
     pub(super) key: ServiceKey,
+    /// Whose event opened it.
+    pub(super) sender: Arc<str>,
+    /// What it takes; see [`super::ledger`].
+    #[serde(skip)]
+    pub(super) bytes: usize,
     #[serde(skip)]
     pub(super) versions: BTreeMap<Option<String>, u32>,
     #[serde(skip)]
@@ -67,6 +79,15 @@ impl Version {
     fn last_at(&self) -> Option<Timestamp> {
         self.seen.map(|seen| seen.1)
     }
+
+    fn bytes(&self, cells: &Slab<Cell>) -> usize {
+        let of_cells: usize = self.cells.values().map(|&cell| cells[cell].bytes()).sum();
+        VERSION_BYTES + self.name.as_ref().map_or(0, String::len) + self.requests.bytes() + of_cells
+    }
+}
+
+fn bytes_of_service(key: &ServiceKey) -> usize {
+    SERVICE_BYTES + 2 * (key.service.len() + key.environment.len())
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -78,6 +99,8 @@ pub(super) struct Catalog {
     pub(super) cells: Slab<Cell>,
     /// Services with a look to take.
     looks: Vec<u32>,
+    #[serde(skip)]
+    pub(super) ledger: Ledger,
 }
 
 impl Catalog {
@@ -85,15 +108,35 @@ impl Catalog {
         self.by_key.get(key).map(|&id| &self.services[id])
     }
 
-    /// The version's number, entered if it is new; `None` if a limit forbids it.
+    /// The number of a version that is known.
+    pub(super) fn known(&self, key: &ServiceKey, name: Option<&str>) -> Option<u32> {
+        self.service(key)?.versions.get(&name.map(str::to_owned)).copied()
+    }
+
+    /// Whether the sender may open the version.
+    pub(super) fn may_open(&self, key: &ServiceKey, sender: &str) -> Result<(), Refusal> {
+        self.ledger.may_open()?;
+        match self.service(key) {
+            Some(service) => self.ledger.may_grow(&service.sender, service.bytes),
+            None => self.ledger.may_enter(sender),
+        }
+    }
+
+    /// Whether the service may take more.
+    pub(super) fn may_grow(&self, key: &ServiceKey) -> Result<(), Refusal> {
+        let service = self.service(key);
+        service.map_or(Ok(()), |service| self.ledger.may_grow(&service.sender, service.bytes))
+    }
+
+    /// The version's number, entered if it is new; `None` if the service has too many that are in use.
     pub(super) fn version(
         &mut self,
         key: &ServiceKey,
         name: Option<&str>,
-        now: Timestamp,
+        (sender, now): (&Arc<str>, Timestamp),
         config: &Config,
     ) -> Option<u32> {
-        let service = self.enter_service(key)?;
+        let service = self.enter_service(key, sender);
         let name = name.map(str::to_owned);
         if let Some(&id) = self.services[service].versions.get(&name) {
             self.versions[id].used_at = now;
@@ -104,21 +147,33 @@ impl Catalog {
         }
         let requests = Rings::new(&config.request_windows, Requests::ring);
         let version = Version { service, name: name.clone(), used_at: now, requests, ..Version::default() };
+        let bytes = version.bytes(&self.cells);
         let id = self.versions.insert(version);
         self.services[service].versions.insert(name, id);
+        self.book(service, bytes as isize);
+        self.ledger.note_opened();
         Some(id)
     }
 
-    fn enter_service(&mut self, key: &ServiceKey) -> Option<u32> {
+    fn enter_service(&mut self, key: &ServiceKey, sender: &Arc<str>) -> u32 {
         if let Some(&id) = self.by_key.get(key) {
-            return Some(id);
+            return id;
         }
-        if self.by_key.len() >= SERVICES_MAX {
-            return None;
-        }
-        let id = self.services.insert(Service { key: key.clone(), ..Service::default() });
+        let service = Service { key: key.clone(), sender: Arc::clone(sender), ..Service::default() };
+        let id = self.services.insert(service);
         self.by_key.insert(key.clone(), id);
-        Some(id)
+        self.ledger.enter(sender);
+        self.book(id, bytes_of_service(key) as isize);
+        id
+    }
+
+    /// Books that a service takes `grown` bytes more, or less.
+    pub(super) fn book(&mut self, service: u32, grown: isize) {
+        if grown != 0 {
+            let service = &mut self.services[service];
+            service.bytes = service.bytes.saturating_add_signed(grown);
+            self.ledger.book(&service.sender, grown);
+        }
     }
 
     /// Gives up the version that was silent longest among those without series.
@@ -142,15 +197,40 @@ impl Catalog {
         }
         let is_empty = |id: &u32| self.services[*id].versions.is_empty();
         let empty: Vec<u32> = self.by_key.values().copied().filter(is_empty).collect();
-        for id in empty {
-            let service = self.services.remove(id);
-            self.by_key.remove(&service.key);
-            self.looks.retain(|look| *look != id);
-        }
+        empty.into_iter().for_each(|id| self.remove_service(id));
+    }
+
+    fn remove_service(&mut self, id: u32) {
+        let service = self.services.remove(id);
+        self.by_key.remove(&service.key);
+        self.looks.retain(|look| *look != id);
+        self.ledger.book(&service.sender, -(service.bytes as isize));
+        self.ledger.leave(&service.sender);
+    }
+
+    /// The services that the sender opened, that have no series and were not used since `before`, silent longest
+    /// first.
+    pub(super) fn silent(&self, sender: &str, before: Timestamp) -> Vec<(Timestamp, ServiceKey)> {
+        let own = self.services.used().filter(|(_, it)| it.series == 0 && *it.sender == *sender);
+        let used_at =
+            |service: &Service| service.versions.values().map(|&id| self.versions[id].used_at).max();
+        let silent = own.filter_map(|(_, service)| Some((used_at(service)?, service.key.clone())));
+        let mut silent: Vec<_> = silent.filter(|(used_at, _)| *used_at < before).collect();
+        silent.sort();
+        silent
+    }
+
+    /// Forgets a service without series.
+    pub(super) fn forget(&mut self, key: &ServiceKey) {
+        let Some(&id) = self.by_key.get(key).filter(|id| self.services[**id].series == 0) else { return };
+        let versions: Vec<u32> = self.services[id].versions.values().copied().collect();
+        versions.into_iter().for_each(|version| self.remove_version(version));
+        self.remove_service(id);
     }
 
     fn remove_version(&mut self, id: u32) {
         let version = self.versions.remove(id);
+        self.book(version.service, -(version.bytes(&self.cells) as isize));
         self.services[version.service].versions.remove(&version.name);
         for cell in version.cells.into_values() {
             self.cells.remove(cell);
@@ -162,9 +242,17 @@ impl Catalog {
         if let Some(&cell) = self.versions[version].cells.get(&source) {
             return cell;
         }
-        let cell = self.cells.insert(Cell::new(&definition.definition, &definition.windows));
+        let cell = Cell::new(&definition.definition, &definition.windows);
+        self.book(self.versions[version].service, cell.bytes() as isize);
+        let cell = self.cells.insert(cell);
         self.versions[version].cells.insert(source, cell);
         cell
+    }
+
+    /// Counts an increase in a version's cell.
+    pub(super) fn count(&mut self, version: u32, role: Role, by: &Increase, layouts: &Layouts) {
+        let grown = self.cells[role.cell].add(role.part, by, layouts);
+        self.book(self.versions[version].service, grown);
     }
 
     /// Brings all windows from one configuration's sources to another's; what both define is kept.
@@ -172,7 +260,9 @@ impl Catalog {
         let place_of =
             |source: &Source| after.sources.iter().position(|it| it.definition == source.definition);
         let moved: Vec<Option<usize>> = before.sources.iter().map(place_of).collect();
+        let mut grown = Vec::new();
         for (_, version) in self.versions.used_mut() {
+            let bytes_before = version.bytes(&self.cells);
             version.requests.reshape(&after.request_windows, Requests::ring);
             for (source, cell) in std::mem::take(&mut version.cells) {
                 match moved.get(source as usize).copied().flatten() {
@@ -183,7 +273,38 @@ impl Catalog {
                     None => drop(self.cells.remove(cell)),
                 }
             }
+            grown.push((version.service, version.bytes(&self.cells) as isize - bytes_before as isize));
         }
+        grown.into_iter().for_each(|(service, grown)| self.book(service, grown));
+    }
+
+    /// Notes that a version has a series more.
+    pub(super) fn enter_series(&mut self, version: u32, label_bytes: usize) {
+        self.versions[version].series += 1;
+        let service = self.versions[version].service;
+        self.services[service].series += 1;
+        self.book(service, bytes_of_series(label_bytes) as isize);
+    }
+
+    /// Notes that a version has a series less.
+    pub(super) fn leave_series(&mut self, version: u32, label_bytes: usize, now: Timestamp) {
+        let state = &mut self.versions[version];
+        (state.series, state.used_at) = (state.series - 1, now);
+        let service = state.service;
+        self.services[service].series -= 1;
+        self.book(service, -(bytes_of_series(label_bytes) as isize));
+    }
+
+    /// After a snapshot, once the windows are whole: opens the accounts. Series are entered one by one.
+    pub(super) fn book_all(&mut self) {
+        for (_, service) in self.services.used_mut() {
+            service.bytes = bytes_of_service(&service.key);
+            self.ledger.enter(&service.sender);
+            self.ledger.book(&service.sender, service.bytes as isize);
+        }
+        let versions = self.versions.used();
+        let bytes: Vec<_> = versions.map(|(_, it)| (it.service, it.bytes(&self.cells) as isize)).collect();
+        bytes.into_iter().for_each(|(service, bytes)| self.book(service, bytes));
     }
 
     /// Notes a settled sample of a version, `interval` after the one before at its target; zero where nothing lies
@@ -255,7 +376,7 @@ mod tests {
         let (mut catalog, key) = (Catalog::default(), ServiceKey::new("cart", "production"));
         let enter = |catalog: &mut Catalog, at: usize| {
             let now = Timestamp::from_millis(at as i64);
-            catalog.version(&key, Some(&format!("v{at}")), now, &config)
+            catalog.version(&key, Some(&format!("v{at}")), (&"ci".into(), now), &config)
         };
         let first: Vec<u32> = (0..VERSIONS_MAX).filter_map(|at| enter(&mut catalog, at)).collect();
         catalog.versions[first[0]].series = 1;

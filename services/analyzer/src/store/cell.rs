@@ -16,6 +16,12 @@ use super::{
 /// silent longest is given up.
 const LAYOUTS_MAX: usize = 16;
 
+/// What a ring takes beside its slots: itself and the list of its pages.
+const RING_BYTES: usize = 400;
+
+/// What a cell or a layer takes beside its rings.
+const CELL_BYTES: usize = 128;
+
 /// One ring a window length, ascending.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(bound(serialize = "L: Saved", deserialize = "L: Saved"))]
@@ -48,6 +54,16 @@ impl<L: Lane> Rings<L> {
 
     pub(super) fn for_each(&mut self, visit: impl FnMut(&mut Ring<L>)) {
         self.0.iter_mut().for_each(visit);
+    }
+
+    /// What they take now.
+    pub(super) fn bytes(&self) -> usize {
+        self.0.iter().map(|ring| RING_BYTES + ring.lane.bytes()).sum()
+    }
+
+    /// What they take with every slot in use.
+    fn bytes_full(&self, slot_bytes: usize) -> usize {
+        self.0.iter().map(|ring| RING_BYTES + slot_bytes * ring.shape.kept()).sum()
     }
 }
 
@@ -155,6 +171,19 @@ impl Cell {
         }
     }
 
+    /// What it takes with every slot in use. Series fill all slots within two windows, and their counts must not
+    /// be refused then: half of a ratio is worse than none.
+    pub(super) fn bytes(&self) -> usize {
+        let rings = match self {
+            Self::Free => 0,
+            Self::Ratio(rings) => rings.bytes_full(size_of::<[u64; 3]>()),
+            Self::Count(rings) => rings.bytes_full(size_of::<[u64; 2]>()),
+            Self::Gauge(rings) => rings.bytes_full(size_of::<(f64, u64)>()),
+            Self::Histogram(layered) => layered.layouts.iter().map(Layer::bytes).sum(),
+        };
+        CELL_BYTES + rings
+    }
+
     pub(super) fn reshape(&mut self, windows: &[Duration]) {
         match self {
             Self::Free => {}
@@ -165,7 +194,8 @@ impl Cell {
         }
     }
 
-    pub(super) fn add(&mut self, part: Part, by: &Increase, layouts: &Layouts) {
+    /// Counts an increase; by how much the cell has grown.
+    pub(super) fn add(&mut self, part: Part, by: &Increase, layouts: &Layouts) -> isize {
         match (self, part) {
             (Self::Ratio(rings), Part::Ratio { is_part, is_total }) => {
                 let amounts = [by.whole * u64::from(is_part), by.whole * u64::from(is_total), 1];
@@ -185,9 +215,10 @@ impl Cell {
                     ring.lane.add(place, by.value);
                 }
             }),
-            (Self::Histogram(layered), Part::Bucket) => layered.add(by, layouts),
+            (Self::Histogram(layered), Part::Bucket) => return layered.add(by, layouts),
             _ => {}
         }
+        0
     }
 }
 
@@ -217,9 +248,9 @@ impl Layered {
         }
     }
 
-    fn add(&mut self, by: &Increase, layouts: &Layouts) {
-        let at = match self.layouts.iter().position(|it| it.layout == by.layout) {
-            Some(at) => at,
+    fn add(&mut self, by: &Increase, layouts: &Layouts) -> isize {
+        let (at, grown) = match self.layouts.iter().position(|it| it.layout == by.layout) {
+            Some(at) => (at, 0),
             None => self.open(by.layout, layouts),
         };
         let layer = &mut self.layouts[at];
@@ -229,18 +260,30 @@ impl Layered {
                 ring.lane.add(place, usize::from(by.rung), by.whole);
             }
         });
+        grown
     }
 
-    fn open(&mut self, layout: u32, layouts: &Layouts) -> usize {
+    /// Where the new layer stands, and by how much the layers have grown.
+    fn open(&mut self, layout: u32, layouts: &Layouts) -> (usize, isize) {
+        let mut given_up = 0;
         if self.layouts.len() >= LAYOUTS_MAX {
             let oldest = self.layouts.iter().enumerate().min_by_key(|it| it.1.newest_at).map_or(0, |it| it.0);
-            self.layouts.swap_remove(oldest);
+            given_up = self.layouts.swap_remove(oldest).bytes();
         }
         let bounds = layouts.bounds_of(layout);
         let buckets = bounds.len();
         let rings = Rings::new(&self.windows, |shape| Buckets::ring(shape, buckets));
-        self.layouts.push(Layer { layout, bounds, newest_at: Timestamp::MIN, rings });
-        self.layouts.len() - 1
+        let layer = Layer { layout, bounds, newest_at: Timestamp::MIN, rings };
+        let grown = layer.bytes() as isize - given_up as isize;
+        self.layouts.push(layer);
+        (self.layouts.len() - 1, grown)
+    }
+}
+
+impl Layer {
+    fn bytes(&self) -> usize {
+        let row = size_of::<Box<[u32]>>() + (self.bounds.len() + 1) * size_of::<u32>();
+        CELL_BYTES + self.rings.bytes_full(row)
     }
 }
 

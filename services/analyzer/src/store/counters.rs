@@ -2,11 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How much came in, and what became of what could not be used. All only ever grow, save `series`.
+/// How much came in, and what became of what could not be used. All only ever grow, save `series`,
+/// `places` and `bytes`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
     /// Series known now.
     pub series: u64,
+    /// Services, each in one environment, that have telemetry now.
+    pub places: u64,
+    /// What they take, as it is estimated.
+    pub bytes: u64,
     pub samples: u64,
     /// Raw request events.
     pub requests: u64,
@@ -37,6 +42,14 @@ pub struct Counters {
     pub standby: u64,
     /// Scrapes of which a part was waited for longer than `settle`.
     pub incomplete_scrapes: u64,
+    /// What is new and not taken, by [`super::Refusal`]: series, samples of series, or requests.
+    pub refused_by_event: u64,
+    pub refused_by_service: u64,
+    pub refused_by_sender: u64,
+    pub refused_by_all: u64,
+    pub refused_labels: u64,
+    /// Services that were forgotten early, or their telemetry, as there was no room.
+    pub forgotten_places: u64,
     /// Series that were waited for in vain and are taken to be gone.
     pub gone_series: u64,
 }

@@ -1,15 +1,19 @@
 //! Raw request events in slots: how many, how many failed, how long they took.
 //!
-//! Durations are recorded in an hdrhistogram of two significant digits while their slot is the newest, and
-//! kept as a short list of (bucket, count) afterwards: a ring of whole hdrhistograms would take a megabyte a
-//! version and 3 us a slot to add and subtract (PERFORMANCE, section 0). The running total is one array over
-//! the same buckets.
+//! Durations are kept as a short list of (bucket, count) a slot: a ring of whole hdrhistograms would take a
+//! megabyte a version and 3 us a slot to add and subtract (PERFORMANCE, section 0). The newest slot's are recorded
+//! in an hdrhistogram of two significant digits once the list is long. The running total is one array over the
+//! same buckets, of which only the parts are there that are in use: a version with one request takes 2 KB a window.
 
 mod image;
 
 use hdrhistogram::Histogram;
 
-use super::ring::{Lane, Place, Ring, Shape, Span};
+use super::{
+    lane::PAGE_SLOTS,
+    pages::Pages,
+    ring::{Lane, Place, Ring, Shape, Span},
+};
 
 /// The shortest duration told apart: a microsecond.
 const DURATION_US_MIN: u64 = 1;
@@ -22,6 +26,12 @@ const SIGNIFICANT_DIGITS: u8 = 2;
 const SUB_BUCKETS_LOG2: u32 = 8;
 const SUB_BUCKETS_HALF: u64 = 1 << (SUB_BUCKETS_LOG2 - 1);
 const BUCKETS: usize = bucket_of(DURATION_US_MAX) + 1;
+
+/// Buckets a page of the running total: half an octave, since the durations of one service lie close together.
+const PAGE_BUCKETS: usize = 64;
+
+/// The newest slot's list is searched this far for each request; beyond, an hdrhistogram of 13 KB is faster.
+const LIST_MAX: usize = 64;
 
 /// hdrhistogram's bucket of a value, which the crate keeps to itself.
 const fn bucket_of(value_us: u64) -> usize {
@@ -79,21 +89,23 @@ impl RequestCounts {
     }
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 struct Slot {
     counts: RequestCounts,
-    /// (bucket, count), ascending; the newest slot's are in [`Requests::open`].
+    /// (bucket, count), ascending.
     durations: Vec<(u16, u32)>,
 }
 
 pub(super) struct Requests {
-    slots: Box<[Slot]>,
-    /// `None` until something is recorded, and if hdrhistogram refuses its constants, which a test rules out:
-    /// then durations go straight into the list.
+    slots: Pages<Slot, PAGE_SLOTS>,
+    /// The newest slot's durations in place of its list, once that is longer than [`LIST_MAX`]. `None` also if
+    /// hdrhistogram refuses its constants, which a test rules out.
     open: Option<Box<Histogram<u32>>>,
     newest: usize,
     counts: RequestCounts,
-    durations: Box<[u64]>,
+    durations: Pages<u64, PAGE_BUCKETS>,
+    /// Entries of all lists.
+    listed: usize,
 }
 
 impl std::fmt::Debug for Requests {
@@ -105,11 +117,12 @@ impl std::fmt::Debug for Requests {
 impl Requests {
     pub(super) fn ring(shape: Shape) -> Ring<Self> {
         let lane = Self {
-            slots: vec![Slot::default(); shape.kept()].into(),
+            slots: Pages::new(shape.kept()),
             open: None,
             newest: 0,
             counts: RequestCounts::default(),
-            durations: vec![0; BUCKETS].into(),
+            durations: Pages::new(BUCKETS),
+            listed: 0,
         };
         Ring::new(shape, lane)
     }
@@ -117,29 +130,38 @@ impl Requests {
     pub(super) fn add(&mut self, place: Place, is_error: bool, duration: Option<DurationUs>) {
         let one =
             RequestCounts { requests: 1, errors: u64::from(is_error), timed: u64::from(duration.is_some()) };
-        self.slots[place.index].counts.add(one);
+        let slot = self.slots.entry(place.index);
+        slot.counts.add(one);
         if place.is_current {
             self.counts.add(one);
         }
         let Some(DurationUs(us)) = duration else { return };
         if place.is_current {
-            self.durations[bucket_of(us)] += 1;
+            *self.durations.entry(bucket_of(us)) += 1;
         }
-        if place.is_newest {
-            self.newest = place.index;
-            self.record_newest(us);
-        } else {
-            add_to_list(&mut self.slots[place.index].durations, bucket_of(us), 1);
+        match &mut self.open {
+            Some(open) if place.is_newest => open.saturating_record(us),
+            _ => {
+                self.listed += usize::from(add_to_list(&mut slot.durations, bucket_of(us), 1));
+                let is_long = slot.durations.len() > LIST_MAX;
+                if place.is_newest {
+                    self.newest = place.index;
+                    if is_long {
+                        self.open();
+                    }
+                }
+            }
         }
     }
 
-    fn record_newest(&mut self, us: u64) {
-        if self.open.is_none() {
-            self.open = new_histogram().map(Box::new);
-        }
-        match &mut self.open {
-            Some(open) => open.saturating_record(us),
-            None => add_to_list(&mut self.slots[self.newest].durations, bucket_of(us), 1),
+    /// Brings the newest slot's list into a histogram.
+    fn open(&mut self) {
+        let list = self.slots.get_mut(self.newest).map(|slot| std::mem::take(&mut slot.durations));
+        let list = list.unwrap_or_default();
+        self.open = opened(&list);
+        match (&self.open, self.slots.get_mut(self.newest)) {
+            (None, Some(slot)) => slot.durations = list,
+            _ => self.listed -= list.len(),
         }
     }
 
@@ -150,22 +172,24 @@ impl Requests {
         }
         if span.is_newest_window {
             if let Some(sums) = durations {
-                sums.iter_mut().zip(&self.durations).for_each(|(sum, count)| *sum += count);
+                let totals = self.durations.written().filter(|(_, count)| **count > 0);
+                totals.for_each(|(bucket, count)| sums[bucket] += count);
             }
             return self.counts;
         }
         let mut counts = RequestCounts::default();
         for index in span.indexes() {
-            counts.add(self.slots[index].counts);
+            let Some(slot) = self.slots.get(index) else { continue };
+            counts.add(slot.counts);
             if let Some(sums) = durations.as_mut() {
-                self.for_each_bucket(index, |bucket, count| sums[bucket] += count);
+                self.for_each_bucket(index, slot, |bucket, count| sums[bucket] += count);
             }
         }
         counts
     }
 
-    fn for_each_bucket(&self, index: usize, mut visit: impl FnMut(usize, u64)) {
-        for &(bucket, count) in &self.slots[index].durations {
+    fn for_each_bucket(&self, index: usize, slot: &Slot, mut visit: impl FnMut(usize, u64)) {
+        for &(bucket, count) in &slot.durations {
             visit(usize::from(bucket), u64::from(count));
         }
         if let Some(open) = self.open.as_ref().filter(|_| index == self.newest) {
@@ -175,32 +199,53 @@ impl Requests {
 }
 
 impl Lane for Requests {
-    fn seal(&mut self, index: usize) {
-        let Some(open) = self.open.as_mut().filter(|open| !open.is_empty()) else { return };
-        let list = &mut self.slots[index].durations;
-        if list.is_empty() {
-            *list = recorded(open).collect();
-            list.shrink_to_fit();
-        } else {
-            recorded(open).for_each(|(bucket, count)| add_to_list(list, usize::from(bucket), count));
+    fn seal(&mut self, _index: usize) {
+        let Some(open) = self.open.take() else { return };
+        if let Some(slot) = self.slots.get_mut(self.newest) {
+            slot.durations = recorded(&open).collect();
+            slot.durations.shrink_to_fit();
+            self.listed += slot.durations.len();
         }
-        open.reset();
     }
 
     fn leave(&mut self, index: usize) {
-        self.counts.subtract(self.slots[index].counts);
-        for &(bucket, count) in &self.slots[index].durations {
-            self.durations[usize::from(bucket)] -= u64::from(count);
+        let Some(slot) = self.slots.get(index) else { return };
+        self.counts.subtract(slot.counts);
+        for &(bucket, count) in &slot.durations {
+            let bucket = usize::from(bucket);
+            let Some(total) = self.durations.get_mut(bucket) else { continue };
+            *total -= u64::from(count);
+            if *total == 0 {
+                self.durations.trim(bucket);
+            }
         }
     }
 
     fn recycle(&mut self, index: usize) {
-        self.slots[index] = Slot::default();
+        self.listed -= self.slots.get(index).map_or(0, |slot| slot.durations.len());
+        self.slots.clear(index);
+    }
+
+    fn bytes(&self) -> usize {
+        let lists = self.listed * size_of::<(u16, u32)>();
+        let open = if self.open.is_some() { BUCKETS * size_of::<u32>() } else { 0 };
+        self.slots.bytes() + self.durations.bytes() + lists + open
     }
 }
 
 fn new_histogram() -> Option<Histogram<u32>> {
     Histogram::new_with_bounds(DURATION_US_MIN, DURATION_US_MAX, SIGNIFICANT_DIGITS).ok()
+}
+
+/// A histogram of what the list counts.
+fn opened(buckets: &[(u16, u32)]) -> Option<Box<Histogram<u32>>> {
+    let mut histogram = new_histogram()?;
+    for &(bucket, count) in buckets {
+        // Any value of the bucket is as good as another: only buckets are read.
+        let (lower, _) = bounds_us_of(usize::from(bucket));
+        histogram.saturating_record_n(lower.clamp(DURATION_US_MIN, DURATION_US_MAX), count);
+    }
+    Some(Box::new(histogram))
 }
 
 fn recorded(histogram: &Histogram<u32>) -> impl Iterator<Item = (u16, u32)> {
@@ -209,12 +254,17 @@ fn recorded(histogram: &Histogram<u32>) -> impl Iterator<Item = (u16, u32)> {
         .map(|it| (bucket_of(it.value_iterated_to().min(DURATION_US_MAX)) as u16, it.count_at_value()))
 }
 
-fn add_to_list(list: &mut Vec<(u16, u32)>, bucket: usize, count: u32) {
+/// Whether the list became longer.
+fn add_to_list(list: &mut Vec<(u16, u32)>, bucket: usize, count: u32) -> bool {
     let bucket = bucket as u16;
     match list.binary_search_by_key(&bucket, |it| it.0) {
         Ok(at) => list[at].1 = list[at].1.saturating_add(count),
-        Err(at) => list.insert(at, (bucket, count)),
+        Err(at) => {
+            list.insert(at, (bucket, count));
+            return true;
+        }
     }
+    false
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ impl Store {
     pub fn handle_batch(&mut self, now: Timestamp, batch: &Batch) {
         self.now = self.now.max(now);
         self.last_arrival = Some(self.now);
+        self.catalog.ledger.begin();
         self.batch = self.batch.wrapping_add(1);
         self.settle_due();
         self.late_before = self.now - self.config.settle;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ladder::RUNGS_MAX,
+    pages::Pages,
     ring::{Lane, Place, Ring, Saved, Shape, Span},
     runs,
 };
@@ -11,20 +12,26 @@ use super::{
 /// A bucket a rung, and the samples.
 const COLUMNS_MAX: usize = RUNGS_MAX + 1;
 
+/// Slots a page: the fewer, the less a version with little traffic takes, and the more the list of pages does.
+pub(super) const PAGE_SLOTS: usize = 8;
+
 /// `N` counts a slot.
 #[derive(Debug)]
 pub(super) struct Counts<const N: usize> {
-    slots: Box<[[u64; N]]>,
+    slots: Pages<[u64; N], PAGE_SLOTS>,
     totals: [u64; N],
 }
 
-impl<const N: usize> Counts<N> {
+impl<const N: usize> Counts<N>
+where
+    [u64; N]: Default,
+{
     pub(super) fn ring(shape: Shape) -> Ring<Self> {
-        Ring::new(shape, Self { slots: vec![[0; N]; shape.kept()].into(), totals: [0; N] })
+        Ring::new(shape, Self { slots: Pages::new(shape.kept()), totals: [0; N] })
     }
 
     pub(super) fn add(&mut self, place: Place, amounts: [u64; N]) {
-        let slot = &mut self.slots[place.index];
+        let slot = self.slots.entry(place.index);
         for (at, amount) in amounts.into_iter().enumerate() {
             // What a full counter cannot take is not added to the total either: it will not be subtracted.
             let grown = slot[at].saturating_add(amount);
@@ -41,24 +48,32 @@ impl<const N: usize> Counts<N> {
             return self.totals;
         }
         let mut sums = [0_u64; N];
-        for index in span.indexes() {
-            for (sum, count) in sums.iter_mut().zip(self.slots[index]) {
-                *sum = sum.saturating_add(count);
+        for slot in span.indexes().filter_map(|index| self.slots.get(index)) {
+            for (sum, count) in sums.iter_mut().zip(slot) {
+                *sum = sum.saturating_add(*count);
             }
         }
         sums
     }
 }
 
-impl<const N: usize> Lane for Counts<N> {
+impl<const N: usize> Lane for Counts<N>
+where
+    [u64; N]: Default,
+{
     fn leave(&mut self, index: usize) {
-        for (total, count) in self.totals.iter_mut().zip(self.slots[index]) {
-            *total = total.saturating_sub(count);
+        let Some(slot) = self.slots.get(index) else { return };
+        for (total, count) in self.totals.iter_mut().zip(slot) {
+            *total = total.saturating_sub(*count);
         }
     }
 
     fn recycle(&mut self, index: usize) {
-        self.slots[index] = [0; N];
+        self.slots.clear(index);
+    }
+
+    fn bytes(&self) -> usize {
+        self.slots.bytes()
     }
 }
 
@@ -69,17 +84,22 @@ pub(super) struct CountsImage {
     slots: Vec<u64>,
 }
 
-impl<const N: usize> Saved for Counts<N> {
+impl<const N: usize> Saved for Counts<N>
+where
+    [u64; N]: Default,
+{
     type Image = CountsImage;
 
     fn image(&self) -> CountsImage {
-        CountsImage { totals: self.totals.to_vec(), slots: runs::pack(self.slots.iter().flatten().copied()) }
+        let slots = self.slots.iter().flat_map(|slot| slot.copied().unwrap_or_default());
+        CountsImage { totals: self.totals.to_vec(), slots: runs::pack(slots) }
     }
 
     fn of_image(image: CountsImage, kept: usize, _current: &[usize]) -> Option<Self> {
         let numbers = runs::unpack(&image.slots, kept * N)?;
         let (slots, _) = numbers.as_chunks();
-        Some(Self { slots: slots.into(), totals: image.totals.try_into().ok()? })
+        let slots = Pages::of(kept, slots.iter().copied());
+        Some(Self { slots, totals: image.totals.try_into().ok()? })
     }
 }
 
@@ -89,30 +109,36 @@ impl<const N: usize> Saved for Counts<N> {
 /// are 6 KB instead of 12. They stop growing there instead of wrapping.
 #[derive(Debug)]
 pub(super) struct Buckets {
-    slots: Box<[u32]>,
+    slots: Pages<Row, PAGE_SLOTS>,
     totals: Box<[u64]>,
+    /// How many slots have a row.
+    rows: usize,
 }
+
+/// A slot's counts, a column each; empty while nothing was counted.
+type Row = Box<[u32]>;
 
 impl Buckets {
     pub(super) fn ring(shape: Shape, buckets: usize) -> Ring<Self> {
         let columns = buckets + 1;
-        let lane = Self { slots: vec![0; columns * shape.kept()].into(), totals: vec![0; columns].into() };
+        let lane = Self { slots: Pages::new(shape.kept()), totals: vec![0; columns].into(), rows: 0 };
         Ring::new(shape, lane)
     }
 
     pub(super) fn add(&mut self, place: Place, bucket: usize, amount: u64) {
         let columns = self.totals.len();
-        self.add_to(place, bucket.min(columns - 1), amount);
-        self.add_to(place, columns - 1, 1);
-    }
-
-    fn add_to(&mut self, place: Place, column: usize, amount: u64) {
-        let slot = &mut self.slots[place.index * self.totals.len() + column];
-        let grown = slot.saturating_add(u32::try_from(amount).unwrap_or(u32::MAX));
-        if place.is_current {
-            self.totals[column] += u64::from(grown - *slot);
+        let row = self.slots.entry(place.index);
+        if row.is_empty() {
+            *row = vec![0; columns].into();
+            self.rows += 1;
         }
-        *slot = grown;
+        for (column, amount) in [(bucket.min(columns - 1), amount), (columns - 1, 1)] {
+            let grown = row[column].saturating_add(u32::try_from(amount).unwrap_or(u32::MAX));
+            if place.is_current {
+                self.totals[column] += u64::from(grown - row[column]);
+            }
+            row[column] = grown;
+        }
     }
 
     /// Adds the span's cumulative increases to `sums`, one a bucket, and returns how many samples there were.
@@ -127,9 +153,8 @@ impl Buckets {
             self.totals.iter().enumerate().for_each(|(column, count)| take(column, *count));
             return samples;
         }
-        for index in span.indexes() {
-            let slot = &self.slots[index * columns..(index + 1) * columns];
-            slot.iter().enumerate().for_each(|(column, count)| take(column, u64::from(*count)));
+        for row in span.indexes().filter_map(|index| self.slots.get(index)) {
+            row.iter().enumerate().for_each(|(column, count)| take(column, u64::from(*count)));
         }
         samples
     }
@@ -137,16 +162,19 @@ impl Buckets {
 
 impl Lane for Buckets {
     fn leave(&mut self, index: usize) {
-        let columns = self.totals.len();
-        let slot = &self.slots[index * columns..(index + 1) * columns];
-        for (total, count) in self.totals.iter_mut().zip(slot) {
+        let Some(row) = self.slots.get(index) else { return };
+        for (total, count) in self.totals.iter_mut().zip(row) {
             *total = total.saturating_sub(u64::from(*count));
         }
     }
 
     fn recycle(&mut self, index: usize) {
-        let columns = self.totals.len();
-        self.slots[index * columns..(index + 1) * columns].fill(0);
+        self.rows -= usize::from(self.slots.get(index).is_some_and(|row| !row.is_empty()));
+        self.slots.clear(index);
+    }
+
+    fn bytes(&self) -> usize {
+        self.slots.bytes() + self.rows * self.columns() * size_of::<u32>()
     }
 }
 
@@ -168,8 +196,11 @@ impl Saved for Buckets {
     type Image = BucketsImage;
 
     fn image(&self) -> BucketsImage {
-        let slots = runs::pack(self.slots.iter().copied().map(u64::from));
-        BucketsImage { columns: self.columns() as u16, slots }
+        let columns = self.columns();
+        let count = |row: Option<&Row>, column: usize| row.and_then(|row| row.get(column)).copied();
+        let rows = self.slots.iter();
+        let counts = rows.flat_map(|row| (0..columns).map(move |column| count(row, column).unwrap_or(0)));
+        BucketsImage { columns: columns as u16, slots: runs::pack(counts.map(u64::from)) }
     }
 
     fn of_image(image: BucketsImage, kept: usize, current: &[usize]) -> Option<Self> {
@@ -178,36 +209,43 @@ impl Saved for Buckets {
             return None;
         }
         let numbers = runs::unpack(&image.slots, kept * columns)?;
-        let slots: Box<[u32]> =
-            numbers.into_iter().map(|it| u32::try_from(it).ok()).collect::<Option<_>>()?;
+        let rows: Vec<Row> = numbers.chunks(columns).map(row_of).collect::<Option<_>>()?;
         let mut totals: Box<[u64]> = vec![0; columns].into();
-        for index in current {
-            let slot = &slots[index * columns..(index + 1) * columns];
-            totals.iter_mut().zip(slot).for_each(|(total, count)| *total += u64::from(*count));
+        for row in current.iter().filter_map(|&index| rows.get(index)) {
+            totals.iter_mut().zip(row).for_each(|(total, count)| *total += u64::from(*count));
         }
-        Some(Self { slots, totals })
+        let used = rows.iter().filter(|row| !row.is_empty()).count();
+        Some(Self { slots: Pages::of(kept, rows), totals, rows: used })
     }
+}
+
+fn row_of(counts: &[u64]) -> Option<Row> {
+    if counts.iter().all(|count| *count == 0) {
+        return Some(Row::default());
+    }
+    counts.iter().map(|&count| u32::try_from(count).ok()).collect()
 }
 
 /// Sums of gauge values. Floats do not subtract exactly, so there are no running totals.
 #[derive(Debug)]
 pub(super) struct Gauges {
-    slots: Box<[(f64, u64)]>,
+    slots: Pages<(f64, u64), PAGE_SLOTS>,
 }
 
 impl Gauges {
     pub(super) fn ring(shape: Shape) -> Ring<Self> {
-        Ring::new(shape, Self { slots: vec![(0.0, 0); shape.kept()].into() })
+        Ring::new(shape, Self { slots: Pages::new(shape.kept()) })
     }
 
     pub(super) fn add(&mut self, place: Place, value: f64) {
-        let (sum, samples) = &mut self.slots[place.index];
+        let (sum, samples) = self.slots.entry(place.index);
         *sum += value;
         *samples += 1;
     }
 
     pub(super) fn sum(&self, span: Span) -> (f64, u64) {
-        span.indexes().map(|index| self.slots[index]).fold((0.0, 0), |a, b| (a.0 + b.0, a.1 + b.1))
+        let slots = span.indexes().filter_map(|index| self.slots.get(index));
+        slots.fold((0.0, 0), |a, b| (a.0 + b.0, a.1 + b.1))
     }
 }
 
@@ -215,7 +253,11 @@ impl Lane for Gauges {
     fn leave(&mut self, _index: usize) {}
 
     fn recycle(&mut self, index: usize) {
-        self.slots[index] = (0.0, 0);
+        self.slots.clear(index);
+    }
+
+    fn bytes(&self) -> usize {
+        self.slots.bytes()
     }
 }
 
@@ -230,14 +272,16 @@ impl Saved for Gauges {
     type Image = GaugesImage;
 
     fn image(&self) -> GaugesImage {
+        let slots = || self.slots.iter().map(|slot| slot.copied().unwrap_or_default());
         GaugesImage {
-            sums: runs::pack(self.slots.iter().map(|slot| slot.0.to_bits())),
-            samples: runs::pack(self.slots.iter().map(|slot| slot.1)),
+            sums: runs::pack(slots().map(|slot| slot.0.to_bits())),
+            samples: runs::pack(slots().map(|slot| slot.1)),
         }
     }
 
     fn of_image(image: GaugesImage, kept: usize, _current: &[usize]) -> Option<Self> {
         let sums = runs::unpack(&image.sums, kept)?.into_iter().map(f64::from_bits);
-        Some(Self { slots: sums.zip(runs::unpack(&image.samples, kept)?).collect() })
+        let slots = sums.zip(runs::unpack(&image.samples, kept)?);
+        Some(Self { slots: Pages::of(kept, slots) })
     }
 }

@@ -32,12 +32,15 @@ mod join;
 mod ladder;
 mod lag;
 mod lane;
+mod ledger;
+mod pages;
 mod placement;
 mod read;
 mod reports;
 mod requests;
 mod ring;
 mod role;
+mod room;
 mod rungs;
 mod runs;
 mod scrape;
@@ -54,17 +57,19 @@ mod value;
 mod verdict;
 mod whole;
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use model::Timestamp;
+use model::{ServiceKey, Timestamp};
 use policy::Policy;
 
 pub use ask::{Ask, GaugeValue, Known, Look, RatioCount, ThroughputValue, VersionSeen, Versions};
 pub use counters::Counters;
 pub use histogram::HistogramCount;
+pub use ledger::{PLACES_MAX, Refusal, Refused};
 pub use placement::Placement;
 pub use sight::Sight;
 
+pub(crate) use ledger::room_for_place;
 pub(crate) use snapshot::{StoreFault, StoreImage, StoreParts};
 
 use beside::Beside;
@@ -113,10 +118,29 @@ pub struct Store {
     spare: Vec<Vec<Entry>>,
     /// Series without service or environment.
     unplaced: usize,
+    /// What these take.
+    unplaced_bytes: usize,
     sweep: expire::Sweep,
+    room: room::Room,
+    /// Whose event is at hand.
+    sender: Arc<str>,
+    /// What of the event at hand was refused, the first of each reason.
+    refused: Vec<Refused>,
 }
 
 impl Store {
+    /// Says whose the events are that come from here on.
+    pub fn begin(&mut self, sender: &str) {
+        if *self.sender != *sender {
+            self.sender = sender.into();
+        }
+    }
+
+    /// What was refused since the last call, the first of each reason.
+    pub fn take_refused(&mut self) -> Vec<Refused> {
+        std::mem::take(&mut self.refused)
+    }
+
     /// Puts a policy in force: series are named and bound anew; their last values stay, and so do the windows
     /// of every source that is defined as before.
     pub fn configure(&mut self, policy: &Policy) {
@@ -142,6 +166,7 @@ impl Store {
         self.now = self.now.max(now);
         self.settle_due();
         self.sweep_due();
+        self.catalog.ledger.begin();
     }
 
     /// Services with data that settled since the last call, in the order of their keys.
@@ -155,6 +180,29 @@ impl Store {
     }
 
     pub fn counters(&self) -> Counters {
-        Counters { series: self.table.series.len() as u64, ..self.counters }
+        let all = self.catalog.ledger.all();
+        Counters {
+            series: self.table.series.len() as u64,
+            places: all.places as u64,
+            bytes: all.bytes as u64,
+            ..self.counters
+        }
+    }
+
+    /// Counts what was refused, and keeps the first of each reason for the log.
+    pub(crate) fn refuse(&mut self, refusal: Refusal, service: &ServiceKey) {
+        self.want_room(refusal);
+        let counters = &mut self.counters;
+        *match refusal {
+            Refusal::Event => &mut counters.refused_by_event,
+            Refusal::Service => &mut counters.refused_by_service,
+            Refusal::Sender => &mut counters.refused_by_sender,
+            Refusal::All => &mut counters.refused_by_all,
+            Refusal::Labels => &mut counters.refused_labels,
+        } += 1;
+        if self.refused.iter().all(|it| it.refusal != refusal) {
+            let (sender, service) = (self.sender.to_string(), service.clone());
+            self.refused.push(Refused { refusal, sender, service });
+        }
     }
 }

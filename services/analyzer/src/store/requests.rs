@@ -4,22 +4,20 @@ use std::time::Duration;
 
 use model::{RequestEvent, Timestamp};
 
-use super::{FUTURE_TOLERANCE, Store, durations::DurationUs};
+use super::{FUTURE_TOLERANCE, Store, durations::DurationUs, ring::Lane};
 
 impl Store {
     /// Takes in request events, in any order. They settle at once: each stands for itself.
     pub fn handle_requests(&mut self, now: Timestamp, requests: &[RequestEvent]) {
         self.now = self.now.max(now);
         self.last_arrival = Some(self.now);
+        self.catalog.ledger.begin();
         let mut newest: Vec<(u32, Timestamp)> = Vec::new();
         let mut last: Option<(&RequestEvent, u32)> = None;
         for request in requests {
             self.counters.requests += 1;
             let known = last.filter(|(it, _)| it.version == request.version && it.key == request.key);
-            let version = known.map(|it| it.1).or_else(|| {
-                self.catalog.version(&request.key, request.version.as_deref(), self.now, &self.config)
-            });
-            let Some(version) = version else {
+            let Some(version) = known.map(|it| it.1).or_else(|| self.version_of(request)) else {
                 self.counters.dropped_series += 1;
                 continue;
             };
@@ -38,6 +36,22 @@ impl Store {
         self.sweep.ensure(self.now, &self.config);
     }
 
+    /// The version whose request it is; `None` if a limit forbids it.
+    fn version_of(&mut self, request: &RequestEvent) -> Option<u32> {
+        let (key, name) = (&request.key, request.version.as_deref());
+        let room = match self.catalog.known(key, name) {
+            Some(_) => self.catalog.may_grow(key),
+            None => self.catalog.may_open(key, &self.sender),
+        };
+        match room {
+            Ok(()) => self.catalog.version(key, name, (&self.sender, self.now), &self.config),
+            Err(refusal) => {
+                self.refuse(refusal, key);
+                None
+            }
+        }
+    }
+
     /// Counts a request; when it happened, as far as that is believed, or `None` if it came too late.
     fn take_request(&mut self, version: u32, request: &RequestEvent) -> Option<Timestamp> {
         let mut at = request.at;
@@ -53,12 +67,17 @@ impl Store {
         }
         let duration = request.duration_ms.and_then(DurationUs::of_ms);
         self.counters.not_a_number += u64::from(request.duration_ms.is_some() && duration.is_none());
+        let mut grown = 0;
         state.requests.for_each(|ring| {
+            let bytes_before = ring.lane.bytes() as isize;
             if let Some(place) = ring.place(at) {
                 ring.lane.add(place, request.is_error, duration);
             }
+            grown += ring.lane.bytes() as isize - bytes_before;
         });
         state.has_requests = true;
+        let service = state.service;
+        self.catalog.book(service, grown);
         self.catalog.see(version, at, Duration::ZERO, self.now);
         Some(at)
     }

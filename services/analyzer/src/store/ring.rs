@@ -27,6 +27,8 @@ pub(super) trait Lane {
     fn leave(&mut self, index: usize);
     /// The slot is to be used anew: empty it. It left the window before.
     fn recycle(&mut self, index: usize);
+    /// What its slots take in memory: a function of what was counted in them.
+    fn bytes(&self) -> usize;
 }
 
 /// Window and slot widths of a ring.
@@ -209,6 +211,10 @@ mod tests {
 
         fn recycle(&mut self, index: usize) {
             self.slots[index] = 0;
+        }
+
+        fn bytes(&self) -> usize {
+            0
         }
     }
 

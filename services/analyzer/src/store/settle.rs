@@ -282,7 +282,7 @@ impl Store {
                 continue;
             }
             let whole = if entry.mark.is_increase() { series.whole(amount) } else { 0 };
-            let (roles, ladder) = (series.roles, series.ladder);
+            let (version, roles, ladder) = (series.version, series.roles, series.ladder);
             let layout = if ladder == NONE { NONE } else { self.layout_of(ladder) };
             let rung = self.table.series[entry.series].rung;
             let increase = Increase { at, whole, value: amount, layout, rung };
@@ -290,7 +290,7 @@ impl Store {
             for role in self.role_sets.get(roles) {
                 let is_lost = role.part == Part::Bucket && (layout == NONE || rung == NO_RUNG);
                 if is_gauge == (role.part == Part::Gauge) && !is_lost {
-                    self.catalog.cells[role.cell].add(role.part, &increase, &self.ladders.layouts);
+                    self.catalog.count(version, *role, &increase, &self.ladders.layouts);
                 }
             }
         }

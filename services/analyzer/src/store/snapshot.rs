@@ -4,7 +4,7 @@
 //! bounds. Numbers of the slabs are, for the order of everything follows from them. Setting up checks whatever is
 //! relied upon later, so that bytes that were made up are refused here and do not stop the analyzer afterwards.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use model::Timestamp;
 use policy::Policy;
@@ -19,7 +19,9 @@ use super::{
     join::Joins,
     ladder::Ladders,
     lag::Lag,
+    ledger::bytes_of_series,
     role::RoleSets,
+    room::Room,
     scrape::Scrape,
     slab::{NONE, Slab},
     table::SeriesTable,
@@ -43,6 +45,7 @@ pub(crate) struct StoreImage<'a> {
     batch: u32,
     lag: Lag,
     sweep: &'a Sweep,
+    room: Room,
 }
 
 /// The same, read: field by field what [`StoreImage`] has.
@@ -62,6 +65,7 @@ pub(crate) struct StoreParts {
     batch: u32,
     lag: Lag,
     sweep: Sweep,
+    room: Room,
 }
 
 /// Why a store could not be set up.
@@ -97,7 +101,11 @@ impl Store {
             late_before: _,
             spare: _,
             unplaced: _,
+            unplaced_bytes: _,
             sweep,
+            room,
+            sender: _,
+            refused: _,
         } = self;
         debug_assert!(touched.is_empty(), "a batch is at hand");
         StoreImage {
@@ -115,6 +123,7 @@ impl Store {
             batch: *batch,
             lag: *lag,
             sweep,
+            room: *room,
         }
     }
 
@@ -139,6 +148,7 @@ impl Store {
             batch,
             lag,
             sweep,
+            room,
         } = parts;
         let mut store = Self {
             config,
@@ -161,7 +171,11 @@ impl Store {
             late_before: Timestamp::MIN,
             spare: Vec::new(),
             unplaced: 0,
+            unplaced_bytes: 0,
             sweep,
+            room,
+            sender: Arc::default(),
+            refused: Vec::new(),
         };
         store.complete().ok_or(StoreFault::Damaged)?;
         Ok(store)
@@ -180,6 +194,7 @@ impl Store {
         for (_, cell) in self.catalog.cells.used_mut() {
             cell.take_bounds(&self.ladders.layouts)?;
         }
+        self.catalog.book_all();
         self.count_series();
         self.count_scrapes()
     }
@@ -204,13 +219,13 @@ impl Store {
             let target = &mut self.targets.all[series.target];
             target.series += 1;
             target.live += u32::from(series.flags.is_live);
+            let label_bytes = self.table.labels_of(id).len();
             if series.version == NONE {
                 self.unplaced += 1;
+                self.unplaced_bytes += bytes_of_series(label_bytes);
                 continue;
             }
-            let version = &mut self.catalog.versions[series.version];
-            version.series += 1;
-            self.catalog.services[version.service].series += 1;
+            self.catalog.enter_series(series.version, label_bytes);
         }
     }
 
@@ -247,8 +262,16 @@ impl Store {
         use super::{arena::LabelRef, series::SeriesState};
         let parts =
             (&self.targets, (&self.ladders, &self.beside), &self.joins, &self.role_sets, &self.catalog);
-        let own =
-            (&self.config, &self.dues, self.staged, self.unplaced, self.now, self.last_arrival, &self.sweep);
+        let own = (
+            &self.config,
+            &self.dues,
+            self.staged,
+            (self.unplaced, self.unplaced_bytes),
+            self.now,
+            self.last_arrival,
+            &self.sweep,
+            self.room,
+        );
         let series = self.table.series.used().map(|(id, series)| {
             let series =
                 SeriesState { next: NONE, labels: LabelRef::default(), weighed: 0, ..series.clone() };

@@ -10,6 +10,7 @@ mod lifecycle;
 mod order;
 mod restart;
 mod rolling_values;
+mod room;
 mod shop;
 mod silence;
 mod snapshot;

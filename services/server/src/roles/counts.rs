@@ -18,6 +18,10 @@ pub(crate) struct StoreMetrics {
     births: IntCounterVec,
     streams_evicted: IntCounterVec,
     series: IntGaugeVec,
+    services: IntGaugeVec,
+    bytes: IntGaugeVec,
+    refused: IntCounterVec,
+    forgotten: IntCounterVec,
 }
 
 impl StoreMetrics {
@@ -68,6 +72,28 @@ impl StoreMetrics {
                 &["result"],
             )?,
             series: gauges(registry, "ripcord_store_series", "Series in memory.", &["partition"])?,
+            services: gauges(
+                registry,
+                "ripcord_store_services",
+                "Services, each in one environment, with telemetry in memory.",
+                &["partition"],
+            )?,
+            bytes: gauges(
+                registry,
+                "ripcord_store_bytes",
+                "What telemetry takes in memory, as it is estimated for the budgets.",
+                &["partition"],
+            )?,
+            refused: by_reason(
+                "ripcord_store_refused_total",
+                "Series, requests and releases that there was no room for: event (one event opens too many services \
+                 and versions), service, sender, all (what is theirs of memory or services is taken), labels (of one \
+                 series, too long).",
+            )?,
+            forgotten: plain(
+                "ripcord_store_forgotten_services_total",
+                "Services that were forgotten early to make room for others.",
+            )?,
         })
     }
 
@@ -110,8 +136,18 @@ impl StoreCounts {
         add(&metrics.births, &["counted"], |it| it.births);
         add(&metrics.births, &["baseline"], |it| it.refused_births);
         add(&metrics.streams_evicted, &[], |it| it.evicted_streams);
-        let series = i64::try_from(now.series).unwrap_or(i64::MAX);
-        metrics.series.with_label_values(&[&self.partition]).set(series);
+        add(&metrics.refused, &["event"], |it| it.refused_by_event);
+        add(&metrics.refused, &["service"], |it| it.refused_by_service);
+        add(&metrics.refused, &["sender"], |it| it.refused_by_sender);
+        add(&metrics.refused, &["all"], |it| it.refused_by_all);
+        add(&metrics.refused, &["labels"], |it| it.refused_labels);
+        add(&metrics.forgotten, &[], |it| it.forgotten_places);
+        let set = |gauge: &IntGaugeVec, value: u64| {
+            gauge.with_label_values(&[&self.partition]).set(i64::try_from(value).unwrap_or(i64::MAX));
+        };
+        set(&metrics.series, now.series);
+        set(&metrics.services, now.places);
+        set(&metrics.bytes, now.bytes);
     }
 }
 
@@ -143,6 +179,14 @@ mod tests {
             births: 14,
             refused_births: 15,
             evicted_streams: 16,
+            places: 17,
+            bytes: 18,
+            refused_by_event: 19,
+            refused_by_service: 20,
+            refused_by_sender: 21,
+            refused_by_all: 22,
+            refused_labels: 23,
+            forgotten_places: 24,
         };
         counts.note(now);
         counts.note(now);
@@ -166,6 +210,14 @@ mod tests {
             "ripcord_store_births_total{result=\"baseline\"} 15",
             "ripcord_store_streams_evicted_total 16",
             "ripcord_store_series{partition=\"3\"} 50",
+            "ripcord_store_services{partition=\"3\"} 17",
+            "ripcord_store_bytes{partition=\"3\"} 18",
+            "ripcord_store_refused_total{reason=\"event\"} 19",
+            "ripcord_store_refused_total{reason=\"service\"} 20",
+            "ripcord_store_refused_total{reason=\"sender\"} 21",
+            "ripcord_store_refused_total{reason=\"all\"} 22",
+            "ripcord_store_refused_total{reason=\"labels\"} 23",
+            "ripcord_store_forgotten_services_total 24",
         ] {
             assert!(text.lines().any(|it| it == line), "{line}\n{text}");
         }

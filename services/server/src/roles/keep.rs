@@ -19,6 +19,7 @@ use super::{
     analyze::Progress,
     ask::{Judges, Question, answer},
     counts::{StoreCounts, StoreMetrics},
+    crowding::Crowding,
     fit::Fitting,
     follow::Followed,
     records::{Poison, Unreadable, read_event},
@@ -145,6 +146,7 @@ struct Judge {
     is_overtaken: bool,
     unseen: Unseen,
     counts: StoreCounts,
+    crowding: Crowding,
 }
 
 impl KeepTask {
@@ -163,6 +165,7 @@ impl KeepTask {
         let counts = self.metrics.store.of(partition, keeper.analyzer().store().counters());
         let judge = Judge {
             counts,
+            crowding: Crowding::default(),
             stamps: Stamps::from(keeper.now()),
             reader: self.bus.events.reader(self.partition, next),
             questions: self.judges.answer_for(self.partition),
@@ -288,6 +291,7 @@ impl Judge {
         self.task.metrics.seconds.with_label_values(&[kind]).observe(watch.elapsed().as_secs_f64());
         self.task.metrics.records.with_label_values(&[kind]).inc();
         self.task.handover.give_back_of(event);
+        self.crowding.note(self.task.partition, self.keeper.take_refused());
         let Some(record) = record else { return true };
         let parent = span.in_scope(traceparent);
         self.propose(record, parent).await

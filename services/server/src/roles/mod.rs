@@ -6,6 +6,7 @@ pub(crate) mod arbitrate;
 pub(crate) mod ask;
 pub(crate) mod clock;
 pub(crate) mod counts;
+mod crowding;
 pub(crate) mod fit;
 pub(crate) mod follow;
 pub(crate) mod halt_file;

@@ -16,6 +16,7 @@ mod damage;
 mod deploy_files;
 mod failing_disk;
 mod faults;
+mod floods;
 mod http_edge;
 mod judgement;
 mod kafka_in_out;

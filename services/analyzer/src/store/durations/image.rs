@@ -2,11 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    BUCKETS, DURATION_US_MAX, DURATION_US_MIN, RequestCounts, Requests, Slot, bounds_us_of, new_histogram,
-    recorded,
-};
-use crate::store::{ring::Saved, runs};
+use super::{BUCKETS, LIST_MAX, RequestCounts, Requests, Slot, opened, recorded};
+use crate::store::{lane::PAGE_SLOTS, pages::Pages, ring::Saved, runs};
 
 #[derive(Serialize, Deserialize)]
 pub(in crate::store) struct RequestsImage {
@@ -23,13 +20,12 @@ impl Saved for Requests {
     type Image = RequestsImage;
 
     fn image(&self) -> RequestsImage {
-        let Self { slots, open, newest, counts: _, durations: _ } = self;
-        let counts =
-            slots.iter().flat_map(|slot| [slot.counts.requests, slot.counts.errors, slot.counts.timed]);
-        let timed = (0..).zip(slots).filter(|(_, slot)| !slot.durations.is_empty());
+        let Self { slots, open, newest, counts: _, durations: _, listed: _ } = self;
+        let counts = slots.iter().map(|slot| slot.map(|slot| slot.counts).unwrap_or_default());
+        let timed = slots.written().filter(|(_, slot)| !slot.durations.is_empty());
         RequestsImage {
-            counts: runs::pack(counts),
-            durations: timed.map(|(index, slot)| (index, slot.durations.clone())).collect(),
+            counts: runs::pack(counts.flat_map(|it| [it.requests, it.errors, it.timed])),
+            durations: timed.map(|(index, slot)| (index as u16, slot.durations.clone())).collect(),
             open: open.iter().flat_map(|open| recorded(open)).collect(),
             newest: *newest as u16,
         }
@@ -38,47 +34,45 @@ impl Saved for Requests {
     fn of_image(image: RequestsImage, kept: usize, current: &[usize]) -> Option<Self> {
         let counts = runs::unpack(&image.counts, 3 * kept)?;
         let of_slot = |it: &[u64; 3]| RequestCounts { requests: it[0], errors: it[1], timed: it[2] };
-        let mut slots: Box<[Slot]> = counts
-            .as_chunks()
-            .0
-            .iter()
-            .map(|counts| Slot { counts: of_slot(counts), durations: Vec::new() })
-            .collect();
+        let slots = counts.as_chunks().0.iter();
+        let slots = slots.map(|counts| Slot { counts: of_slot(counts), durations: Vec::new() });
+        let mut slots: Pages<Slot, PAGE_SLOTS> = Pages::of(kept, slots);
         for (index, durations) in image.durations {
             let is_list = durations.is_sorted_by(|a, b| a.0 < b.0) && durations.iter().all(is_bucket);
+            // Durations are those of requests: a slot that has some is on a page.
             slots.get_mut(usize::from(index)).filter(|_| is_list)?.durations = durations;
         }
         let newest = usize::from(image.newest);
-        let is_sound = newest < kept && image.open.iter().all(is_bucket);
+        let is_unlisted = || slots.get(newest).is_some_and(|slot| slot.durations.is_empty());
+        let is_open = image.open.is_empty() || (image.open.len() > LIST_MAX && is_unlisted());
+        let is_sound = newest < kept && is_open && image.open.iter().all(is_bucket);
         is_sound.then(|| Self::of_slots(slots, &image.open, newest, current))
     }
 }
 
 impl Requests {
-    fn of_slots(slots: Box<[Slot]>, open: &[(u16, u32)], newest: usize, current: &[usize]) -> Self {
+    fn of_slots(
+        slots: Pages<Slot, PAGE_SLOTS>,
+        open: &[(u16, u32)],
+        newest: usize,
+        current: &[usize],
+    ) -> Self {
         let mut counts = RequestCounts::default();
-        let mut durations: Box<[u64]> = vec![0; BUCKETS].into();
-        let mut add = |&(bucket, count): &(u16, u32)| durations[usize::from(bucket)] += u64::from(count);
-        for &index in current {
-            counts.add(slots[index].counts);
-            slots[index].durations.iter().for_each(&mut add);
+        let mut durations = Pages::new(BUCKETS);
+        let mut add = |&(bucket, count): &(u16, u32)| {
+            *durations.entry(usize::from(bucket)) += u64::from(count);
+        };
+        for slot in current.iter().filter_map(|&index| slots.get(index)) {
+            counts.add(slot.counts);
+            slot.durations.iter().for_each(&mut add);
         }
         open.iter().for_each(&mut add);
         let open = if open.is_empty() { None } else { opened(open) };
-        Self { slots, open, newest, counts, durations }
+        let listed = slots.written().map(|(_, slot)| slot.durations.len()).sum();
+        Self { slots, open, newest, counts, durations, listed }
     }
 }
 
 fn is_bucket(one: &(u16, u32)) -> bool {
     usize::from(one.0) < BUCKETS
-}
-
-fn opened(buckets: &[(u16, u32)]) -> Option<Box<hdrhistogram::Histogram<u32>>> {
-    let mut histogram = new_histogram()?;
-    for &(bucket, count) in buckets {
-        // Any value of the bucket is as good as another: only buckets are read.
-        let (lower, _) = bounds_us_of(usize::from(bucket));
-        histogram.saturating_record_n(lower.clamp(DURATION_US_MIN, DURATION_US_MAX), count);
-    }
-    Some(Box::new(histogram))
 }
