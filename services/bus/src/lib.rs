@@ -34,12 +34,13 @@ pub use config::{
 pub use embedded::{BackupError, Copied, backup};
 pub use error::{AppendError, OpenError, ReadError, SnapshotError};
 pub use kafka::{
-    Begin, Delivered, Finding, FindingKind, Inlet, InletLag, InletTopic, KafkaConfig, KafkaStatistics,
-    Outgoing, Outlet, PARTITIONS, PublishError, Severity, TopicReport, check_topics, create_topics,
+    Acl, AclResource, Begin, Delivered, Finding, FindingKind, Inlet, InletLag, InletTopic, KafkaConfig,
+    KafkaStatistics, Keys, Outgoing, Outlet, PARTITIONS, PublishError, Severity, TopicReport, acls,
+    check_topics, cluster_of, create_topics, installation_of,
 };
 pub use membership::{Change, Membership, Revoked};
 pub use reader::Reader;
-pub use record::{Bounds, Headers, NewRecord, Record};
+pub use record::{Bounds, Doubt, Headers, NewRecord, Record};
 pub use snapshots::Snapshots;
 pub use statistics::Statistics;
 pub use topic::{Append, Topic};

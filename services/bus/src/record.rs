@@ -53,6 +53,21 @@ pub struct Record {
     /// How many positions between the record before (or where the reader was told to begin) and this one cannot
     /// be read any more: retention deleted them, or they were damaged. 0 on a healthy log.
     pub missing_before: u64,
+    /// Why the record is not to be believed: not the embedded log's, which has one writer.
+    pub doubt: Option<Doubt>,
+}
+
+/// Why a record on a shared log is not one of this installation's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// It has no authentication code.
+    Unsigned,
+    /// Its authentication code is not that of any of the keys.
+    WrongCode,
+    /// Another installation wrote it.
+    ForeignInstallation,
+    /// It is a copy from another cluster, and holds positions of that one.
+    ForeignCluster,
 }
 
 impl Record {

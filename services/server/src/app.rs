@@ -30,7 +30,7 @@ use crate::{
     access::{self, OperatorToken},
     config::{self, Config, Fixed},
     handover::Handover,
-    http, parameters,
+    http, installation, parameters,
     placing::Placing,
     ports::{BusSink, KafkaPublisher, OwnTargets, ProjectionLookup, Secrets},
     readiness::Readiness,
@@ -131,6 +131,19 @@ impl Running {
     }
 }
 
+/// A policy as the files say it, and as the log gets it.
+#[derive(Clone)]
+struct OwnPolicy {
+    whole: PolicyLoad,
+    logged: PolicyLoad,
+}
+
+impl OwnPolicy {
+    fn of(config: &Config) -> Self {
+        Self { whole: config.policy_load.clone(), logged: config.logged_policy.clone() }
+    }
+}
+
 /// What a reload swaps.
 struct Shared {
     config_path: Option<PathBuf>,
@@ -148,8 +161,8 @@ struct Shared {
     routing: watch::Sender<Arc<router::Config>>,
     placing: Arc<Placing>,
     writer: EventWriter,
-    /// What the files said when they were read last, secrets included.
-    own_policy: Mutex<PolicyLoad>,
+    /// What the files said when they were read last.
+    own_policy: Mutex<OwnPolicy>,
     /// The policy in force, as the log has it. Held during a whole reload: the one that read the files last has the last word.
     policy: tokio::sync::Mutex<Option<PolicyLoad>>,
     /// The files that the configuration in force was read from.
@@ -168,6 +181,7 @@ impl App {
         let data_dir = config.server.data_dir.clone();
         let seen_files = fingerprint(&config.files);
         let bus = open_log(&config.bus).await?;
+        installation::expect_own(&bus.decisions, &config.bus).await.map_err(StartError::Config)?;
         let listener = TcpListener::bind(config.server.listen)
             .await
             .map_err(|error| not_listening(config.server.listen, &error))?;
@@ -236,7 +250,7 @@ impl App {
             routing,
             placing: Arc::clone(&placing),
             writer: writer.clone(),
-            own_policy: Mutex::new(config.policy_load.clone()),
+            own_policy: Mutex::new(OwnPolicy::of(&config)),
             policy: tokio::sync::Mutex::new(followed.policy()),
             files: Mutex::new(config.files.clone()),
             reload_wanted: Notify::new(),
@@ -298,6 +312,7 @@ impl App {
                 metrics: ArbiterMetrics::register(&registry)?,
                 fitting,
                 scrutiny: scrutiny.clone(),
+                poison: poison.clone(),
                 readiness: readiness.clone(),
                 stop: stop_roles.clone(),
             };
@@ -443,7 +458,7 @@ impl Shared {
             // Others put it there.
             *in_force = self.followed.policy();
         }
-        let last = in_force.as_ref().map(|load| policy::with_own_secrets(load, &self.own_policy()));
+        let last = in_force.as_ref().map(|load| policy::with_own_secrets(load, &self.own_policy().whole));
         let mut config =
             config::load_keeping(self.config_path.as_deref(), last.as_ref()).map_err(ReloadError::config)?;
         if let Some(data_dir) = &self.moved_to {
@@ -466,7 +481,7 @@ impl Shared {
         self.auth.store(Arc::new(auth));
         self.secrets.replace(config.secrets.clone());
         self.targets.replace(config.policy.clone());
-        *self.own_policy.lock().unwrap_or_else(PoisonError::into_inner) = config.policy_load.clone();
+        *self.own_policy.lock().unwrap_or_else(PoisonError::into_inner) = OwnPolicy::of(&config);
         self.receivers.store(Arc::new(receivers));
         self.routing.send_replace(Arc::new(config.routing.clone()));
         let warnings = self.warnings(&config, in_force.as_ref());
@@ -526,7 +541,7 @@ impl Shared {
         }
     }
 
-    fn own_policy(&self) -> PolicyLoad {
+    fn own_policy(&self) -> OwnPolicy {
         self.own_policy.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -557,10 +572,41 @@ fn reloader(shared: &Arc<Shared>) -> access::Reload {
     })
 }
 
+/// Whose policy rules.
+#[derive(Default)]
+struct Rule {
+    /// Of the policy that ruled at the last look and was not this process's own.
+    other: Option<String>,
+    told: Option<String>,
+}
+
+impl Rule {
+    /// Tells once of each policy that another process has put in force. Not at the first look at it: this process's own
+    /// may be on its way.
+    fn look(&mut self, shared: &Shared) {
+        let (own, in_force) = (shared.own_policy().logged, shared.followed.policy());
+        let (own_hash, hash) = (config::policy_hash(&own), in_force.as_ref().map(config::policy_hash));
+        shared.state_metrics.note_policies(hash.as_deref(), &own_hash);
+        let other = hash.filter(|_| config::says_another_policy(&own, in_force.as_ref()));
+        let is_lasting = other.is_some() && other == self.other;
+        if is_lasting && other != self.told {
+            tracing::warn!(
+                in_force = other,
+                own = own_hash,
+                "another process has put a policy in force that is not what this process's file says"
+            );
+            self.told.clone_from(&other);
+        }
+        self.other = other;
+    }
+}
+
 /// Reloads when asked to, or when one of the files changed.
 async fn watch_config(shared: Arc<Shared>, mut seen: Fingerprint) {
     let mut interval = tokio::time::interval(WATCH_PERIOD);
+    let mut rule = Rule::default();
     loop {
+        rule.look(&shared);
         let origin = tokio::select! {
             () = shared.stop.cancelled() => return,
             () = shared.reload_wanted.notified() => "SIGHUP",

@@ -9,6 +9,7 @@ mod demo;
 mod duration;
 mod handover;
 mod http;
+mod installation;
 mod parameters;
 mod placing;
 mod ports;

@@ -20,6 +20,7 @@ pub(crate) struct StateMetrics {
     commands: IntGaugeVec,
     halts: IntGauge,
     bad_versions: IntGauge,
+    policies: IntGaugeVec,
 }
 
 impl StateMetrics {
@@ -53,6 +54,12 @@ impl StateMetrics {
                 &["state"],
             )?,
             halts: gauge(registry, "ripcord_halts", "Halts in force.")?,
+            policies: gauges(
+                registry,
+                "ripcord_policy_info",
+                "Always 1; the labels say what the policy in force and this process's own file hash to.",
+                &["source", "hash"],
+            )?,
             bad_versions: gauge(registry, "ripcord_bad_versions", "Versions that no rollback leads to.")?,
         })
     }
@@ -61,6 +68,16 @@ impl StateMetrics {
         self.reload_succeeded.set(i64::from(is_success));
         if is_success {
             self.reload_succeeded_at.set(telemetry::clock::now().as_millis() / 1000);
+        }
+    }
+
+    /// Hashes of the policy in force, if there is one, and of this process's own.
+    pub(crate) fn note_policies(&self, in_force: Option<&str>, own: &str) {
+        self.policies.reset();
+        for (source, hash) in [("in_force", in_force), ("own_file", Some(own))] {
+            if let Some(hash) = hash {
+                self.policies.with_label_values(&[source, hash]).set(1);
+            }
         }
     }
 

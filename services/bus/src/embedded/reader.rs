@@ -149,6 +149,7 @@ impl Reader {
             headers: stored.headers,
             payload: stored.payload,
             missing_before: std::mem::take(&mut self.missing),
+            doubt: None,
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
+use model::Timestamp;
 use rdkafka::{ClientConfig, config::RDKafkaLogLevel, error::KafkaError, types::RDKafkaConfRes};
 
-use crate::{QUEUE_BYTES_MAX, RECORD_BYTES_MAX, Retention};
+use crate::{Keys, QUEUE_BYTES_MAX, RECORD_BYTES_MAX, Retention};
 
 /// Partitions of the events topic. Never changes once there are events, and no more analyzers than this can
 /// share the work: 24 divides evenly among 2, 3, 4, 6, 8 and 12.
@@ -77,6 +78,14 @@ pub struct KafkaConfig {
     pub topic_prefix: String,
     /// Of the events topic, see [`PARTITIONS`].
     pub partitions: u32,
+    /// What records are authenticated with; `None`: whoever may write to the topics is believed.
+    pub keys: Option<Keys>,
+    /// Records without a code that were written before this moment are believed: from when there were no keys.
+    pub unsigned_before: Option<Timestamp>,
+    /// The name of those who share the topics; records of others are not believed.
+    pub installation: Option<String>,
+    /// Ids of clusters that this one has the records of under the same offsets, as Cluster Linking makes it.
+    pub linked_from: Vec<String>,
     /// librdkafka's own keys, given to every client: TLS, SASL and the like.
     pub properties: BTreeMap<String, String>,
     /// This process's name in its groups: the same after a restart, another one in every process.
@@ -105,6 +114,10 @@ impl KafkaConfig {
             brokers,
             topic_prefix: topic_prefix.into(),
             partitions: PARTITIONS,
+            keys: None,
+            unsigned_before: None,
+            installation: None,
+            linked_from: Vec::new(),
             properties: BTreeMap::new(),
             instance: instance.into(),
             session_timeout: SESSION_TIMEOUT,

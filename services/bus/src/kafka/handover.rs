@@ -115,6 +115,7 @@ mod tests {
             headers: Vec::new(),
             payload,
             missing_before: 0,
+            doubt: None,
         };
         Step::Record(new)
     }

@@ -34,6 +34,16 @@ impl TopicKind {
         format!("{}.{name}.v1", config.topic_prefix)
     }
 
+    /// What authentication codes cover: it never changes.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Events => 1,
+            Self::Decisions => 2,
+            Self::DeadLetters => 3,
+            Self::State => 4,
+        }
+    }
+
     pub(crate) fn partitions(self, config: &KafkaConfig) -> u32 {
         match self {
             Self::Events | Self::State => config.partitions,

@@ -4,6 +4,7 @@
 //! questions block. One thread a reader, one a membership, one a producer; three producers, so that neither a burst
 //! of events nor a snapshot stands before a decision.
 
+mod acl;
 mod admin;
 mod admission;
 mod cluster;
@@ -21,6 +22,7 @@ mod outlet;
 mod probe;
 mod producer;
 mod reader;
+mod seal;
 mod snapshots;
 mod statistics;
 mod topic;
@@ -28,11 +30,13 @@ mod topic;
 #[cfg(test)]
 mod tests;
 
+pub use acl::{Acl, AclResource, acls};
 pub use admin::{Finding, FindingKind, Severity, TopicReport};
 pub use config::{KafkaConfig, PARTITIONS};
 pub use inlet::{Begin, Delivered, Inlet, InletLag, InletTopic};
 pub use open::{check_topics, create_topics};
 pub use outlet::{Outgoing, Outlet, PublishError};
+pub use seal::{Keys, cluster_of, installation_of};
 pub use statistics::KafkaStatistics;
 
 pub(crate) use membership::Membership;

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use rdkafka::consumer::Consumer as _;
 use tokio::{runtime::Handle, time::Instant};
 
 use crate::{
@@ -18,6 +19,7 @@ use crate::{
         layout::TopicKind,
         probe::Probe,
         producer::{Pace, Producer, StartError},
+        seal::Seal,
     },
 };
 
@@ -33,6 +35,9 @@ const STATE: Pace = Pace { name: "state", linger: Duration::from_millis(2) };
 
 /// How long a topic that was just made may take to have its leaders.
 const SETTLE_MAX: Duration = Duration::from_secs(10);
+
+/// How long the brokers may take to give the cluster's id, which comes with their first answer.
+const CLUSTER_ID_MAX: Duration = Duration::from_secs(5);
 
 /// The topics of one cluster.
 pub(crate) struct Opened {
@@ -171,14 +176,16 @@ fn start(cluster: Arc<Cluster>, survey: Survey) -> Result<Opened, OpenError> {
     let decisions = producer(DECISIONS, &[TopicKind::Decisions])?;
     let state = producer(STATE, &[TopicKind::State, TopicKind::DeadLetters])?;
     let limits = TopicKind::ALL.map(|kind| TopicKind::record_bytes_max(limit(kind)));
+    let cluster_id = survey.client.client().fetch_cluster_id(CLUSTER_ID_MAX);
     let rebalances = Arc::<AtomicU64>::default();
     let probe = Probe::start(survey.client).map_err(|source| OpenError::Start { source })?;
     let topic = |kind: TopicKind, producer: &Producer, record_bytes_max| {
         let name = kind.name(&cluster.config);
         let partitions = kind.partitions(&cluster.config);
+        let seal = Seal::new(kind, &cluster.config, cluster_id.as_deref());
         Topic::new(
             cluster.clone(),
-            &name,
+            (&name, seal),
             partitions,
             record_bytes_max,
             producer.clone(),

@@ -105,6 +105,16 @@ pub(crate) fn bounds<C: Consumer<Context>>(
 }
 
 fn position_at(client: &Client, topic: &str, partition: Partition, at: Timestamp) -> KafkaResult<Position> {
+    first_at(client, topic, partition, at).map(|(position, _)| position)
+}
+
+/// The position of the first record stamped `at` or later, and whether there is one; where the partition ends if not.
+pub(crate) fn first_at(
+    client: &Client,
+    topic: &str,
+    partition: Partition,
+    at: Timestamp,
+) -> KafkaResult<(Position, bool)> {
     // Read before the look-up: records that arrive in between are after the answer "none", never skipped.
     let next = bounds(client, topic, partition, ANSWER_MAX)?.next;
     let mut asked = TopicPartitionList::new();
@@ -116,8 +126,8 @@ fn position_at(client: &Client, topic: &str, partition: Partition, at: Timestamp
     let answer = answers.first().ok_or(KafkaError::NoMessageReceived)?;
     answer.error()?;
     Ok(match answer.offset() {
-        Offset::Offset(offset) => Position(offset.max(0).unsigned_abs()),
-        _ => next,
+        Offset::Offset(offset) => (Position(offset.max(0).unsigned_abs()), true),
+        _ => (next, false),
     })
 }
 

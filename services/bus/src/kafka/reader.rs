@@ -22,12 +22,13 @@ use rdkafka::{
 use tokio::sync::watch;
 
 use crate::{
-    ReadError, Record,
+    Doubt, ReadError, Record,
     kafka::{
         cluster::Cluster,
         context::Context,
         handover::{Handover, Step},
         probe,
+        seal::Seal,
         statistics::Progress,
     },
 };
@@ -45,8 +46,20 @@ const AGAIN_AFTER: Duration = Duration::from_millis(250);
 /// How long the end of a partition may take to be told.
 const BOUNDS_MAX: Duration = Duration::from_secs(5);
 
-/// What librdkafka fetches ahead of the reader, in KiB: a few round trips at full speed.
-const AHEAD_KIB: &str = "8192";
+/// What librdkafka fetches ahead of one reader at most, in KiB: a few round trips at full speed.
+const AHEAD_KIB_MAX: u32 = 8192;
+
+/// What it fetches ahead of the readers of all partitions of a topic together, in KiB: one process may have them all,
+/// and after a pause each of them is behind.
+const AHEAD_OF_ALL_KIB: u32 = 64 * 1024;
+
+/// Below this a reader that catches up waits for each answer.
+const AHEAD_KIB_MIN: u32 = 512;
+
+/// What is fetched ahead of each reader of a topic.
+fn ahead_kib(partitions: u32) -> u32 {
+    (AHEAD_OF_ALL_KIB / partitions.max(1)).clamp(AHEAD_KIB_MIN, AHEAD_KIB_MAX)
+}
 
 /// Reads one partition.
 #[derive(Debug)]
@@ -67,7 +80,7 @@ impl Drop for Reader {
 impl Reader {
     pub(crate) fn start(
         cluster: Arc<Cluster>,
-        topic: Arc<str>,
+        (topic, seal, partitions): (Arc<str>, Seal, u32),
         partition: Partition,
         from: Position,
         closed: watch::Receiver<bool>,
@@ -77,6 +90,9 @@ impl Reader {
         let fetcher = Fetcher {
             cluster,
             topic,
+            seal,
+            ahead_kib: ahead_kib(partitions),
+            signed_from: SignedFrom::default(),
             partition,
             next: from,
             has_read: false,
@@ -145,10 +161,21 @@ impl Reader {
     }
 }
 
+/// From where on a partition's records have to be signed.
+#[derive(Clone, Copy, Debug, Default)]
+struct SignedFrom {
+    position: Position,
+    /// Otherwise no record was so young at the last look, and the position is where the partition ended then.
+    is_final: bool,
+}
+
 /// The thread's side.
 struct Fetcher {
     cluster: Arc<Cluster>,
     topic: Arc<str>,
+    seal: Seal,
+    ahead_kib: u32,
+    signed_from: SignedFrom,
     partition: Partition,
     /// The position after the last record fetched.
     next: Position,
@@ -207,9 +234,10 @@ impl Fetcher {
     fn new_client(&self) -> KafkaResult<BaseConsumer<Context>> {
         let config = &self.cluster.config;
         let mut client = config.client();
+        let ahead_kib = self.ahead_kib.to_string();
         for (key, value) in [
             ("queued.min.messages", "20000"),
-            ("queued.max.messages.kbytes", AHEAD_KIB),
+            ("queued.max.messages.kbytes", ahead_kib.as_str()),
             // The default, a second, makes a reader that catches up stop and go.
             ("fetch.queue.backoff.ms", "20"),
             ("fetch.error.backoff.ms", "250"),
@@ -241,13 +269,13 @@ impl Fetcher {
         client: &BaseConsumer<Context>,
         first: &BorrowedMessage<'_>,
     ) -> (Vec<Step>, Option<KafkaError>) {
-        let mut batch = vec![self.take(first)];
+        let mut batch = vec![self.take(client, first)];
         let mut bytes = first.payload_len();
         while batch.len() < BATCH_RECORDS && bytes < BATCH_BYTES {
             match client.poll(Duration::ZERO) {
                 Some(Ok(message)) => {
                     bytes += message.payload_len();
-                    batch.push(self.take(&message));
+                    batch.push(self.take(client, &message));
                 }
                 Some(Err(error)) => return (batch, Some(error)),
                 None => break,
@@ -256,11 +284,34 @@ impl Fetcher {
         (batch, None)
     }
 
-    fn take(&mut self, message: &BorrowedMessage<'_>) -> Step {
-        let record = record(message);
+    fn take(&mut self, client: &BaseConsumer<Context>, message: &BorrowedMessage<'_>) -> Step {
+        let mut record = record(message);
+        record.doubt = self.seal.doubt(self.partition, &record);
+        if record.doubt == Some(Doubt::Unsigned)
+            && let Some(at) = self.seal.unsigned_before()
+            && self.is_from_before(client, at, record.position)
+        {
+            record.doubt = None;
+        }
         self.next = Position(record.position.0 + 1);
         self.has_read = true;
         Step::Record(record)
+    }
+
+    /// Whether a record stands before the first one that was stamped at that time or later: what is written from then
+    /// on stands behind that one, whatever its stamp. Without an answer it is not believed.
+    fn is_from_before(&mut self, client: &BaseConsumer<Context>, at: Timestamp, position: Position) -> bool {
+        let known = &mut self.signed_from;
+        if position >= known.position && !known.is_final {
+            match probe::first_at(client, &self.topic, self.partition, at) {
+                Ok((position, is_final)) => *known = SignedFrom { position, is_final },
+                Err(error) => {
+                    tracing::warn!(topic = %self.topic, partition = %self.partition, %error,
+                        "it cannot be found out whether an unsigned record is from before `unsigned_before`");
+                }
+            }
+        }
+        position < known.position
     }
 
     /// An error is what an operator has to see to; librdkafka tries everything else again by itself.
@@ -341,5 +392,18 @@ fn record(message: &BorrowedMessage<'_>) -> Record {
         headers: headers.unwrap_or_default(),
         payload: Bytes::copy_from_slice(message.payload().unwrap_or_default()),
         missing_before: 0,
+        doubt: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_fetched_ahead_is_bounded_for_all_partitions_together() {
+        for (partitions, kib) in [(1, 8192), (6, 8192), (24, 2730), (128, 512), (1024, 512)] {
+            assert_eq!(ahead_kib(partitions), kib, "{partitions} partitions");
+        }
     }
 }

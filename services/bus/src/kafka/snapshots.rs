@@ -213,7 +213,11 @@ impl Snapshots {
         let mut reader = self.topic.reader(partition, from);
         // The newest record of a key is never compacted away, so the last position before the end is there.
         while reader.position() < end {
-            records.push(reader.next().await.map_err(failed)?);
+            let record = reader.next().await.map_err(failed)?;
+            // A state that somebody else wrote is worse than none.
+            if record.doubt.is_none() {
+                records.push(record);
+            }
         }
         Ok(records)
     }

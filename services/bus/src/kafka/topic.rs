@@ -21,6 +21,7 @@ use crate::{
         probe::Probe,
         producer::{AnswerReceiver, Producer},
         reader::Reader,
+        seal::Seal,
         statistics::Readers,
     },
 };
@@ -36,6 +37,7 @@ struct Shared {
     name: Arc<str>,
     partitions: u32,
     cluster: Arc<Cluster>,
+    seal: Seal,
     producer: Producer,
     probe: Probe,
     flow: Arc<Flow>,
@@ -47,7 +49,7 @@ struct Shared {
 impl Topic {
     pub(crate) fn new(
         cluster: Arc<Cluster>,
-        name: &str,
+        (name, seal): (&str, Seal),
         partitions: u32,
         record_bytes_max: usize,
         producer: Producer,
@@ -60,6 +62,7 @@ impl Topic {
                 name: name.into(),
                 partitions,
                 cluster,
+                seal,
                 producer,
                 probe,
                 flow: Arc::new(flow),
@@ -85,8 +88,8 @@ impl Topic {
     }
 
     fn append_stamped(&self, partition: Partition, record: &NewRecord, stamp: i64) -> Append {
-        let Shared { producer, flow, name, .. } = &*self.shared;
-        match producer.append(flow, name, partition, record, stamp) {
+        let Shared { producer, flow, name, seal, .. } = &*self.shared;
+        match producer.append(flow, name, partition, &seal.close(partition, record), stamp) {
             Ok(answer) => Append(Waiting::ForAnswer(answer)),
             Err(error) => Append(Waiting::Refused(Some(error))),
         }
@@ -106,9 +109,10 @@ impl Topic {
     }
 
     pub(crate) fn reader(&self, partition: Partition, from: Position) -> Reader {
-        let Shared { cluster, name, closed, readers, .. } = &*self.shared;
+        let Shared { cluster, name, seal, partitions, closed, readers, .. } = &*self.shared;
         let progress = readers.add(from.0);
-        Reader::start(cluster.clone(), name.clone(), partition, from, closed.subscribe(), progress)
+        let topic = (name.clone(), seal.clone(), *partitions);
+        Reader::start(cluster.clone(), topic, partition, from, closed.subscribe(), progress)
     }
 
     pub(crate) async fn bounds(&self, partition: Partition) -> Result<Bounds, ReadError> {

@@ -1,12 +1,20 @@
 //! `ripcord topics`: the topics of a log on Kafka.
 
+mod acl;
+
 use std::{path::PathBuf, process::ExitCode};
 
 use bus::{BusConfig, KafkaConfig, TopicReport};
 use clap::{Args, Subcommand};
 
-use super::{output, serve::EXIT_CONFIG};
-use crate::config;
+use super::{
+    output::{self, Output},
+    serve::EXIT_CONFIG,
+};
+use crate::{
+    config::{self, Config},
+    installation,
+};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum TopicsVerb {
@@ -14,6 +22,8 @@ pub(super) enum TopicsVerb {
     Create(TopicsArgs),
     /// Check the topics: exit 78 when one cannot be used.
     Check(TopicsArgs),
+    /// Print the rights that each role needs, as a table, as JSON or as kafka-acls commands.
+    Acl(AclArgs),
 }
 
 #[derive(Debug, Args)]
@@ -23,30 +33,66 @@ pub(super) struct TopicsArgs {
     config: PathBuf,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct AclArgs {
+    #[command(flatten)]
+    topics: TopicsArgs,
+    /// Print kafka-acls commands instead.
+    #[arg(long, conflicts_with = "output")]
+    commands: bool,
+    /// The principal of a role in the commands; {role} stands for its name.
+    #[arg(long, default_value = "User:ripcord-{role}", requires = "commands")]
+    principal: String,
+    #[arg(short, long, value_enum, default_value_t)]
+    output: Output,
+}
+
 pub(super) async fn run(verb: TopicsVerb) -> anyhow::Result<ExitCode> {
-    let (TopicsVerb::Create(args) | TopicsVerb::Check(args)) = &verb;
+    let args = match &verb {
+        TopicsVerb::Create(args) | TopicsVerb::Check(args) => args,
+        TopicsVerb::Acl(args) => return Ok(acl::run(args)),
+    };
     let config = match kafka_of(args) {
         Ok(config) => config,
         Err(reason) => return Ok(refuse(&reason)),
     };
     let reports = match verb {
         TopicsVerb::Create(_) => bus::create_topics(&config).await,
-        TopicsVerb::Check(_) => bus::check_topics(&config).await,
+        TopicsVerb::Check(_) | TopicsVerb::Acl(_) => bus::check_topics(&config).await,
     };
     match reports {
         Ok(reports) => {
             reports.iter().for_each(|report| output::line(&report.to_string()));
-            let is_good = reports.iter().all(TopicReport::is_usable);
-            Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::from(EXIT_CONFIG) })
+            if !reports.iter().all(TopicReport::is_usable) {
+                return Ok(ExitCode::from(EXIT_CONFIG));
+            }
+            let is_made = matches!(verb, TopicsVerb::Create(_));
+            Ok(whose(config, is_made).await.map_or_else(|reason| refuse(&reason), |()| ExitCode::SUCCESS))
         }
         Err(error) => Ok(refuse(&error.to_string())),
     }
 }
 
+/// Refuses topics of another installation; those that were just made get this one's name.
+async fn whose(config: KafkaConfig, is_made: bool) -> Result<(), String> {
+    let log = BusConfig::Kafka(config.clone());
+    let bus = bus::open(log.clone()).await.map_err(|error| error.to_string())?;
+    let mut judged = installation::expect_own(&bus.decisions, &log).await;
+    if is_made && judged.is_ok() {
+        judged = installation::mark(&bus.decisions, &config).await;
+    }
+    bus.close().await;
+    judged
+}
+
 fn kafka_of(args: &TopicsArgs) -> Result<KafkaConfig, String> {
+    on_kafka(args).map(|(kafka, _)| kafka)
+}
+
+fn on_kafka(args: &TopicsArgs) -> Result<(KafkaConfig, Config), String> {
     let config = config::load(Some(&args.config)).map_err(|errors| errors.to_string())?;
-    match config.bus {
-        BusConfig::Kafka(kafka) => Ok(kafka),
+    match &config.bus {
+        BusConfig::Kafka(kafka) => Ok((kafka.clone(), config)),
         BusConfig::Embedded(_) => Err(format!(
             "{} keeps the log in the data directory; write bus: {{ kind: kafka, brokers: [HOST:PORT] }} to keep it \
              on Kafka",

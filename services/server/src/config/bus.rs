@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use bus::{BusConfig, EmbeddedConfig, KafkaConfig};
+use bus::{BusConfig, EmbeddedConfig, KafkaConfig, Keys};
+use model::Timestamp;
 use policy::{
     Diagnostics,
     yaml::{Entry, Node, Reader, ValueError},
@@ -30,7 +31,11 @@ const SESSION_TIMEOUTS: std::ops::RangeInclusive<std::time::Duration> =
 const APPEND_TIMEOUTS: std::ops::RangeInclusive<std::time::Duration> =
     std::time::Duration::from_secs(1)..=std::time::Duration::from_secs(120);
 
-const KAFKA_KEYS: [&str; 8] = [
+const KAFKA_KEYS: [&str; 12] = [
+    "linked_from",
+    "installation",
+    "key_file",
+    "unsigned_before",
     "brokers",
     "topic_prefix",
     "partitions",
@@ -42,7 +47,15 @@ const KAFKA_KEYS: [&str; 8] = [
 ];
 
 /// What says nothing about other people's topics, on which brokers may be named beside the embedded log.
-const OF_THE_LOG_ALONE: [&str; 3] = ["partitions", "append_timeout", "replication_factor"];
+const OF_THE_LOG_ALONE: [&str; 7] = [
+    "partitions",
+    "append_timeout",
+    "replication_factor",
+    "installation",
+    "key_file",
+    "unsigned_before",
+    "linked_from",
+];
 
 pub(super) fn read(
     top: &mut Reader<'_, '_>,
@@ -53,7 +66,13 @@ pub(super) fn read(
     let Some(mut bus) = top.mapping("bus") else { return (embedded, Outside::default()) };
     let is_kafka = bus.choice("kind", &[("embedded", false), ("kafka", true)]).unwrap_or(false);
     let config = if is_kafka {
-        read_kafka(&mut bus, server, files).map_or(embedded, BusConfig::Kafka)
+        match read_kafka(&mut bus, server, files) {
+            Some(mut kafka) => {
+                read_trust(&mut bus, &mut kafka, files);
+                BusConfig::Kafka(kafka)
+            }
+            None => embedded,
+        }
     } else {
         let has_brokers = bus.get("brokers").is_some();
         for key in KAFKA_KEYS.into_iter().filter(|key| !has_brokers || OF_THE_LOG_ALONE.contains(key)) {
@@ -67,6 +86,46 @@ pub(super) fn read(
     let outside = inputs::read(&mut bus, &config, server, files);
     bus.finish();
     (config, outside)
+}
+
+/// Whose records are believed.
+fn read_trust(bus: &mut Reader<'_, '_>, config: &mut KafkaConfig, files: &mut Files) {
+    config.installation = bus.parsed("installation", installation);
+    config.unsigned_before = bus.parsed("unsigned_before", moment);
+    config.linked_from = bus.texts("linked_from").unwrap_or_default();
+    let diagnostics = bus.diagnostics();
+    let Some(entry) = bus.entry("key_file") else {
+        let message =
+            "without `key_file`, whoever may write to the log's topics can have anything rolled back";
+        let hint =
+            "make a key for all roles, openssl rand -base64 32 > cluster.key, and see `ripcord topics acl`";
+        diagnostics.warning(bus, message, hint);
+        return;
+    };
+    let Some(file) = entry.value.text() else {
+        return diagnostics.error(&entry.value, "`key_file` must be a single value");
+    };
+    let Some(text) = files.secret(file, &entry.value, diagnostics) else { return };
+    match Keys::parse(&text) {
+        Ok(keys) => config.keys = Some(keys),
+        Err(fault) => {
+            let hint = "make one: openssl rand -base64 32";
+            diagnostics.error_hint(&entry.value, format!("{file} {fault}"), hint);
+        }
+    }
+}
+
+fn installation(text: &str) -> Result<String, ValueError> {
+    if is_name(text) && text.len() <= 100 {
+        return Ok(text.to_owned());
+    }
+    let hint = "letters, digits, `.`, `_` and `-`; the same for all processes that share the topics";
+    Err(ValueError::new("not a name of an installation", hint))
+}
+
+fn moment(text: &str) -> Result<Timestamp, ValueError> {
+    let hint = "write it as 2026-12-01T12:00:00Z";
+    proto::wire::moment::parse_rfc3339(text).ok_or_else(|| ValueError::new("not a point in time", hint))
 }
 
 pub(super) fn read_kafka(

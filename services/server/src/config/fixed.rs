@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use bus::{BusConfig, KafkaConfig};
+use bus::{BusConfig, KafkaConfig, Keys};
 use ingest::Limits;
 
 use super::{Outside, ServerConfig, bus::default_instance};
@@ -82,6 +82,10 @@ fn note_kafka(values: &mut BTreeMap<String, String>, kafka: &KafkaConfig, instan
             brokers,
             topic_prefix,
             partitions,
+            keys,
+            unsigned_before,
+            installation,
+            linked_from,
             properties: _,
             instance,
             session_timeout,
@@ -97,6 +101,10 @@ fn note_kafka(values: &mut BTreeMap<String, String>, kafka: &KafkaConfig, instan
             ("brokers", brokers.join(",")),
             ("topic_prefix", topic_prefix.clone()),
             ("partitions", partitions.to_string()),
+            ("key_file", keys.as_ref().map(Keys::fingerprint).unwrap_or_default()),
+            ("unsigned_before", format!("{unsigned_before:?}")),
+            ("linked_from", linked_from.join(",")),
+            ("installation", format!("{installation:?}")),
             ("instance", instance.clone()),
             ("session_timeout", format!("{session_timeout:?}")),
             ("replication_factor", format!("{replication_factor:?}")),

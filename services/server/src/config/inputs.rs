@@ -2,6 +2,7 @@
 //! where it is on Kafka, and named for this purpose alone where it is not.
 
 use bus::{BusConfig, KafkaConfig};
+use model::Scope;
 use policy::{
     Diagnostics, Policy, Target,
     yaml::{Node, Reader, parse_topic},
@@ -23,6 +24,8 @@ pub(crate) struct Input {
     pub(crate) topic: String,
     pub(crate) format: InputFormat,
     pub(crate) start: InputStart,
+    /// What its messages may speak of: whoever may write to the topic speaks for all of it.
+    pub(crate) scope: Scope,
 }
 
 /// What the messages of a topic are.
@@ -85,8 +88,10 @@ fn read_input(node: &Node, diagnostics: &Diagnostics) -> Option<Input> {
     let format = reader.choice("format", &formats);
     let starts = [("latest", InputStart::Latest), ("earliest", InputStart::Earliest)];
     let start = reader.choice("start", &starts).unwrap_or_default();
+    let services = reader.texts("services").unwrap_or_default();
+    let environments = reader.texts("environments").unwrap_or_default();
     reader.finish();
-    Some(Input { topic: topic?, format: format?, start })
+    Some(Input { topic: topic?, format: format?, start, scope: Scope { services, environments } })
 }
 
 /// A command for a topic of no broker would fail when it counts. A fault of a target that only a team's policies name

@@ -35,7 +35,7 @@ use secrecy::SecretString;
 
 pub(crate) use self::fixed::Fixed;
 pub(crate) use self::inputs::{Input, InputFormat, InputStart, Outside};
-pub(crate) use self::policy_texts::says_another_policy;
+pub(crate) use self::policy_texts::{policy_hash, says_another_policy};
 pub(crate) use self::server::{Hooks, ServerConfig, ServerPlace};
 
 /// Everything that is configured, checked.

@@ -62,6 +62,12 @@ pub(crate) fn says_another_policy(load: &PolicyLoad, in_force: Option<&PolicyLoa
     says_any && in_force.is_none_or(|in_force| !texts(load).eq(texts(in_force)))
 }
 
+/// Tells one policy from another, wherever its files are.
+pub(crate) fn policy_hash(load: &PolicyLoad) -> String {
+    let texts: Vec<&str> = load.files.iter().map(|(_, text)| text.trim()).collect();
+    model::id::stable_hash(&texts).chars().take(12).collect()
+}
+
 /// Takes broken files out of the load, so that nothing of them gets onto the log, and puts in what they said before.
 fn keep_last_good(load: &mut PolicyLoad, broken: &BTreeSet<String>, purpose: Purpose<'_>) {
     load.files.retain_mut(|(file, text)| {

@@ -10,7 +10,7 @@ use prometheus::{IntCounterVec, IntGauge, Registry};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{clock::ClockSent, fit::Fitting, member::Member, scrutiny::Scrutiny, story};
+use super::{clock::ClockSent, fit::Fitting, member::Member, records::Poison, scrutiny::Scrutiny, story};
 use crate::readiness::Readiness;
 
 /// Pause before a log that cannot be written or read is tried again.
@@ -57,6 +57,7 @@ pub(crate) struct ArbitrateRole {
     pub(crate) metrics: ArbiterMetrics,
     pub(crate) fitting: Fitting,
     pub(crate) scrutiny: Scrutiny,
+    pub(crate) poison: Poison,
     pub(crate) readiness: Readiness,
     pub(crate) stop: CancellationToken,
 }
@@ -159,8 +160,16 @@ impl ArbitrateRole {
     }
 
     async fn take(&mut self, record: &bus::Record) {
-        // One that cannot be read was told and counted by whoever follows the log.
-        let Ok(decision) = self.scrutiny.decision(record).await else { return };
+        let decision = match self.scrutiny.decision(record).await {
+            Ok(decision) => decision,
+            // One that cannot be read was told and counted by whoever follows the log. Kept it is once, by who decides.
+            Err(why) => {
+                if why.is_doubted() && self.chair.is_deciding() {
+                    self.poison.keep("decisions", Partition::HOME, record, &why);
+                }
+                return;
+            }
+        };
         // Not what is only read again after a start: that was told then.
         if self.chair.is_deciding() && decision.origin == Origin::Analyzer {
             story::tell(&decision);

@@ -107,7 +107,10 @@ impl InletRole {
                 () = stop.cancelled() => break,
                 Some(ended) = under_way.join_next(), if !under_way.is_empty() => self.end(ended),
                 _ = look.tick() => self.say_whether_refused(),
-                _ = lag.tick() => self.writing.metrics.lag(&self.inlet.lag()),
+                _ = lag.tick() => {
+                    self.writing.metrics.lag(&self.inlet.lag());
+                    self.writing.metrics.lost(&self.inlet.lost());
+                }
                 message = self.inlet.next(), if under_way.len() < UNDER_WAY_MAX => match message {
                     Some(message) => self.take(message, &mut under_way).await,
                     None => {
@@ -128,11 +131,12 @@ impl InletRole {
     }
 
     async fn take(&mut self, message: Delivered, under_way: &mut JoinSet<Result<Delivered, Stopped>>) {
-        let Some(format) = self.writing.format(&message) else { return };
+        let Some(at) = self.writing.input_of(&message) else { return };
+        let format = self.writing.inputs[at].format;
         if !self.taken.is_new(&message) {
             return self.repeat(&message, under_way).await;
         }
-        let written = Arc::clone(&self.writing).write(message, format);
+        let written = Arc::clone(&self.writing).write(message, at);
         match format {
             // Of a release the later event must not overtake the earlier one; there are few.
             InputFormat::CloudEvents => self.end(Ok(written.await)),
@@ -166,14 +170,14 @@ impl InletRole {
 }
 
 impl Writing {
-    fn format(&self, message: &Delivered) -> Option<InputFormat> {
-        self.inputs.iter().find(|input| *input.topic == *message.topic).map(|input| input.format)
+    fn input_of(&self, message: &Delivered) -> Option<usize> {
+        self.inputs.iter().position(|input| *input.topic == *message.topic)
     }
 
     /// Puts what the message says onto the log; durable when this resolves.
-    async fn write(self: Arc<Self>, message: Delivered, format: InputFormat) -> Result<Delivered, Stopped> {
+    async fn write(self: Arc<Self>, message: Delivered, at: usize) -> Result<Delivered, Stopped> {
         let now = telemetry::clock::now();
-        let content = match message::read(format, &message, now) {
+        let content = match message::read(&self.inputs[at], &message, now) {
             Ok(content) => content,
             Err(why) => return self.bury(message, &why, "poison").await,
         };

@@ -1,7 +1,7 @@
 //! Records of the events log, read back. One that nobody can read is counted, kept as a dead letter and skipped:
 //! it would stop all services for one sender's fault.
 
-use bus::{Append, Delivered, NewRecord, Topic};
+use bus::{Append, Delivered, Doubt, NewRecord, Topic};
 use model::{Event, Partition};
 use prometheus::{IntCounterVec, Registry};
 use proto::{EnvelopeBody, EventEnvelope};
@@ -20,12 +20,41 @@ pub(crate) struct Poison {
 pub(crate) struct Unreadable {
     reason: &'static str,
     detail: String,
+    /// It was not even looked at: somebody else may have written it, as often as they like.
+    is_doubted: bool,
 }
 
 impl Unreadable {
     /// `reason` becomes a metric's label: a closed list.
     pub(crate) fn new(reason: &'static str, detail: impl std::fmt::Display) -> Self {
-        Self { reason, detail: detail.to_string() }
+        Self { reason, detail: detail.to_string(), is_doubted: false }
+    }
+
+    fn doubted(doubt: Doubt) -> Self {
+        let (reason, detail) = match doubt {
+            Doubt::Unsigned => {
+                ("unauthenticated", "it has no authentication code: its writer has no `bus.key_file`")
+            }
+            Doubt::WrongCode => {
+                ("unauthenticated", "its authentication code is wrong: its writer has another `bus.key_file`")
+            }
+            Doubt::ForeignCluster => {
+                ("cluster", "it was copied from another Kafka cluster, and holds positions of that one")
+            }
+            Doubt::ForeignInstallation => {
+                ("installation", "another installation wrote it: give it another `bus.topic_prefix`")
+            }
+        };
+        Self { is_doubted: true, ..Self::new(reason, detail) }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn reason(&self) -> &'static str {
+        self.reason
+    }
+
+    pub(crate) fn is_doubted(&self) -> bool {
+        self.is_doubted
     }
 }
 
@@ -43,9 +72,14 @@ impl Poison {
 
     /// Counts and tells; for records that stay where they are, as those of the decisions log.
     pub(crate) fn note(&self, topic: &str, partition: Partition, record: &bus::Record, why: &Unreadable) {
-        self.count.with_label_values(&[topic, why.reason]).inc();
-        let (position, detail) = (record.position.0, &why.detail);
-        tracing::error!(topic, %partition, position, detail, "a record cannot be read and is skipped");
+        let count = self.count.with_label_values(&[topic, why.reason]);
+        count.inc();
+        let (position, detail, so_far) = (record.position.0, &why.detail, count.get());
+        if !why.is_doubted {
+            tracing::error!(topic, %partition, position, detail, "a record cannot be read and is skipped");
+        } else if so_far.is_power_of_two() {
+            tracing::error!(topic, %partition, position, detail, so_far, "a record is void");
+        }
     }
 
     /// Counts records that are gone without anybody having read them.
@@ -57,10 +91,15 @@ impl Poison {
         }
     }
 
-    /// Counts, tells, and keeps the record's bytes with where it came from and why it is here. Waits for nothing:
-    /// where dead letters cannot be written, the record still stands on its own log until retention takes it.
+    /// Counts, tells and keeps.
     pub(crate) fn bury(&self, topic: &str, partition: Partition, record: &bus::Record, why: &Unreadable) {
         self.note(topic, partition, record, why);
+        self.keep(topic, partition, record, why);
+    }
+
+    /// Keeps the record's bytes with where it came from and why it is here. Waits for nothing: where dead letters cannot
+    /// be written, the record still stands on its own log until retention takes it.
+    pub(crate) fn keep(&self, topic: &str, partition: Partition, record: &bus::Record, why: &Unreadable) {
         let letter = NewRecord::new(record.at, record.payload.clone()).keyed(record.key.clone());
         let letter = addressed(letter, topic, partition, record.position.0, why);
         let buried = self.dead_letters.append(Partition::HOME, letter);
@@ -115,8 +154,9 @@ fn addressed(
 
 /// The record's event; telemetry that ingest decoded in this process is not decoded again.
 pub(crate) fn read_event(record: &bus::Record, handover: &Handover) -> Result<Event, Unreadable> {
+    expect_own(record)?;
     let envelope = proto::decode_event_shared(record.payload.clone())
-        .map_err(|error| Unreadable { reason: "envelope", detail: error.to_string() })?;
+        .map_err(|error| Unreadable::new("envelope", error))?;
     match handover.take(&envelope.id) {
         Some(batch) => Ok(Event {
             id: envelope.id,
@@ -136,14 +176,19 @@ fn unpack(envelope: EventEnvelope, handover: &Handover) -> Result<Event, Unreada
         EnvelopeBody::Other(body) => body,
         EnvelopeBody::Telemetry { encoding, body } => {
             proto::wire::decode_telemetry_reusing(encoding, &body, at, || handover.spare())
-                .map_err(|error| Unreadable { reason: "telemetry", detail: error.to_string() })?
+                .map_err(|error| Unreadable::new("telemetry", error))?
         }
     };
     Ok(Event { id, at, source, is_copy, body })
 }
 
+/// Before anything of it is parsed.
+fn expect_own(record: &bus::Record) -> Result<(), Unreadable> {
+    record.doubt.map_or(Ok(()), |doubt| Err(Unreadable::doubted(doubt)))
+}
+
 /// The record of the decisions log.
 pub(crate) fn read_decision(record: &bus::Record) -> Result<model::DecisionRecord, Unreadable> {
-    proto::decode_decision(&record.payload)
-        .map_err(|error| Unreadable { reason: "decision", detail: error.to_string() })
+    expect_own(record)?;
+    proto::decode_decision(&record.payload).map_err(|error| Unreadable::new("decision", error))
 }

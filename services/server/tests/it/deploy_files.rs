@@ -15,7 +15,7 @@ fn the_example_configurations_are_accepted() {
     for name in ["ripcord.yml", "ripcord-container.yml", "ripcord-kafka.yml"] {
         let folder = tempfile::tempdir().unwrap();
         std::fs::copy(deploy(name), folder.path().join(name)).unwrap();
-        for secret in ["webhook.secret", "slack.token"] {
+        for secret in ["webhook.secret", "slack.token", "cluster.key"] {
             std::fs::write(folder.path().join(secret), "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0").unwrap();
         }
         for token in ["prometheus", "ci", "operator"] {

@@ -20,6 +20,7 @@ mod outage;
 mod poison;
 #[path = "../it/random.rs"]
 mod random;
+mod rights;
 mod roles;
 mod same;
 #[path = "../it/shop.rs"]
@@ -30,6 +31,7 @@ mod shop;
 mod sink;
 mod soak;
 mod storm;
+mod stranger;
 #[path = "../it/system.rs"]
 #[allow(dead_code, reason = "what these stories do not need")]
 mod system;

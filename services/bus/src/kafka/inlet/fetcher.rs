@@ -155,7 +155,8 @@ impl Fetcher {
     fn take(&self, message: &BorrowedMessage<'_>) {
         self.cluster.note_success();
         let place: Place = (message.topic().into(), message.partition());
-        self.shared.push(&place, message.offset(), |epoch| delivered(message, place.0.clone(), epoch));
+        self.shared
+            .push(&place, message.offset(), |epoch, life| delivered(message, place.0.clone(), (epoch, life)));
     }
 
     /// Stops the fetching while what was fetched is not taken, without ceasing to take part in the group.
@@ -197,7 +198,7 @@ impl Told {
     }
 }
 
-fn delivered(message: &BorrowedMessage<'_>, topic: Arc<str>, epoch: u64) -> Delivered {
+fn delivered(message: &BorrowedMessage<'_>, topic: Arc<str>, (epoch, life): (u64, u64)) -> Delivered {
     let headers = message.headers().map(|headers| {
         headers.iter().map(|it| (it.key.to_owned(), it.value.map(Bytes::copy_from_slice))).collect()
     });
@@ -210,5 +211,6 @@ fn delivered(message: &BorrowedMessage<'_>, topic: Arc<str>, epoch: u64) -> Deli
         headers: headers.unwrap_or_default(),
         payload: message.payload().map(Bytes::copy_from_slice),
         epoch,
+        life,
     }
 }

@@ -92,7 +92,10 @@ impl Member {
                 let (begin, next) = match committed {
                     // Nobody can say: librdkafka asks again by itself, and begins with the oldest if there is nothing.
                     None => (Offset::Stored, -1),
-                    Some(Some(committed)) => (Offset::Offset(committed), committed),
+                    Some(Some(committed)) => {
+                        self.note_lost(client, &place, committed);
+                        (Offset::Offset(committed), committed)
+                    }
                     Some(None) => self.begin(client, &place),
                 };
                 partitions.set_partition_offset(&place.0, place.1, begin)?;
@@ -123,6 +126,18 @@ impl Member {
                 tracing::warn!(group = self.group, %error, "the group's positions are not told");
                 None
             }
+        }
+    }
+
+    /// What stood between the group's position and the oldest message that is left, if anything did.
+    fn note_lost(&self, client: &Client, (topic, partition): &Place, committed: i64) {
+        let Ok((first, end)) = client.fetch_watermarks(topic, *partition, ANSWER_MAX) else { return };
+        // Beyond the end is a topic that was made again.
+        if committed < first && committed <= end {
+            let messages = first.saturating_sub(committed).unsigned_abs();
+            self.shared.note_lost(topic, messages);
+            tracing::error!(%topic, partition, messages, from = committed, to = first,
+                "messages of an input are gone: retention took them before they were read");
         }
     }
 

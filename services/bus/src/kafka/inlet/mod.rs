@@ -54,6 +54,8 @@ pub struct Delivered {
     pub headers: Vec<(String, Option<Bytes>)>,
     /// `None`: null, which on a compacted topic deletes its key.
     pub payload: Option<Bytes>,
+    /// Grows when the partition begins again: an offset of another life says nothing about this one.
+    pub life: u64,
     /// Which assignment of the partition it came by.
     epoch: u64,
 }
@@ -130,6 +132,11 @@ impl Inlet {
     /// Why the group does not let this member in, in a sentence that says what to do; it is tried again all the same.
     pub fn refusal(&self) -> Option<String> {
         self.admission.refusal()
+    }
+
+    /// Messages of each topic that retention took before anybody read them, as far as this member has seen.
+    pub fn lost(&self) -> Vec<(Arc<str>, u64)> {
+        self.shared.lost()
     }
 
     /// How far behind this member's partitions are, as of the last few seconds.

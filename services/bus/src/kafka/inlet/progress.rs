@@ -21,6 +21,16 @@ impl Progress {
         Self { epoch, undone: BTreeSet::new(), next, committed }
     }
 
+    /// Whether the offset comes before what this assignment has begun with or handed over: the partition is another one.
+    pub(super) fn is_before(&self, offset: i64) -> bool {
+        offset < self.next
+    }
+
+    /// Begins again: what was handed over stands on a partition that is gone.
+    pub(super) fn begin_again(&mut self, epoch: u64, offset: i64) {
+        *self = Self::new(epoch, offset, None);
+    }
+
     pub(super) fn hand_over(&mut self, offset: i64) {
         self.undone.insert(offset);
         self.next = self.next.max(offset + 1);

@@ -38,8 +38,17 @@ struct State {
     /// One after the newest message of each partition that is owned, as the brokers last said.
     ends: BTreeMap<Place, i64>,
     epoch: u64,
+    /// What was committed here of each partition, also of one that has gone and come back.
+    committed: BTreeMap<Place, i64>,
+    /// How often each partition has begun again.
+    lives: BTreeMap<Place, u64>,
+    /// Messages of each topic that retention took before they were read.
+    lost: BTreeMap<Arc<str>, u64>,
     is_over: bool,
 }
+
+/// Partitions of which it is remembered what was committed: far more than a process has.
+const PLACES_MAX: usize = 10_000;
 
 impl Shared {
     pub(super) fn stop(&self) {
@@ -74,15 +83,32 @@ impl Shared {
         }
     }
 
-    /// Hands over a message of a partition that is owned; `make` gets the assignment that it came by.
-    pub(super) fn push(&self, place: &Place, offset: i64, make: impl FnOnce(u64) -> Delivered) {
-        let mut state = lock(&self.state);
+    /// Hands over a message of a partition that is owned; `make` gets the assignment that it came by, and which life of
+    /// the partition it is from. Offsets only grow: one before what was committed or handed over is that of a topic
+    /// that was made again, or whose messages were deleted.
+    pub(super) fn push(&self, place: &Place, offset: i64, make: impl FnOnce(u64, u64) -> Delivered) {
+        let mut guard = lock(&self.state);
+        let state = &mut *guard;
         let Some(progress) = state.owned.get_mut(place) else { return };
+        let is_before_committed = state.committed.get(place).is_some_and(|committed| offset < *committed);
+        if is_before_committed || progress.is_before(offset) {
+            state.epoch += 1;
+            progress.begin_again(state.epoch, offset);
+            state.committed.remove(place);
+            *state.lives.entry(place.clone()).or_default() += 1;
+            let (topic, partition) = (&*place.0, place.1);
+            tracing::warn!(
+                topic,
+                partition,
+                offset,
+                "an input begins again: its topic was made again, or reset"
+            );
+        }
         progress.hand_over(offset);
-        let message = make(progress.epoch);
+        let message = make(progress.epoch, state.lives.get(place).copied().unwrap_or_default());
         state.waiting_bytes += message.size();
         state.waiting.push_back(message);
-        drop(state);
+        drop(guard);
         self.arrived.notify_one();
     }
 
@@ -151,10 +177,23 @@ impl Shared {
     pub(super) fn committed(&self, offsets: &BTreeMap<Place, i64>) {
         let mut state = lock(&self.state);
         for (place, offset) in offsets {
+            let state = &mut *state;
             if let Some(progress) = state.owned.get_mut(place) {
                 progress.committed(*offset);
+                if state.committed.len() < PLACES_MAX || state.committed.contains_key(place) {
+                    state.committed.insert(place.clone(), *offset);
+                }
             }
         }
+    }
+
+    /// Retention took messages of a topic before they were read.
+    pub(super) fn note_lost(&self, topic: &Arc<str>, messages: u64) {
+        *lock(&self.state).lost.entry(topic.clone()).or_default() += messages;
+    }
+
+    pub(super) fn lost(&self) -> Vec<(Arc<str>, u64)> {
+        lock(&self.state).lost.iter().map(|(topic, messages)| (topic.clone(), *messages)).collect()
     }
 
     pub(super) fn note_end(&self, place: Place, end: i64) {
@@ -176,5 +215,56 @@ impl Shared {
             })
         };
         state.owned.iter().filter_map(of).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use model::{Position, Timestamp};
+
+    use super::*;
+
+    fn deliver(shared: &Shared, place: &Place, offset: i64) -> Delivered {
+        shared.push(place, offset, |epoch, life| Delivered {
+            topic: place.0.clone(),
+            partition: Partition(0),
+            offset: Position(offset.unsigned_abs()),
+            key: Bytes::new(),
+            at: Timestamp::default(),
+            headers: Vec::new(),
+            payload: None,
+            epoch,
+            life,
+        });
+        lock(&shared.state).waiting.pop_back().unwrap()
+    }
+
+    #[test]
+    fn a_topic_that_was_made_again_is_another_life_of_its_partition_and_its_own_offsets_are_committed() {
+        let (shared, place): (_, Place) = (Shared::default(), ("deployments".into(), 0));
+        shared.assign(place.clone(), 0, Some(0));
+        let first = deliver(&shared, &place, 9);
+        shared.done(&first);
+        shared.committed(&shared.to_commit());
+        let again = deliver(&shared, &place, 0);
+        assert_eq!((first.life, again.life), (0, 1), "made again while it was assigned");
+        shared.done(&first);
+        assert!(shared.to_commit().is_empty() || shared.to_commit()[&place] == 0, "nothing is done of it");
+        shared.done(&again);
+        assert_eq!(shared.to_commit()[&place], 1);
+        shared.committed(&shared.to_commit());
+
+        deliver(&shared, &place, 1);
+        shared.revoke(&place);
+        shared.assign(place.clone(), 1, Some(1));
+        assert_eq!(
+            deliver(&shared, &place, 1).life,
+            1,
+            "what was not committed comes again after a rebalance"
+        );
+        shared.revoke(&place);
+        shared.assign(place.clone(), -1, None);
+        assert_eq!(deliver(&shared, &place, 0).life, 2, "made again while it was nobody's");
     }
 }

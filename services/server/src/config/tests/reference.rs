@@ -30,7 +30,8 @@ const SAME: [(&str, &str); 9] = [
 const NAMED: [&str; 2] = ["metrics", "rollback_triggers"];
 
 /// Files that the examples name; authorities are parsed when a message is sent.
-const FILES: [(&str, &str); 11] = [
+const FILES: [(&str, &str); 12] = [
+    ("cluster.key", "b2xkIGtleSBvZiB0aGUgY2x1c3RlciwgMzIgYnl0ZXM="),
     ("webhook.secret", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
     ("slack.token", "xoxb-0123456789"),
     ("prometheus.token", "prometheus-0123456789abcdef"),

@@ -1,14 +1,19 @@
 //! What a message says.
 
 use bus::Delivered;
-use model::{DeploymentEvent, DeploymentStatus, EventBody, OPENED_BY, Timestamp};
+use model::{
+    DeploymentEvent, DeploymentStatus, EventBody, OPENED_BY, RequestEvent, Scope, ServiceKey, Timestamp,
+};
 use proto::wire::{
     DecodeError, Rejected,
     cloudevents::{self, Occurrence},
     requests,
 };
 
-use crate::{config::InputFormat, roles::records::Unreadable};
+use crate::{
+    config::{Input, InputFormat},
+    roles::records::Unreadable,
+};
 
 /// A message that was read.
 #[derive(Debug, Default)]
@@ -22,16 +27,21 @@ pub(super) struct Content {
 }
 
 /// Reads a message as its HTTP endpoint would.
-pub(super) fn read(format: InputFormat, message: &Delivered, now: Timestamp) -> Result<Content, Unreadable> {
+pub(super) fn read(input: &Input, message: &Delivered, now: Timestamp) -> Result<Content, Unreadable> {
     // On a compacted topic this deletes what its key said; nothing of it is news.
     let Some(payload) = &message.payload else { return Ok(Content::default()) };
-    match format {
+    match input.format {
         InputFormat::CloudEvents => {
             let headers = message.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref()));
             let read = cloudevents::kafka::decode(headers, Some(payload))
                 .map_err(|error| Unreadable::new("cloudevents", error))?;
             let sent_at = read.time_fault.map(|fault| sent_at(message, &fault, now));
             Ok(match read.occurrence {
+                Occurrence::Deployment(event)
+                    if !input.scope.holds(&event.key.service, &event.key.environment) =>
+                {
+                    return Err(outside(&event.key));
+                }
                 Occurrence::Deployment(mut event) => {
                     event.occurred_at = event.occurred_at.or(sent_at);
                     let event = announced(event, &message.topic, now);
@@ -40,7 +50,7 @@ pub(super) fn read(format: InputFormat, message: &Delivered, now: Timestamp) -> 
                 Occurrence::Ignored { .. } => Content::default(),
             })
         }
-        InputFormat::Requests => read_requests(payload, stamp(message.at, now)),
+        InputFormat::Requests => read_requests(payload, stamp(message.at, now), &input.scope),
     }
 }
 
@@ -67,9 +77,12 @@ fn stamp(at: Timestamp, now: Timestamp) -> Timestamp {
     if at.as_millis() > 0 { at.min(now) } else { now }
 }
 
-fn read_requests(payload: &[u8], at: Timestamp) -> Result<Content, Unreadable> {
-    let decoded = requests::decode_message(payload, at).map_err(|error| unreadable(&error))?;
-    let rejected = (!decoded.rejected.is_empty()).then(|| left_out(&decoded.rejected));
+fn read_requests(payload: &[u8], at: Timestamp, scope: &Scope) -> Result<Content, Unreadable> {
+    let mut decoded = requests::decode_message(payload, at).map_err(|error| unreadable(&error))?;
+    let is_outside = |it: &RequestEvent| !scope.holds(&it.key.service, &it.key.environment);
+    let outside = decoded.body.iter().find(|it| is_outside(it)).map(|it| outside(&it.key));
+    decoded.body.retain(|it| !is_outside(it));
+    let rejected = (!decoded.rejected.is_empty()).then(|| left_out(&decoded.rejected)).or(outside);
     match rejected {
         Some(why) if decoded.body.is_empty() => Err(why),
         rejected => Ok(Content {
@@ -78,6 +91,11 @@ fn read_requests(payload: &[u8], at: Timestamp) -> Result<Content, Unreadable> {
             rejected,
         }),
     }
+}
+
+fn outside(key: &ServiceKey) -> Unreadable {
+    let ServiceKey { service, environment } = key;
+    Unreadable::new("scope", format!("the input may not speak of {service} in {environment}"))
 }
 
 fn unreadable(error: &DecodeError) -> Unreadable {
@@ -106,6 +124,27 @@ mod tests {
             let event = announced(Box::new(event), "deployments", now);
             assert_eq!(event.occurred_at, kept.map(Timestamp::from_millis), "{status:?}");
             assert_eq!(event.facts.get(OPENED_BY).map(String::as_str), opener, "{status:?}");
+        }
+    }
+
+    #[test]
+    fn an_input_speaks_only_of_what_it_is_for() {
+        let lines = |services: &[&str]| {
+            let line = |it: &&str| format!(r#"{{"service":"{it}","environment":"production","status":200}}"#);
+            services.iter().map(line).collect::<Vec<_>>().join("\n")
+        };
+        let scope = Scope { services: vec!["checkout".into()], environments: Vec::new() };
+        for (services, taken, reason) in [
+            (&["checkout"][..], Some(1), None),
+            (&["checkout", "search", "checkout"], Some(2), Some("scope")),
+            (&["search"], None, Some("scope")),
+        ] {
+            let read = read_requests(lines(services).as_bytes(), Timestamp::from_millis(1), &scope);
+            let (requests, why) = match read {
+                Ok(content) => (Some(content.requests), content.rejected),
+                Err(why) => (None, Some(why)),
+            };
+            assert_eq!((requests, why.map(|why| why.reason())), (taken, reason), "{services:?}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What the inputs say about themselves. Topics are those of the configuration.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use bus::{AppendError, Delivered, InletLag};
 use prometheus::{IntCounterVec, IntGaugeVec, Registry};
@@ -12,6 +12,7 @@ pub(crate) struct InletMetrics {
     requests: IntCounterVec,
     waits: IntCounterVec,
     lag: IntGaugeVec,
+    lost: IntCounterVec,
 }
 
 impl InletMetrics {
@@ -41,6 +42,12 @@ impl InletMetrics {
                 "Messages of input topics that are not done with, on the partitions of this process.",
                 &["topic"],
             )?,
+            lost: counter(
+                registry,
+                "ripcord_inlet_lost_messages_total",
+                "Messages of input topics that retention took before they were read.",
+                &["topic"],
+            )?,
         })
     }
 
@@ -58,6 +65,14 @@ impl InletMetrics {
     pub(super) fn wait(&self, error: &AppendError) {
         self.waits.with_label_values::<&str>(&[]).inc();
         tracing::debug!(%error, "a message of an input waits for the log");
+    }
+
+    /// Counts so far, by topic.
+    pub(super) fn lost(&self, lost: &[(Arc<str>, u64)]) {
+        for (topic, messages) in lost {
+            let count = self.lost.with_label_values(&[&**topic]);
+            count.inc_by(messages.saturating_sub(count.get()));
+        }
     }
 
     pub(super) fn lag(&self, lag: &[InletLag]) {
