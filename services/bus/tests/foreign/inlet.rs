@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use bus::Begin;
 
-use crate::{inlet, instance, is_waiting, next, now, outlet, publish, text, topic};
+use crate::{inlet, instance, is_waiting, make_again, next, now, outlet, publish, text, topic};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_done_does_not_come_again_and_what_is_not_does() {
@@ -113,6 +113,30 @@ async fn a_taker_that_stops_for_a_while_gets_everything_afterwards_in_order() {
     for n in 0..200 {
         let message = next(&mut inlet).await;
         assert_eq!(text(&message).split(' ').next(), Some(&*n.to_string()));
+        inlet.done(&message);
+    }
+    inlet.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_that_was_made_again_is_another_life_of_it_whatever_stands_on_it() {
+    let Some((config, topic)) = topic("lives", 1).await else { return };
+    let sender = outlet(&config);
+    let mut inlet = inlet(&config, &topic, Begin::Earliest);
+    for text in ["a", "b", "c"] {
+        publish(&sender, &topic, "k", text).await;
+        let message = next(&mut inlet).await;
+        assert_eq!(message.life, 0);
+        inlet.done(&message);
+    }
+    make_again(&config.brokers[0], &topic).await;
+    let sender = outlet(&config);
+    for text in ["x", "y"] {
+        publish(&sender, &topic, "k", text).await;
+    }
+    for expected in ["x", "y"] {
+        let message = next(&mut inlet).await;
+        assert_eq!((text(&message), message.life > 0), (expected, true));
         inlet.done(&message);
     }
     inlet.stop().await;

@@ -41,6 +41,20 @@ async fn create(bootstrap: &str, name: &str, partitions: i32) {
     tokio::task::spawn_blocking(move || drop(admin)).await.unwrap();
 }
 
+/// Deletes a topic and makes it again, as a restore does.
+async fn make_again(bootstrap: &str, name: &str) {
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", bootstrap).create().unwrap();
+    let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+    admin.delete_topics(&[name], &options).await.unwrap().remove(0).unwrap();
+    let new = NewTopic::new(name, 1, TopicReplication::Fixed(1));
+    // The name is free once every broker has let go of it.
+    while admin.create_topics([&new], &options).await.unwrap().remove(0).is_err() {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    tokio::task::spawn_blocking(move || drop(admin)).await.unwrap();
+}
+
 fn instance(config: &KafkaConfig, name: &str) -> KafkaConfig {
     KafkaConfig { instance: name.to_owned(), ..config.clone() }
 }
