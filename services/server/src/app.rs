@@ -29,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     access::{self, OperatorToken},
     config::{self, Config, Fixed},
+    connections::Connections,
     handover::Handover,
     http, installation, parameters,
     placing::Placing,
@@ -396,7 +397,13 @@ impl App {
             api = api.merge(ingest::router(Ingest::try_new(parts, &registry).context("ingest")?));
         }
         let api = parameters::expect_known(api, &document);
-        let http = tokio::spawn(http::serve(listener, http::with_problems(api, roles), stop_ingest.clone()));
+        let connections = Connections::register(&registry)?;
+        let http = tokio::spawn(http::serve(
+            listener,
+            http::with_problems(api, roles),
+            connections,
+            stop_ingest.clone(),
+        ));
         shared.readiness.set("process", Ok(()));
         tracing::info!(%address, data_dir = %data_dir.display(), %roles, version = env!("CARGO_PKG_VERSION"), "ready");
         Ok(Self { address, operator, shared, stop_ingest, stop_roles, http, running, bus })

@@ -4,23 +4,24 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
+    body::Body,
     extract::{ConnectInfo, Request},
-    http::{Method, StatusCode, Uri, header},
-    response::IntoResponse,
+    http::{HeaderValue, Method, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
 };
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulShutdown,
     service::TowerToHyperService,
 };
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt as _;
+use tower::{ServiceExt as _, service_fn};
 
-use crate::role::Roles;
-
-/// Prometheus' own default of `--web.max-connections`.
-const MAX_CONNECTIONS: usize = 512;
+use crate::{
+    connections::{Connections, Kind, Place},
+    role::Roles,
+};
 
 /// A head that takes longer than this comes from nobody who means well.
 const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
@@ -29,17 +30,20 @@ const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Serves until told to stop, then lets open requests finish.
-pub(crate) async fn serve(listener: TcpListener, router: Router, stop: CancellationToken) {
-    let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    connections: Connections,
+    stop: CancellationToken,
+) {
     let graceful = GracefulShutdown::new();
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEADER_READ_TIMEOUT);
     loop {
-        let permit = tokio::select! {
+        tokio::select! {
             () = stop.cancelled() => break,
-            permit = Arc::clone(&permits).acquire_owned() => permit,
-        };
-        let Ok(permit) = permit else { break };
+            () = connections.room() => {}
+        }
         let (stream, peer) = tokio::select! {
             () = stop.cancelled() => break,
             accepted = listener.accept() => match accepted {
@@ -55,20 +59,42 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: Cancellat
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY cannot be set");
         }
-        let service = router.clone().map_request(move |request: Request<_>| with_peer(request, peer));
+        let place = connections.enter(peer);
+        let (router, of_requests) = (router.clone(), Arc::clone(&place));
+        let service = service_fn(move |request: Request<_>| {
+            answer(router.clone(), with_peer(request, peer), Arc::clone(&of_requests))
+        });
         let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, %peer, "a connection ended badly");
+            tokio::select! {
+                () = place.gives_way.cancelled() => tracing::debug!(%peer, "a connection gave way"),
+                ended = connection => if let Err(error) = ended {
+                    tracing::debug!(%error, %peer, "a connection ended badly");
+                },
             }
-            drop(permit);
         });
     }
     drop(listener);
     if tokio::time::timeout(DRAIN_TIMEOUT, graceful.shutdown()).await.is_err() {
         tracing::warn!("open requests did not finish in time and are cut off");
     }
+}
+
+/// Answers a request if not too many others are being answered.
+async fn answer(
+    router: Router,
+    request: Request<Body>,
+    place: Arc<Place>,
+) -> Result<Response, std::convert::Infallible> {
+    let Some(answering) = place.answer(Kind::of(request.uri().path(), request.uri().query())) else {
+        let detail = "too many requests are being answered, or wait for a verdict; come back in a moment";
+        let mut response = problem(StatusCode::SERVICE_UNAVAILABLE, detail).into_response();
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        return Ok(response);
+    };
+    let response = router.oneshot(request).await?;
+    Ok(response.map(|body| answering.until_sent(body)))
 }
 
 /// Gives paths and methods that nobody answers an answer that a person can act on (RFC 9457).

@@ -5,6 +5,7 @@ mod access;
 mod app;
 mod cli;
 mod config;
+mod connections;
 mod demo;
 mod duration;
 mod handover;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     Client, ServerArgs,
-    client::segment,
+    client::{ClientError, segment},
     output::{self, text},
 };
 use crate::duration::parse_duration;
@@ -299,6 +299,9 @@ fn print_one(release: &Value, values: &Value) {
 /// No verdict was to be had. Every other failure of `wait` would be read as one.
 const EXIT_NO_ANSWER: u8 = 4;
 
+/// The server has too many that wait: it is asked again after this, until the timeout.
+const BUSY_PAUSE: Duration = Duration::from_secs(5);
+
 async fn wait(args: WaitArgs) -> anyhow::Result<ExitCode> {
     Ok(verdict(args).await.unwrap_or_else(|error| {
         output::error(&format!("{error:#}"));
@@ -311,9 +314,10 @@ async fn verdict(args: WaitArgs) -> anyhow::Result<ExitCode> {
     let path = format!("/api/v1/releases/{}/verdict", segment(&args.id));
     let decided = async {
         loop {
-            let answer = client.get(&format!("{path}?wait=30s")).await?;
-            if text(&answer, "status") != "pending" {
-                return Ok::<_, super::client::ClientError>(answer);
+            match client.get(&format!("{path}?wait=30s")).await {
+                Ok(answer) if text(&answer, "status") == "pending" => {}
+                Err(ClientError::Refused { status: 503, .. }) => tokio::time::sleep(BUSY_PAUSE).await,
+                answer => return answer,
             }
         }
     };

@@ -10,13 +10,14 @@ use axum::{
     http::{HeaderMap, StatusCode},
     routing::post,
 };
+use prometheus::Registry;
 use serde_json::{Value, json};
 use standardwebhooks::Webhook;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::{WEBHOOK_SECRET, shop::Shop};
-use crate::{cli::Client, http};
+use crate::{cli::Client, connections::Connections, http};
 
 /// A rollback request as it came in.
 #[derive(Clone, Debug)]
@@ -40,11 +41,12 @@ impl Deployer {
         shop: Arc<Shop>,
         client: Client,
         stop: CancellationToken,
-    ) -> Arc<Self> {
+    ) -> anyhow::Result<Arc<Self>> {
         let deployer = Arc::new(Self { shop, client, requests: Mutex::default() });
         let router = Router::new().route("/rollback", post(rollback)).with_state(Arc::clone(&deployer));
-        tokio::spawn(http::serve(listener, router, stop));
-        deployer
+        let connections = Connections::register(&Registry::new())?;
+        tokio::spawn(http::serve(listener, router, connections, stop));
+        Ok(deployer)
     }
 
     /// Every request so far, repeats included.

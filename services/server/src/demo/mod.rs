@@ -74,7 +74,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let front = ripcord.front();
     let url = format!("http://{}", front.address());
     let client = Client::with_token(&url, Some(front.operator_token().to_owned()))?;
-    let deployer = Deployer::start(deployer_listener, Arc::clone(&shop), client.clone(), stop.clone());
+    let deployer = Deployer::start(deployer_listener, Arc::clone(&shop), client.clone(), stop.clone())?;
     agent::start(Arc::clone(&shop), url.clone(), PUSH_INTERVAL, stop.clone())?;
     traffic::start(&shop, stop.clone())?;
 

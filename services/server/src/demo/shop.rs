@@ -8,11 +8,12 @@ use std::{
 };
 
 use axum::{Router, extract::State, http::StatusCode, routing::get};
+use prometheus::Registry;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::random::Random;
-use crate::http;
+use crate::{connections::Connections, http};
 
 /// Upper bounds of the latency histogram, seconds; those of the OpenTelemetry SDKs.
 pub(super) const BOUNDS_SECONDS: [f64; 14] =
@@ -89,7 +90,8 @@ impl Shop {
                 instance: Mutex::new(Instance::new(name, version, 1, Random::new(seed as u64 + 1))),
             });
             let router = Router::new().route("/", get(answer)).with_state(Arc::clone(&service));
-            tokio::spawn(http::serve(listener, router, stop.clone()));
+            let connections = Connections::register(&Registry::new())?;
+            tokio::spawn(http::serve(listener, router, connections, stop.clone()));
             services.push(service);
         }
         Ok(Self { services })
