@@ -16,6 +16,7 @@ mod endpoints;
 mod limits;
 mod metrics;
 mod openapi;
+mod pace;
 mod ports;
 mod problem;
 mod recent;

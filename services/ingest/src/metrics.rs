@@ -39,7 +39,7 @@ impl Metrics {
             rejected: metrics::counter(
                 registry,
                 "ripcord_ingest_rejected_total",
-                "Series, data points and lines left out of a body, by reason.",
+                "Series, data points and lines left out of a body, and alerts that are to come back, by reason.",
                 &["kind", "reason"],
             )?,
             ignored: metrics::counter(
@@ -58,6 +58,11 @@ impl Metrics {
 
     pub(crate) fn accept(&self, kind: &str, count: usize) {
         self.accepted.with_label_values(&[kind]).inc_by(count as u64);
+    }
+
+    /// Alerts of a notification that is to come back.
+    pub(crate) fn reject_alerts(&self, count: usize) {
+        self.rejected.with_label_values(&["alerts", "too_many_a_minute"]).inc_by(count as u64);
     }
 
     pub(crate) fn reject(&self, kind: &str, rejected: &Rejected) {

@@ -15,6 +15,7 @@ use crate::{
     body::{self, Budget, Taken},
     limits::{Limits, VERBS_IN_FLIGHT_BYTES_MAX},
     metrics::Metrics,
+    pace::Pace,
     ports::{EventSink, KnownRelease, Lookup, Unavailable},
     problem::Problem,
     recent::Recent,
@@ -51,6 +52,7 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) budget: Budget,
     verbs_budget: Budget,
+    pace: Pace,
     pub(crate) metrics: Metrics,
     refusals: Refusals,
     stamper: Stamper,
@@ -69,6 +71,7 @@ impl Ingest {
             budget: Budget::of_bytes(limits.in_flight_bytes_max),
             verbs_budget: Budget::of_bytes(VERBS_IN_FLIGHT_BYTES_MAX),
             limits,
+            pace: Pace::default(),
             metrics: Metrics::register(registry)?,
             refusals,
             stamper: Stamper::new(clock, boot_nonce),
@@ -119,6 +122,22 @@ impl Shared {
             }
         }
         Ok(())
+    }
+
+    /// An error where the caller has brought as many alerts as it may in a minute.
+    pub(crate) fn expect_alerts_in_pace(
+        &self,
+        caller: &Caller,
+        alerts: usize,
+        at: Timestamp,
+    ) -> Result<(), Problem> {
+        if self.pace.allows(&caller.actor.name, alerts, at) {
+            return Ok(());
+        }
+        self.metrics.reject_alerts(alerts);
+        Err(Problem::come_back(
+            "more alerts than one sender may bring in a minute; come back in the next one",
+        ))
     }
 
     /// How long after its last notification an alert counts as over.

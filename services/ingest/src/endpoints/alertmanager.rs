@@ -36,6 +36,7 @@ pub(crate) async fn notify(State(ingest): State<Core>, request: Request) -> Resu
     let mut alerts = alertmanager::decode(&taken.bytes, stamp.at)?;
     ingest.expect_alerts_within(&caller, &alerts)?;
     let count = alerts.len();
+    ingest.expect_alerts_in_pace(&caller, count, stamp.at)?;
     // Its resolved may never come: Alertmanager forgets alerts at a restart, and swallows those of a silence. The end
     // is part of the record, so that whoever reads the log ends the alert at the same moment.
     let end = stamp.at + ingest.resolve_timeout();
