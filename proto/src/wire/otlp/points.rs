@@ -14,7 +14,7 @@ use super::{
 };
 use crate::wire::{
     error::{DecodeError, Rejected, shortened},
-    remote_write::{LABEL_NAME_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_MAX},
+    remote_write::{LABEL_NAME_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_BYTES_MAX, LABELS_MAX},
 };
 
 type PointLabels<'a> = BTreeMap<Cow<'a, str>, Cow<'a, str>>;
@@ -183,6 +183,10 @@ fn fault_of(labels: &PointLabels<'_>) -> Option<String> {
     // `__name__` and `le` are still to come.
     if labels.len() + 2 > LABELS_MAX {
         return Some(format!("a point has more than {} attributes", LABELS_MAX - 2));
+    }
+    let bytes: usize = labels.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if bytes > LABELS_BYTES_MAX {
+        return Some(format!("the attributes of a point are longer than {LABELS_BYTES_MAX} bytes together"));
     }
     let (name, _) = labels
         .iter()

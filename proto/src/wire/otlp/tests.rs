@@ -231,6 +231,11 @@ fn what_cannot_be_taken_is_counted_by_point_and_said_why() {
         attributes: (0..200).map(|index| text(&format!("a{index}"), "x")).collect(),
         ..number(1.0)
     };
+    let document = "x".repeat(6_000);
+    let long = NumberDataPoint {
+        attributes: ["a", "b", "c"].map(|name| text(name, &document)).to_vec(),
+        ..number(1.0)
+    };
     let many: Vec<f64> = (0..600).map(f64::from).collect();
     for (data, parts, reason, example) in [
         (exponential, 3, "exponential_histogram", "m: exponential histograms are not supported"),
@@ -238,6 +243,12 @@ fn what_cannot_be_taken_is_counted_by_point_and_said_why() {
         (sum(0, true, number(1.0)), 1, "no_temporality", "m: no aggregation temporality"),
         (sum(CUMULATIVE, true, without_value), 1, "no_value", "m_total: a point has no value"),
         (sum(CUMULATIVE, true, wide), 1, "labels_too_large", "m_total: a point has more than 126 attributes"),
+        (
+            sum(CUMULATIVE, true, long),
+            1,
+            "labels_too_large",
+            "m_total: the attributes of a point are longer than 16384",
+        ),
         (histogram(DELTA, &[1.0], &[1], 1), 1, "contradictory_histogram", "m: 1 bucket counts for 1 bounds"),
         (histogram(DELTA, &[2.0, 1.0], &[1, 1, 1], 3), 1, "contradictory_histogram", "m: bounds are not"),
         (histogram(DELTA, &[f64::NAN], &[1, 1], 2), 1, "contradictory_histogram", "m: bounds are not"),

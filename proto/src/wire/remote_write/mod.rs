@@ -30,6 +30,9 @@ pub const LABELS_MAX: usize = 128;
 pub const LABEL_NAME_BYTES_MAX: usize = 1024;
 /// Room for a URL or a stack's first line; more is not a label but a log.
 pub const LABEL_VALUE_BYTES_MAX: usize = 8192;
+/// All names and values of one series. Prometheus' own are below 1 KB; each series with more than this would take
+/// the memory of a hundred others for as long as it is remembered, and their place on the log.
+pub const LABELS_BYTES_MAX: usize = 16 << 10;
 
 /// One element of a snappy block of at most 64 bytes takes at least 3; what declares more than that is lying.
 const SNAPPY_RATIO_MAX: usize = 22;

@@ -2,7 +2,7 @@
 
 use std::{fmt, ops::Range};
 
-use super::{LABEL_NAME_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_MAX, delimited};
+use super::{LABEL_NAME_BYTES_MAX, LABEL_VALUE_BYTES_MAX, LABELS_BYTES_MAX, LABELS_MAX, delimited};
 use crate::wire::{
     error::shortened,
     protobuf::{Broken, Content, field},
@@ -21,6 +21,7 @@ pub(super) enum Fault {
     TooManyLabels,
     NameTooLong,
     ValueTooLong(String),
+    LabelsTooLong,
     NativeHistogram,
 }
 
@@ -33,7 +34,9 @@ impl Fault {
             Self::LabelName(_) | Self::EmptyLabelName => "label_name",
             Self::Duplicate(_) => "label_duplicate",
             Self::NotUtf8 => "not_utf8",
-            Self::TooManyLabels | Self::NameTooLong | Self::ValueTooLong(_) => "labels_too_large",
+            Self::TooManyLabels | Self::NameTooLong | Self::ValueTooLong(_) | Self::LabelsTooLong => {
+                "labels_too_large"
+            }
             Self::NativeHistogram => "native_histogram",
         }
     }
@@ -55,6 +58,7 @@ impl fmt::Display for Fault {
             Self::ValueTooLong(name) => {
                 write!(f, "the value of label {name:?} is longer than {LABEL_VALUE_BYTES_MAX} bytes")
             }
+            Self::LabelsTooLong => write!(f, "the labels are longer than {LABELS_BYTES_MAX} bytes together"),
             Self::NativeHistogram => {
                 write!(f, "native histograms are not supported (send_native_histograms: false)")
             }
@@ -113,7 +117,8 @@ pub(super) fn scan<'a>(
         };
     }
     let Scan { checker, index, is_plain, metric, .. } = scan;
-    let is_sound = is_plain && checker.is_sound();
+    // A region is a little longer than its names and values: what is too long here may be none too long there.
+    let is_sound = is_plain && checker.is_sound() && at <= LABELS_BYTES_MAX;
     before.labels.truncate(if is_sound { index } else { 0 });
     before.region = if is_sound { &series[..at] } else { &[] };
     before.metric = metric.filter(|_| is_sound);
@@ -319,6 +324,8 @@ fn fault_of(pairs: &[Pair<'_>]) -> Option<Fault> {
         return Some(Fault::Duplicate(text(name)));
     }
     let fault = pairs.iter().find_map(|(name, value)| fault_of_label(name, value));
+    let bytes: usize = pairs.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let fault = fault.or((bytes > LABELS_BYTES_MAX).then_some(Fault::LabelsTooLong));
     let has_name = pairs.iter().any(|(name, _)| name == b"__name__");
     fault.or((!has_name).then_some(Fault::NoName))
 }

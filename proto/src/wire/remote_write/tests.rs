@@ -96,7 +96,7 @@ fn stale_markers_keep_their_bits() {
 
 #[test]
 fn invalid_series_are_left_out_and_said_why_while_valid_ones_stay() {
-    let long = "x".repeat(LABEL_VALUE_BYTES_MAX + 1);
+    let (long, large) = ("x".repeat(LABEL_VALUE_BYTES_MAX + 1), "x".repeat(6_000));
     let names: Vec<String> = (0..=LABELS_MAX).map(|index| format!("l{index:03}")).collect();
     let many: Vec<(&str, &str)> =
         [("__name__", "up")].into_iter().chain(names.iter().map(|name| (name.as_str(), "v"))).collect();
@@ -132,6 +132,11 @@ fn invalid_series_are_left_out_and_said_why_while_valid_ones_stay() {
             r#"the value of label "job" is longer than"#,
         ),
         (&many, "labels_too_large", "more than 128 labels in up{l000"),
+        (
+            &[("__name__", "up"), ("a", &large), ("b", &large), ("c", &large)],
+            "labels_too_large",
+            "the labels are longer than 16384 bytes together in up{",
+        ),
     ] {
         let good = series(&[("__name__", "good")], &[(1.0, 1)]);
         let decoded = decode(&body(vec![good.clone(), series(labels, &[(1.0, 1), (2.0, 2)]), good])).unwrap();
