@@ -182,7 +182,10 @@ impl App {
         let data_dir = config.server.data_dir.clone();
         let seen_files = fingerprint(&config.files);
         let bus = open_log(&config.bus).await?;
-        installation::expect_own(&bus.decisions, &config.bus).await.map_err(StartError::Config)?;
+        let refusal = installation::refusal(&bus.decisions, &config.bus).await;
+        if let Some(reason) = refusal.context("the decisions log cannot be read")? {
+            return Err(StartError::Config(reason));
+        }
         let listener = TcpListener::bind(config.server.listen)
             .await
             .map_err(|error| not_listening(config.server.listen, &error))?;

@@ -16,17 +16,17 @@ struct Written {
     is_by_other_key: bool,
 }
 
-/// Refuses a log of another installation or from another cluster, with a sentence for the operator.
-pub(crate) async fn expect_own(decisions: &Topic, config: &BusConfig) -> Result<(), String> {
-    let BusConfig::Kafka(kafka) = config else { return Ok(()) };
-    let written =
-        look(decisions).await.map_err(|error| format!("the decisions log cannot be read: {error}"))?;
+/// Why this process must not work on the log, in a sentence for the operator: it is another installation's, or a copy
+/// from another cluster. An error passes.
+pub(crate) async fn refusal(decisions: &Topic, config: &BusConfig) -> Result<Option<String>, ReadError> {
+    let BusConfig::Kafka(kafka) = config else { return Ok(None) };
+    let written = look(decisions).await?;
     if written.is_by_other_key {
         tracing::error!(
             "the newest records of the decisions log are by another `bus.key_file`: they are void here"
         );
     }
-    judge(&written, kafka)
+    Ok(judge(&written, kafka).err())
 }
 
 /// Writes the installation's name onto a log that has none.

@@ -133,13 +133,22 @@ fn reports(config: &KafkaConfig, survey: &Survey, created: &[TopicKind]) -> Vec<
 fn refuse_unusable(config: &KafkaConfig, survey: &Survey) -> Result<(), OpenError> {
     let reports = reports(config, survey, &[]);
     let is = |kind| move |report: &&TopicReport| report.findings.iter().any(|finding| finding.kind == kind);
+    // Snapshots only save time: without them the log is read instead.
+    let state = TopicKind::State.name(config);
     let missing: Vec<_> =
         reports.iter().filter(is(FindingKind::Missing)).map(|report| &*report.topic).collect();
-    if !missing.is_empty() {
+    let needed: Vec<_> = missing.iter().copied().filter(|topic| *topic != state).collect();
+    if !needed.is_empty() {
         return Err(OpenError::MissingTopics { topics: missing.join(", ") });
     }
+    if !missing.is_empty() {
+        tracing::warn!(
+            topic = state,
+            "there is no topic for snapshots, so that restarts take longer: run `ripcord topics create`"
+        );
+    }
     let mut warnings = BTreeMap::<&str, Vec<&str>>::new();
-    for report in &reports {
+    for report in reports.iter().filter(|report| report.topic != state || missing.is_empty()) {
         for finding in &report.findings {
             let (topic, reason) = (report.topic.clone(), finding.text.clone());
             match (finding.severity, finding.kind) {

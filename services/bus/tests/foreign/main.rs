@@ -6,6 +6,7 @@
 #[allow(dead_code, reason = "shared")]
 mod broker;
 mod inlet;
+mod keys;
 mod outlet;
 
 use std::time::Duration;
@@ -41,12 +42,20 @@ async fn create(bootstrap: &str, name: &str, partitions: i32) {
     tokio::task::spawn_blocking(move || drop(admin)).await.unwrap();
 }
 
-/// Deletes a topic and makes it again, as a restore does.
-async fn make_again(bootstrap: &str, name: &str) {
+async fn delete(bootstrap: &str, name: &str) {
     let admin: AdminClient<DefaultClientContext> =
         ClientConfig::new().set("bootstrap.servers", bootstrap).create().unwrap();
     let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
     admin.delete_topics(&[name], &options).await.unwrap().remove(0).unwrap();
+    tokio::task::spawn_blocking(move || drop(admin)).await.unwrap();
+}
+
+/// Deletes a topic and makes it again, as a restore does.
+async fn make_again(bootstrap: &str, name: &str) {
+    delete(bootstrap, name).await;
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", bootstrap).create().unwrap();
+    let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
     let new = NewTopic::new(name, 1, TopicReplication::Fixed(1));
     // The name is free once every broker has let go of it.
     while admin.create_topics([&new], &options).await.unwrap().remove(0).is_err() {

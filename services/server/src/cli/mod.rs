@@ -3,6 +3,7 @@
 mod backup;
 mod check;
 mod client;
+mod dead_letters;
 mod discover;
 mod event;
 mod list;
@@ -77,6 +78,9 @@ enum Verb {
     /// Make or check the topics of a log on Kafka.
     #[command(subcommand)]
     Topics(topics::TopicsVerb),
+    /// Look at what could not be read, and send it again.
+    #[command(subcommand)]
+    DeadLetters(dead_letters::DeadLettersVerb),
     /// Copy the data directory while the server runs.
     Backup(backup::BackupArgs),
     /// Print a completion script.
@@ -124,6 +128,7 @@ pub(crate) fn run() -> ExitCode {
         Verb::Hold(args) => block_on(people::release(args, "hold")),
         Verb::Cancel(args) => block_on(people::release(args, "cancel")),
         Verb::Topics(verb) => block_on(topics::run(verb)),
+        Verb::DeadLetters(verb) => block_on(dead_letters::run(verb)),
         Verb::Backup(args) => backup::run(&args),
         Verb::Completions { shell } => completions(shell),
     }

@@ -77,7 +77,9 @@ pub(super) async fn run(verb: TopicsVerb) -> anyhow::Result<ExitCode> {
 async fn whose(config: KafkaConfig, is_made: bool) -> Result<(), String> {
     let log = BusConfig::Kafka(config.clone());
     let bus = bus::open(log.clone()).await.map_err(|error| error.to_string())?;
-    let mut judged = installation::expect_own(&bus.decisions, &log).await;
+    let unreadable = |error| format!("the decisions log cannot be read: {error}");
+    let refusal = installation::refusal(&bus.decisions, &log).await.map_err(unreadable);
+    let mut judged = refusal.and_then(|refusal| refusal.map_or(Ok(()), Err));
     if is_made && judged.is_ok() {
         judged = installation::mark(&bus.decisions, &config).await;
     }

@@ -12,6 +12,7 @@ mod bad_input;
 #[allow(dead_code, reason = "what these stories do not need")]
 mod broker;
 mod forged;
+mod letters;
 mod lines;
 #[path = "../it/load.rs"]
 #[allow(dead_code, reason = "what these stories do not need")]

@@ -12,6 +12,7 @@ use proto::{EnvelopeBody, EventEnvelope};
 
 use crate::{
     apart::{Log, PARTITIONS, Parts, metrics, partition_of, ripcord, said},
+    poison::has_kcat,
     sink::Sink,
     system::{System, until},
 };
@@ -194,5 +195,35 @@ async fn an_installation_does_not_start_on_the_topics_of_another() {
         assert!(said(&refused).contains("those of the installation `payments`"), "{}", said(&refused));
     }
     let checked = run(&payments, &["topics", "check"]).await;
+    assert!(checked.status.success(), "{}", said(&checked));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_of_the_log_from_another_cluster_is_refused_unless_its_offsets_are_the_same() {
+    if !has_kcat() {
+        return;
+    }
+    let (target, notified) = (Sink::start().await, Sink::start().await);
+    let Some(log) = Log::create("copied", &target, &notified).await else { return };
+    let record = DecisionRecord { at: telemetry::clock::now(), origin: Origin::Teller, ..Default::default() };
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(&proto::encode_decision(&record)).unwrap();
+    let copied = std::process::Command::new("kcat")
+        .args(["-P", "-b", &log.bootstrap, "-t", &log.topic("decisions"), "-p", "0"])
+        .args(["-H", "ripcord-cluster=the-old-one"])
+        .arg(file.path())
+        .status();
+    assert!(copied.unwrap().success());
+    let config = log.config_of("maker").replace("LISTEN", "127.0.0.1:0");
+    let linked = config.replace("kind: kafka", "kind: kafka, linked_from: [the-old-one]");
+    let run = async |config: String, arguments: &'static [&'static str]| {
+        tokio::task::spawn_blocking(move || ripcord(&config, &[], arguments)).await.unwrap()
+    };
+    for arguments in [&["topics", "check"][..], &["serve", "--config", "ripcord.yml"]] {
+        let refused = run(config.clone(), arguments).await;
+        assert_eq!(refused.status.code(), Some(78), "{arguments:?}: {}", said(&refused));
+        assert!(said(&refused).contains("a copy from the Kafka cluster the-old-one"), "{}", said(&refused));
+    }
+    let checked = run(linked, &["topics", "check"]).await;
     assert!(checked.status.success(), "{}", said(&checked));
 }
