@@ -42,6 +42,14 @@ impl Topic {
         }
     }
 
+    /// As [`Self::partitions`], as the brokers have it by now: somebody may have added some, which nobody reads.
+    pub async fn partitions_now(&self) -> Result<u32, ReadError> {
+        match &self.0 {
+            Backend::Embedded(_) => Ok(1),
+            Backend::Kafka(topic) => topic.partitions_now().await,
+        }
+    }
+
     /// Appends `record` to a partition; resolves to its position once it is durable.
     ///
     /// The place in the order is taken by the call, not by the first poll: two calls after one another stand

@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use bus::{Bus, KafkaStatistics, Statistics, Topic};
 use prometheus::{GaugeVec, IntGaugeVec, Opts, Registry};
-use telemetry::metrics::gauges;
+use telemetry::{clock::Stopwatch, metrics::gauges};
 use tokio_util::sync::CancellationToken;
 
 use crate::readiness::Readiness;
 
 /// How often it is looked whether the brokers answer.
 const LOOK_PERIOD: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether the events have as many partitions as they had.
+const PARTITIONS_PERIOD: Duration = Duration::from_secs(60);
 
 /// A figure of Kafka's clients: its name, what it says, and how it is read.
 type KafkaFigure = (&'static str, &'static str, fn(&KafkaStatistics) -> f64);
@@ -120,13 +123,54 @@ impl LogGauges {
 
 /// Says in the readiness whether the brokers answer; on the embedded log there is nothing to say.
 pub(crate) async fn watch_brokers(bus: Bus, readiness: Readiness, stop: CancellationToken) {
+    let mut partitions = PartitionsSeen(bus.events.partitions());
+    let mut looked_at = Stopwatch::start();
     while let Some(kafka) = bus.events.statistics().kafka {
         let unreachable = || "no Kafka broker answers".to_owned();
         let why = || bus.events.outage().map_or_else(unreachable, |outage| outage.to_string());
         readiness.set("kafka", if kafka.is_reachable { Ok(()) } else { Err(why()) });
+        if kafka.is_reachable && looked_at.elapsed() >= PARTITIONS_PERIOD {
+            looked_at = Stopwatch::start();
+            if let Ok(now) = bus.events.partitions_now().await {
+                let own = bus.events.partitions();
+                // Not in the readiness: this process works on as it did, and all would go out of service at once.
+                if partitions.is_news(own, now) {
+                    tracing::error!(
+                        own,
+                        now,
+                        "the topic of the events has another number of partitions: no process starts on it again, and \
+                         nobody reads the new ones; a service keeps its partition, so make topics under another \
+                         `bus.topic_prefix`"
+                    );
+                }
+            }
+        }
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(LOOK_PERIOD) => {}
         }
+    }
+}
+
+/// How many partitions the events had at the last look.
+struct PartitionsSeen(u32);
+
+impl PartitionsSeen {
+    /// Whether their number is another one than this process works with, and is so for the first time.
+    fn is_news(&mut self, own: u32, now: u32) -> bool {
+        let before = std::mem::replace(&mut self.0, now);
+        now != own && now != before
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_number_of_partitions_is_told_once() {
+        let mut seen = PartitionsSeen(6);
+        let told = [6, 9, 9, 12, 6, 9].map(|now| seen.is_news(6, now));
+        assert_eq!(told, [false, true, false, true, false, true]);
     }
 }

@@ -65,6 +65,19 @@ impl Probe {
         self.ask(move |client| bounds(client, &topic, partition, ANSWER_MAX)).await
     }
 
+    /// How many partitions a topic has by now.
+    pub(crate) async fn partitions(&self, topic: &str) -> Result<u32, ReadError> {
+        let topic = topic.to_owned();
+        self.ask(move |client| {
+            let metadata = client.fetch_metadata(Some(&topic), ANSWER_MAX)?;
+            let found = metadata.topics().first().map(|topic| topic.partitions().len());
+            // No answer is not none.
+            let found = found.filter(|found| *found > 0).ok_or(KafkaError::NoMessageReceived)?;
+            Ok(u32::try_from(found).unwrap_or(u32::MAX))
+        })
+        .await
+    }
+
     /// The position of the first record stamped `at` or later; `next` of the bounds if there is none.
     pub(crate) async fn position_at(
         &self,

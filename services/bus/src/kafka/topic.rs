@@ -77,6 +77,10 @@ impl Topic {
         self.shared.partitions
     }
 
+    pub(crate) async fn partitions_now(&self) -> Result<u32, ReadError> {
+        self.shared.probe.partitions(&self.shared.name).await
+    }
+
     pub(crate) fn append(&self, partition: Partition, record: &NewRecord) -> Append {
         // Kafka knows no stamp before 1970, and librdkafka takes 0 for "now".
         self.append_stamped(partition, record, record.at.as_millis().max(1))

@@ -6,7 +6,7 @@
 #[allow(dead_code, reason = "shared")]
 mod broker;
 mod inlet;
-mod keys;
+mod log;
 mod outlet;
 
 use std::time::Duration;
@@ -15,7 +15,7 @@ use bus::{Begin, Delivered, Inlet, InletTopic, KafkaConfig, Outgoing, Outlet};
 use model::Timestamp;
 use rdkafka::{
     ClientConfig,
-    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication},
     client::DefaultClientContext,
 };
 
@@ -47,6 +47,14 @@ async fn delete(bootstrap: &str, name: &str) {
         ClientConfig::new().set("bootstrap.servers", bootstrap).create().unwrap();
     let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
     admin.delete_topics(&[name], &options).await.unwrap().remove(0).unwrap();
+    tokio::task::spawn_blocking(move || drop(admin)).await.unwrap();
+}
+
+async fn grow(bootstrap: &str, name: &str, partitions: usize) {
+    let admin: AdminClient<DefaultClientContext> =
+        ClientConfig::new().set("bootstrap.servers", bootstrap).create().unwrap();
+    let new = NewPartitions::new(name, partitions);
+    admin.create_partitions([&new], &AdminOptions::new()).await.unwrap().remove(0).unwrap();
     tokio::task::spawn_blocking(move || drop(admin)).await.unwrap();
 }
 

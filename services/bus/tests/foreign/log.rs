@@ -1,10 +1,10 @@
-//! A log that got its key later than its first records.
+//! What an operator does to the topics of a log: a key that comes later, a topic that goes, partitions that come.
 
 use bus::{Bus, BusConfig, Doubt, KafkaConfig, Keys, NewRecord};
 use model::{Partition, Position, Timestamp};
 use secrecy::SecretString;
 
-use crate::{broker, delete};
+use crate::{broker, delete, grow};
 
 const BEGINS_MS: i64 = 1_795_428_000_000;
 
@@ -67,5 +67,21 @@ async fn a_log_without_its_topic_for_snapshots_can_be_opened_and_has_none() {
     let bus = open(&config).await;
     assert!(bus.snapshots.load(Partition(0)).await.is_err());
     assert_eq!(bus.events.bounds(Partition(0)).await.unwrap().next, Position(1));
+    bus.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn partitions_that_somebody_adds_while_the_log_is_open_are_seen() {
+    let Some(bootstrap) = broker::shared().await else { return };
+    let prefix = format!("grown-{}", std::process::id());
+    let config = KafkaConfig { partitions: 1, ..KafkaConfig::new(vec![bootstrap], &prefix, "one") };
+    bus::create_topics(&config).await.unwrap();
+    let bus = open(&config).await;
+    assert_eq!(bus.events.partitions_now().await.unwrap(), 1);
+    grow(&config.brokers[0], &format!("{prefix}.events.v1"), 2).await;
+    while bus.events.partitions_now().await.unwrap() != 2 {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    assert_eq!(bus.events.partitions(), 1, "it works on with those that it had");
     bus.close().await;
 }
