@@ -4,6 +4,7 @@ use crate::{
     apart::{Log, until_accepted},
     shop::scrape_thrice,
     sink::Sink,
+    stranger::key_file,
     system::until,
 };
 
@@ -73,6 +74,9 @@ async fn a_bad_release_is_rolled_back_once_and_told_once_and_a_console_started_l
 async fn each_process_says_what_of_its_file_waits_for_a_restart_and_what_for_another_process() {
     let (target, notified) = (Sink::start().await, Sink::start().await);
     let Some(log) = Log::create("reloads", &target, &notified).await else { return };
+    // Without a key each reload warns.
+    let key = key_file();
+    let log = log.with("kind: kafka", &format!("kind: kafka, key_file: {:?}", key.path()));
     let (ingest, act) = (log.start("ingest", "ingest").await, log.start("act", "act").await);
     let _analyze = log.start("analyze", "analyze").await;
     let unchanged = (200, "reloaded\n".to_owned());

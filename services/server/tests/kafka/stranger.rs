@@ -136,7 +136,7 @@ async fn a_command_that_a_stranger_wrote_runs_no_program_of_theirs_and_leads_to_
 }
 
 /// A key file that the processes of a story share.
-fn key_file() -> tempfile::NamedTempFile {
+pub(crate) fn key_file() -> tempfile::NamedTempFile {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(b"b2xkIGtleSBvZiB0aGUgY2x1c3RlciwgMzIgYnl0ZXM=\n").unwrap();
     file
