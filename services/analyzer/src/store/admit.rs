@@ -69,6 +69,7 @@ impl Store {
             self.counters.unplaced += 1;
         }
         if is_info {
+            self.joins.note_sender(id, &self.sender);
             let sample = InfoSample { series: id, at, is_on: first.value == 1.0 };
             let members = self.joins.offer(&self.config.identity, &labels, sample, true);
             self.rebind(&members);
@@ -218,7 +219,7 @@ impl Store {
     pub(super) fn rebind_all(&mut self) {
         let ids: Vec<u32> =
             (0..self.table.series.end()).filter(|&id| self.table.series[id].is_used()).collect();
-        self.joins = join::Joins::default();
+        self.joins = std::mem::take(&mut self.joins).emptied();
         for &id in &ids {
             let labels = self.labels_of(id);
             let series = &mut self.table.series[id];

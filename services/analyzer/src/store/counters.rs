@@ -42,6 +42,10 @@ pub struct Counters {
     pub standby: u64,
     /// Scrapes of which a part was waited for longer than `settle`.
     pub incomplete_scrapes: u64,
+    /// Increases that no service has; not counted.
+    pub implausible: u64,
+    /// Samples of info series that name another version than the one in force, which another sender brought.
+    pub info_conflicts: u64,
     /// What is new and not taken, by [`super::Refusal`]: series, samples of series, or requests.
     pub refused_by_event: u64,
     pub refused_by_service: u64,

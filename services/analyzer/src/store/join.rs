@@ -3,9 +3,11 @@
 //! The series that share the values of a join's `on` labels are a **group**. An info series of the group gives
 //! its names to all members; it may come before, with or after them. Its first value holds at once; a changed
 //! one from the scrape on that carries it, so that what is still unsettled of earlier scrapes is not moved to
-//! the new version. While the info series in force is alive, another one changes nothing.
+//! the new version. While the info series in force is alive, another one changes nothing. One that another sender
+//! brings changes nothing either until the one in force has been silent for long: two senders that name the same
+//! group differently contradict each other, and the first one is believed.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use model::{Labels, Timestamp};
 use policy::{Identity, IdentityField, Join};
@@ -36,9 +38,17 @@ struct Info {
     taken: Taken,
 }
 
+/// Another sender's word counts once the info series in force has been silent for so long: five of the slowest usual
+/// scrapes. A sender's own next version takes over at once.
+const FIRST_SENDER_HOLDS: Duration = Duration::from_secs(300);
+
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Joins {
     groups: Slab<Group>,
+    /// Who brought each info series.
+    senders: BTreeMap<u32, Arc<str>>,
+    /// Words of other senders that did not count.
+    pub(super) conflicts: u64,
     #[serde(skip)]
     by_key: BTreeMap<GroupKey, u32>,
 }
@@ -72,6 +82,16 @@ impl Joins {
         }
     }
 
+    /// Notes who brought an info series.
+    pub(super) fn note_sender(&mut self, series: u32, sender: &Arc<str>) {
+        self.senders.insert(series, Arc::clone(sender));
+    }
+
+    /// To be filled anew from the same series.
+    pub(super) fn emptied(self) -> Self {
+        Self { senders: self.senders, conflicts: self.conflicts, ..Self::default() }
+    }
+
     /// Undoes [`Self::enter`], and ends what the series gave to others.
     pub(super) fn leave(&mut self, identity: &Identity, labels: &Labels, series: u32) {
         for key in memberships(identity, labels) {
@@ -82,6 +102,7 @@ impl Joins {
             }
             self.drop_if_empty(id);
         }
+        self.senders.remove(&series);
         for (at, join) in feeds(identity, labels) {
             let Some(&id) = key_of(at, join, labels).and_then(|key| self.by_key.get(&key)) else { continue };
             if let Some(info) = self.groups[id].info.as_mut().filter(|info| info.series == series) {
@@ -111,7 +132,7 @@ impl Joins {
             Some((info, join))
         });
         keys.any(|(info, join)| {
-            let is_open = info.is_ended || info.at < sample.at;
+            let is_open = info.is_ended || (info.at < sample.at && !self.is_held_against(info, sample));
             is_open && info.series != sample.series && info.taken != taken_by(join, labels)
         })
     }
@@ -129,10 +150,14 @@ impl Joins {
         for (at, join) in feeds(identity, labels).filter(|_| sample.is_on) {
             let Some(key) = key_of(at, join, labels) else { continue };
             let id = self.group(key);
+            let is_held = self.groups[id].info.as_ref().is_some_and(|info| {
+                !info.is_ended && info.taken != taken_by(join, labels) && self.is_held_against(info, sample)
+            });
+            self.conflicts += u64::from(is_held && !only_first);
             let group = &mut self.groups[id];
             let is_open = match &group.info {
                 None => true,
-                Some(info) => !only_first && (info.is_ended || info.at < sample.at),
+                Some(info) => !only_first && !is_held && (info.is_ended || info.at < sample.at),
             };
             if is_open && group.info.as_ref().is_none_or(|info| info.series != sample.series) {
                 let taken = taken_by(join, labels);
@@ -154,6 +179,13 @@ impl Joins {
             }
         }
         Some(())
+    }
+
+    /// Whether the sample is another sender's than that of the info series in force, which was heard of lately.
+    fn is_held_against(&self, info: &Info, sample: InfoSample) -> bool {
+        let (first, other) = (self.senders.get(&info.series), self.senders.get(&sample.series));
+        let is_foreign = first.zip(other).is_some_and(|(first, other)| first != other);
+        is_foreign && sample.at.since(info.at) < FIRST_SENDER_HOLDS
     }
 
     fn group(&mut self, key: GroupKey) -> u32 {

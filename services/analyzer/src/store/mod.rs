@@ -185,6 +185,7 @@ impl Store {
             series: self.table.series.len() as u64,
             places: all.places as u64,
             bytes: all.bytes as u64,
+            info_conflicts: self.joins.conflicts,
             ..self.counters
         }
     }

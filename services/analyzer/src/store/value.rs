@@ -1,8 +1,14 @@
 //! From a series' values to what they add.
 
+use std::time::Duration;
+
 use model::{Sample, SeriesKind, Timestamp};
 
 use super::{counters::Counters, series::SeriesState, target::Mark};
+
+/// A counter does not grow faster in a second: all bytes of the fastest link of one machine would be less. What does
+/// is a sender's mistake, and would hide everything else in the window.
+const INCREASE_PER_SECOND_MAX: f64 = 1e12;
 
 /// What a sample adds, and the new state of its series.
 ///
@@ -11,6 +17,8 @@ use super::{counters::Counters, series::SeriesState, target::Mark};
 /// - A counter that fell began anew and so adds its value. Whether others of its family began anew with it, the rest
 ///   of the scrape decides too.
 /// - A series that comes back after its stale marker goes on from its last value.
+/// - An increase that no service has is set aside, and the next value is compared with the one before it; a first
+///   value that is none is a baseline, wherever its counter began.
 pub(super) fn read(
     series: &mut SeriesState,
     sample: &Sample,
@@ -18,6 +26,7 @@ pub(super) fn read(
     zero_from: Timestamp,
     counters: &mut Counters,
 ) -> (Mark, f64) {
+    let before_at = series.last_at;
     // Delta points may overtake one another.
     series.last_at = series.last_at.max(at);
     series.flags.is_ended = sample.is_stale_marker();
@@ -33,6 +42,15 @@ pub(super) fn read(
         counters.not_a_number += 1;
         return (Mark::Alive, 0.0);
     }
+    let is_delta = series.kind == SeriesKind::Delta;
+    let is_first = series.last.is_nan() && !is_delta;
+    let from_zero = is_first || is_delta;
+    let (grown, since) = if from_zero { (value, zero_from) } else { (value - series.last, before_at) };
+    let is_too_much = is_counter && grown > most_in(at.since(since));
+    if is_too_much && !is_first {
+        counters.implausible += 1;
+        return (Mark::Alive, 0.0);
+    }
     let before = std::mem::replace(&mut series.last, value);
     if !is_counter {
         let is_new_start = series.flags.is_process_start && (before.is_nan() || value > before);
@@ -45,21 +63,28 @@ pub(super) fn read(
     if series.flags.is_replaced {
         return (Mark::Alive, 0.0);
     }
-    if series.kind == SeriesKind::Delta {
+    if is_delta {
         return (Mark::Increase, value);
     }
     if before.is_nan() {
-        return match sample.start {
-            Some(start) if start >= zero_from || series.flags.is_from_zero => (Mark::Began, value),
-            _ if series.flags.may_be_born => (Mark::Birth, value),
-            _ => (Mark::Baseline, 0.0),
+        let mark = match sample.start {
+            Some(start) if start >= zero_from || series.flags.is_from_zero => Mark::Began,
+            _ if series.flags.may_be_born => Mark::Birth,
+            _ => return (Mark::Baseline, 0.0),
         };
+        counters.implausible += u64::from(is_too_much);
+        return if is_too_much { (Mark::Baseline, 0.0) } else { (mark, value) };
     }
     if value < before {
         counters.resets += 1;
         return (Mark::Fell, value);
     }
     (Mark::Increase, value - before)
+}
+
+/// The most that a counter grows by in that time.
+fn most_in(time: Duration) -> f64 {
+    INCREASE_PER_SECOND_MAX * time.as_secs_f64().max(1.0)
 }
 
 #[cfg(test)]
@@ -104,6 +129,16 @@ mod tests {
             (&[5.0, STALE, 3.0], &[(Baseline, 0.0), (Ended, 0.0), (Fell, 3.0)], "restarted meanwhile"),
             (&[5.0, f64::NAN, 8.0], &[(Baseline, 0.0), (Alive, 0.0), (Increase, 3.0)], "NaN is passed over"),
             (&[f64::INFINITY, 5.0], &[(Alive, 0.0), (Baseline, 0.0)], "an infinite first value is none"),
+            (
+                &[5.0, 1e18, 8.0, 1e18, 9.0],
+                &[(Baseline, 0.0), (Alive, 0.0), (Increase, 3.0), (Alive, 0.0), (Increase, 1.0)],
+                "what no service has is passed over",
+            ),
+            (
+                &[1e18, 1e18 + 1024.0],
+                &[(Baseline, 0.0), (Increase, 1024.0)],
+                "a counter that began long ago may stand anywhere",
+            ),
             (&[5.0, -1.0, 6.0], &[(Baseline, 0.0), (Alive, 0.0), (Increase, 1.0)], "no counter is negative"),
         ] {
             let values: Vec<_> = values.iter().map(|value| (*value, None)).collect();
@@ -140,6 +175,20 @@ mod tests {
         assert_eq!((marks, counters.resets), (vec![(Mark::Increase, 5.0), (Mark::Increase, 3.0)], 0));
         let (marks, counters) = born(|series| series.flags.may_be_born = true);
         assert_eq!((marks, counters.resets), (vec![(Mark::Birth, 5.0), (Mark::Fell, 3.0)], 1));
+    }
+
+    #[test]
+    fn a_birth_and_a_delta_that_no_service_has_add_nothing() {
+        let born = |change: fn(&mut SeriesState)| {
+            let mut series = counter();
+            change(&mut series);
+            let (marks, counters) = increases(series, &[(1e18, None), (1e18 + 1024.0, None)]);
+            (marks, counters.implausible)
+        };
+        let birth = born(|series| series.flags.may_be_born = true);
+        assert_eq!(birth, (vec![(Mark::Baseline, 0.0), (Mark::Increase, 1024.0)], 1));
+        let delta = born(|series| series.kind = SeriesKind::Delta);
+        assert_eq!(delta, (vec![(Mark::Alive, 0.0), (Mark::Alive, 0.0)], 2));
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub(crate) struct StoreMetrics {
     bytes: IntGaugeVec,
     refused: IntCounterVec,
     forgotten: IntCounterVec,
+    info_conflicts: IntCounterVec,
 }
 
 impl StoreMetrics {
@@ -36,7 +37,8 @@ impl StoreMetrics {
                 "Samples and request events that are not in the windows: late (older than the windows reach, or \
                  before 1970), out_of_order (not newer than the series' last one; repeats too), not_a_number (NaN, \
                  infinite, or negative where a counter is expected), standby (of a replica that is not the elected \
-                 one), no_room (of series beyond a limit, or that cannot be read).",
+                 one), implausible (a counter that grew faster than any service does), no_room (of series beyond a limit, \
+                 or that cannot be read).",
             )?,
             adjusted: by_reason(
                 "ripcord_store_samples_adjusted_total",
@@ -94,6 +96,11 @@ impl StoreMetrics {
                 "ripcord_store_forgotten_services_total",
                 "Services that were forgotten early to make room for others.",
             )?,
+            info_conflicts: plain(
+                "ripcord_store_info_conflicts_total",
+                "Samples of info series that name another version or service than those of the sender that was first: \
+                 they change nothing.",
+            )?,
         })
     }
 
@@ -125,6 +132,8 @@ impl StoreCounts {
         add(&metrics.discarded, &["out_of_order"], |it| it.out_of_order);
         add(&metrics.discarded, &["not_a_number"], |it| it.not_a_number);
         add(&metrics.discarded, &["standby"], |it| it.standby);
+        add(&metrics.discarded, &["implausible"], |it| it.implausible);
+        add(&metrics.info_conflicts, &[], |it| it.info_conflicts);
         add(&metrics.discarded, &["no_room"], |it| it.dropped_series);
         add(&metrics.adjusted, &["future"], |it| it.future);
         add(&metrics.adjusted, &["reset"], |it| it.resets);
@@ -187,6 +196,8 @@ mod tests {
             refused_by_all: 22,
             refused_labels: 23,
             forgotten_places: 24,
+            implausible: 25,
+            info_conflicts: 26,
         };
         counts.note(now);
         counts.note(now);
@@ -218,6 +229,8 @@ mod tests {
             "ripcord_store_refused_total{reason=\"all\"} 22",
             "ripcord_store_refused_total{reason=\"labels\"} 23",
             "ripcord_store_forgotten_services_total 24",
+            "ripcord_store_samples_discarded_total{reason=\"implausible\"} 25",
+            "ripcord_store_info_conflicts_total 26",
         ] {
             assert!(text.lines().any(|it| it == line), "{line}\n{text}");
         }

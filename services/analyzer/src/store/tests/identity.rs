@@ -70,6 +70,33 @@ fn while_an_info_series_is_alive_another_changes_nothing() {
 }
 
 #[test]
+fn another_senders_version_changes_nothing_while_the_first_ones_goes_on() {
+    let mut rig = joined();
+    let scrape = |at: i64, version: &str| {
+        format!("{INFO}{version}}} 1@{at}\nrequests{{code=500}} {at}@{at}\nrequests{{code=200}} 0@{at}")
+    };
+    for moment in (0..60).step_by(15) {
+        rig.store.begin("prometheus");
+        rig.send_whole(moment, &scrape(moment, "1"));
+        rig.store.begin("stranger");
+        rig.send_whole(moment + 5, &format!("{INFO}forged}} 1@{}", moment + 5));
+    }
+    assert_eq!((rig.ratio(One("1"), 45).as_str(), rig.ratio(One("forged"), 45).as_str()), ("45/45", "none"));
+    assert_eq!(rig.store.counters().info_conflicts, 4);
+    // The sender's own next version, without a stale marker for the last one.
+    rig.store.begin("prometheus");
+    rig.send_whole(60, &scrape(60, "2"));
+    rig.send_whole(75, &scrape(75, "2"));
+    assert_eq!(rig.ratio(One("2"), 75), "30/30");
+    // Another Prometheus takes over.
+    rig.store.begin("successor");
+    for moment in [400, 415] {
+        rig.send_whole(moment, &scrape(moment, "3"));
+    }
+    assert_eq!(rig.ratio(One("3"), 415), "340/340");
+}
+
+#[test]
 fn static_entries_go_before_labels_and_joins() {
     let mut rig = Rig::with(|policy| {
         policy.identity.fixed = vec![StaticIdentity {
