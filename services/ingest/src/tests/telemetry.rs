@@ -288,3 +288,29 @@ async fn a_notification_is_taken_whole_or_not_at_all_where_a_tokens_scope_leaves
         assert_eq!(bench.taken().len(), usize::from(status == 200), "{why}");
     }
 }
+
+#[tokio::test]
+async fn a_flood_of_alerts_by_the_narrowest_token_is_to_come_back_and_keeps_no_other_sender_out() {
+    let bench = Bench::new();
+    let alert = |number: usize| {
+        serde_json::json!({"status": "firing", "startsAt": "2026-11-23T09:59:00Z", "labels": {
+            "alertname": format!("A{number}"), "service": "checkout", "environment": "production",
+        }})
+    };
+    let notify = |count: usize| {
+        let alerts: Vec<_> = (0..count).map(alert).collect();
+        serde_json::json!({"version": "4", "alerts": alerts}).to_string()
+    };
+    let (flood, few) = (notify(6_000), notify(3));
+    for (name, body, status) in [
+        ("scoped", flood.clone(), 200),
+        ("scoped", flood.clone(), 503),
+        ("alerter", notification("firing"), 200),
+        ("scoped", few, 200),
+    ] {
+        let answer = bench.post("/hooks/alertmanager", name, body).await;
+        assert_eq!(answer.status, status, "{}", answer.text());
+        assert_eq!(answer.header("retry-after").is_empty(), status == 200);
+        assert_eq!(bench.taken().len(), usize::from(status == 200));
+    }
+}
