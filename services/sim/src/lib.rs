@@ -22,6 +22,7 @@ mod channel;
 mod faults;
 mod figures;
 mod group;
+mod hostile;
 mod judge;
 mod layout;
 mod lines;

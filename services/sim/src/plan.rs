@@ -1,6 +1,6 @@
 //! What happens in one run, drawn from its seed before it begins: services, releases, verbs, outages, faults.
 
-use crate::{faults::Faults, layout::Layout, random::Random, senders::SenderFaults};
+use crate::{faults::Faults, hostile::Hostile, layout::Layout, random::Random, senders::SenderFaults};
 
 /// All services live in one environment, so that attribution and the storm guard see all of them.
 pub(crate) const ENVIRONMENT: &str = "production";
@@ -129,6 +129,7 @@ pub(crate) struct Plan {
     pub(crate) layout: Layout,
     pub(crate) faults: Faults,
     pub(crate) rates: Rates,
+    pub(crate) hostile: Option<Hostile>,
     pub(crate) ends_at: u32,
 }
 
@@ -147,6 +148,7 @@ impl Plan {
             layout,
             faults,
             rates: Rates::default(),
+            hostile: Hostile::draw(&mut Random::stream(seed, &["floods"])),
             ends_at: BUSY_UNTIL + QUIET_END_SECONDS,
         };
         for index in 0..count {

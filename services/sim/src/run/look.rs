@@ -32,11 +32,12 @@ impl Simulation {
 
     fn check_bounds(&mut self, second: u32) {
         let mut bounds = Vec::new();
+        let services = self.plan.services.len() + self.plan.hostile.map_or(0, |hostile| hostile.services());
         for running in self.processes.iter().filter_map(|process| process.running.as_ref()) {
             for judge in running.judges.values() {
                 let counters = judge.keeper.analyzer().counters();
                 bounds.push(("releases", counters.releases as usize, 200));
-                bounds.push(("services", counters.services as usize, self.plan.services.len()));
+                bounds.push(("services", counters.services as usize, services));
             }
             if let Some(seat) = &running.seat {
                 bounds.push(("commands", seat.chair.arbiter().commands().count(), 200));

@@ -156,6 +156,9 @@ impl Simulation {
     fn pass(&mut self, second: u32) {
         self.console.catch_up(&self.log);
         self.do_deeds(second);
+        if let Some(body) = self.plan.hostile.and_then(|hostile| hostile.sends(second)) {
+            self.send("hostile", body);
+        }
         for emission in self.world.pass(second, &self.plan) {
             self.channel.send(second, emission, &self.plan);
         }
