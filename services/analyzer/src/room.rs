@@ -1,8 +1,8 @@
 //! Room for services: who gets in, and who goes when there is no more.
 //!
 //! Each service in an environment counts against the sender that it was first heard of by. One sender gets most of
-//! the room and never all of it. Where there is none left, what nothing depends on goes first: telemetry and
-//! services that were silent longest, of the sender that has most.
+//! the room and never all of it. Where there is none left, services without a release under watch are forgotten, those
+//! that were silent longest first, of the sender that has most.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -17,8 +17,8 @@ use crate::{
 /// Services forgotten at once when there is no room, so that looking for them is paid for by all that come after.
 const FORGOTTEN_AT_ONCE: usize = PLACES_MAX / 64;
 
-/// Nobody is found to go, or room is made for telemetry: it is tried again after this. A flood would otherwise have
-/// all services looked through for each of its events.
+/// After a search for services to forget, the next one waits for so long. Without this, a flood would cause a search
+/// through all services for each of its events.
 const TRIED_EVERY: Duration = Duration::from_secs(1);
 
 impl Analyzer {

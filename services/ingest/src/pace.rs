@@ -1,6 +1,6 @@
 //! How many alerts each sender may bring in a minute.
 //!
-//! Each alert is passed on to people: what one sender floods, everybody would wait behind. Alertmanager keeps what is
+//! Each alert is passed on to people, and all other notices would wait behind a flood. Alertmanager keeps what is
 //! refused and sends it again.
 
 use std::{

@@ -2,8 +2,8 @@
 //!
 //! A connection on which no request is being answered (its head has not come, or it is kept alive) **waits**. Where
 //! all are in use, one that waits gives way to a new one: the one that has waited longest, of the address that has
-//! most of them. A head comes within milliseconds from whoever means it, so that heads that never end cost only each
-//! other their places. Requests that are being answered keep their connections; how many may be so is limited,
+//! most of them. The head of a real request comes within milliseconds, so that heads that never end take places only
+//! from each other. Requests that are being answered keep their connections; how many may be so is limited,
 //! long polls to half, so that people's verbs always find a place.
 
 use std::{
@@ -38,7 +38,7 @@ impl Default for Shares {
 /// What a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// A person's verb, or a look at whether the process is well: has a place whatever else is going on.
+    /// A person's verb, or a question about health or metrics: it has a place whatever else is going on.
     Verb,
     /// Waits for a verdict.
     Poll,

@@ -1,5 +1,5 @@
-//! A sender whose label is no environment and no version: more of both than one event may open, again and again. What
-//! is promised about the others holds beside it.
+//! A sender that names more environments and versions than one event may open, again and again. All promises hold for
+//! the other services beside it.
 
 use model::{EventBody, RequestEvent, ServiceKey};
 

@@ -1,4 +1,4 @@
-//! What there was no room for, in the log: each sender and reason, and again whenever there were twice as many.
+//! Log lines about what there was no room for: one for each sender and reason, repeated when their number has doubled.
 
 use std::collections::BTreeMap;
 
