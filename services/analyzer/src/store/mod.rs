@@ -17,6 +17,7 @@ mod catalog;
 mod cell;
 mod clock;
 mod config;
+mod copies;
 mod counters;
 mod discover;
 mod durations;

@@ -45,6 +45,11 @@ impl Reports {
         self.by_target.insert(target, Report { at, interval: INTERVAL_MAX });
     }
 
+    /// Which targets reported.
+    pub(super) fn targets(&self) -> impl Iterator<Item = u32> {
+        self.by_target.keys().copied()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.by_target.is_empty()
     }

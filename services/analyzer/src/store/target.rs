@@ -9,6 +9,7 @@ use model::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    copies::Copies,
     family::Family,
     series::Flags,
     slab::{NONE, Slab},
@@ -55,6 +56,8 @@ pub(super) struct Target {
     pub(super) newest_at: Timestamp,
     pub(super) newest_in_batch_at: Timestamp,
     pub(super) arrived_at: Timestamp,
+    /// Whether it shows another target's process.
+    pub(super) copies: Copies,
     /// The replicas that this target is one of.
     pub(super) replicas: u32,
     /// During a batch only.
@@ -86,6 +89,7 @@ impl Default for Target {
             newest_at: Timestamp::MIN,
             newest_in_batch_at: Timestamp::MIN,
             arrived_at: Timestamp::MIN,
+            copies: Copies::default(),
             replicas: NONE,
             is_touched: false,
         }

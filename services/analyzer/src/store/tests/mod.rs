@@ -2,6 +2,7 @@
 
 mod bounds;
 mod conventions;
+mod copies;
 mod floods;
 mod identity;
 mod lags;
