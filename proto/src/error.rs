@@ -15,4 +15,7 @@ pub enum DecodeError {
     /// A number outside of what its field can mean.
     #[error("{field} is out of range")]
     OutOfRange { field: &'static str },
+    /// Cut short or changed since it was written.
+    #[error("the {what} is damaged")]
+    Damaged { what: &'static str },
 }

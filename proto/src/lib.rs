@@ -7,6 +7,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod checkpoint;
 mod conversion;
 mod decision;
 mod envelope;
@@ -16,6 +17,7 @@ pub mod wire;
 #[cfg(test)]
 mod tests;
 
+pub use checkpoint::{decode_checkpoint, encode_checkpoint};
 pub use decision::{decode_decision, encode_decision};
 pub use envelope::{
     EnvelopeBody, EventEnvelope, TelemetryEncoding, decode_event, decode_event_shared, encode_event,

@@ -4,6 +4,7 @@
 //! decision about somebody's production.
 
 mod alert;
+mod checkpoint;
 mod command;
 mod common;
 mod decision;

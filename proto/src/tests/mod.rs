@@ -1,5 +1,6 @@
 //! Every record kind there and back, bytes of older versions, bytes of nobody.
 
+mod checkpoint;
 mod golden;
 mod hostile;
 mod previous;

@@ -200,15 +200,15 @@ pub(super) fn decisions() -> Vec<(&'static str, DecisionRecord)> {
     .collect()
 }
 
-fn at(millis: i64) -> Timestamp {
+pub(super) fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(millis)
 }
 
-fn key() -> ServiceKey {
+pub(super) fn key() -> ServiceKey {
     ServiceKey::new("checkout", "production")
 }
 
-fn actor() -> Actor {
+pub(super) fn actor() -> Actor {
     Actor { name: "ada".into(), via: "slack".into(), address: "192.0.2.1".into() }
 }
 
@@ -322,7 +322,7 @@ fn delivery() -> Delivery {
     }
 }
 
-fn halt() -> Halt {
+pub(super) fn halt() -> Halt {
     Halt {
         id: HaltId::from_text("hlt_1"),
         scope: HaltScope::Service { service: "checkout".into(), environment: Some("production".into()) },
@@ -336,7 +336,7 @@ fn verb() -> Verb {
     Verb { kind: VerbKind::Halt(halt()), actor: actor(), comment: "stop".into() }
 }
 
-fn policy_load() -> PolicyLoad {
+pub(super) fn policy_load() -> PolicyLoad {
     PolicyLoad {
         files: vec![("ripcord.yml".into(), "rollback_triggers: {}".into())],
         origin: "reload".into(),

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{Alert, Labels, NoticeKind, ReleaseId, Timestamp};
+use model::{Alert, Labels, NoticeKind, ReleaseId, Timestamp, checkpoint::AlertRecord};
 
 use crate::bounds::MAX_ALERTS;
 
@@ -28,6 +28,27 @@ pub(crate) struct Alerts {
 }
 
 impl Alerts {
+    /// The firing ones, and how many were passed on.
+    pub(crate) fn state(&self) -> (Vec<AlertRecord>, u64) {
+        let record = |(fingerprint, passed): (&u64, &Passed)| AlertRecord {
+            fingerprint: *fingerprint,
+            labels: passed.labels.clone(),
+            release: passed.release.clone(),
+            since: passed.since,
+            ends_at: passed.ends_at,
+            heard: passed.heard,
+        };
+        (self.firing.iter().map(record).collect(), self.heard)
+    }
+
+    pub(crate) fn from_state(state: Vec<AlertRecord>, heard: u64) -> Self {
+        let entry = |it: AlertRecord| {
+            let AlertRecord { fingerprint, labels, release, since, ends_at, heard } = it;
+            (fingerprint, Passed { labels, release, since, ends_at, heard })
+        };
+        Self { firing: state.into_iter().map(entry).collect(), heard }
+    }
+
     /// How the alert was passed on, if it fires by what is known here.
     pub(crate) fn known(&self, now: Timestamp, alert: &Alert) -> Option<&Passed> {
         let passed = self.firing.get(&alert.labels.fingerprint())?;

@@ -5,21 +5,14 @@ use std::{
     sync::Arc,
 };
 
-use model::{Command, CommandId, Decision, EventId, Halt, PolicyLoad, Proposal, ServiceKey, Timestamp};
+use model::{
+    BadVersion, Command, CommandId, Decision, EventId, Halt, PolicyLoad, Proposal, ServiceKey, Timestamp,
+};
 use policy::{EffectivePolicy, Identity, Policy};
 
 use crate::{
-    alerts::Alerts,
-    bad::{BadVersion, BadVersions},
-    bounds::MAX_EFFECTIVE,
-    commands::Commands,
-    exceedances::Exceedances,
-    findings::Findings,
-    firing::Firing,
-    halts::Halts,
-    releases::Releases,
-    storm::Storms,
-    timers::Timers,
+    alerts::Alerts, bad::BadVersions, bounds::MAX_EFFECTIVE, commands::Commands, exceedances::Exceedances,
+    findings::Findings, firing::Firing, halts::Halts, releases::Releases, storm::Storms, timers::Timers,
 };
 
 /// When something is decided, and the record that caused it.
@@ -36,6 +29,8 @@ pub(crate) struct Moment<'a> {
 #[derive(Debug, Default)]
 pub struct Arbiter {
     pub(crate) policy: Option<Policy>,
+    /// What that was compiled from.
+    pub(crate) policy_load: Option<PolicyLoad>,
     effective: BTreeMap<ServiceKey, Arc<EffectivePolicy>>,
     pub(crate) releases: Releases,
     pub(crate) commands: Commands,
@@ -50,7 +45,7 @@ pub struct Arbiter {
     identity: Identity,
     pub(crate) timers: Timers,
     decisions: VecDeque<Decision>,
-    fencing: u64,
+    pub(crate) fencing: u64,
 }
 
 impl Arbiter {
@@ -154,9 +149,10 @@ impl Arbiter {
     }
 
     /// A policy that does not compile leaves the old one in force.
-    fn on_policy_load(&mut self, load: &PolicyLoad) {
+    pub(crate) fn on_policy_load(&mut self, load: &PolicyLoad) {
         if let (Some(policy), _) = policy::compile(load) {
             self.set_policy(policy);
+            self.policy_load = Some(load.clone());
         }
     }
 

@@ -2,21 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use model::{ServiceKey, Timestamp, is_same_version};
+use model::{BadVersion, ServiceKey, is_same_version};
 
 use crate::bounds::{MAX_BAD_VERSIONS_PER_SERVICE, MAX_PLACES};
-
-/// A version that no rollback may lead to, in its service and environment, whatever the cluster.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BadVersion {
-    pub key: ServiceKey,
-    /// Where it was found bad.
-    pub cluster: Option<String>,
-    pub version: String,
-    pub digest: Option<String>,
-    pub why: String,
-    pub since: Timestamp,
-}
 
 #[derive(Debug, Default)]
 pub(crate) struct BadVersions {
@@ -72,10 +60,24 @@ impl BadVersions {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &BadVersion> {
         self.by_service.values().flatten()
     }
+
+    pub(crate) fn state(&self) -> Vec<BadVersion> {
+        self.iter().cloned().collect()
+    }
+
+    pub(crate) fn from_state(state: Vec<BadVersion>) -> Self {
+        let mut versions = Self::default();
+        for bad in state {
+            versions.by_service.entry(bad.key.clone()).or_default().push(bad);
+        }
+        versions
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use model::Timestamp;
+
     use super::*;
 
     fn bad(version: &str, digest: Option<&str>) -> BadVersion {

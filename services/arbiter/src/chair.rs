@@ -6,7 +6,10 @@
 
 use std::collections::VecDeque;
 
-use model::{Decision, DecisionRecord, Origin, Position, Standing, Timestamp};
+use model::{
+    AuditEntry, CHECKPOINT_AUDIT_MAX, Checkpoint, Decision, DecisionRecord, Origin, Position, Standing,
+    Timestamp,
+};
 
 use crate::Arbiter;
 
@@ -20,6 +23,10 @@ pub struct Chair {
     /// The epoch of its own claim, while no other follows it on the log.
     own_epoch: Option<u64>,
     now: Timestamp,
+    /// The first record that was not taken.
+    next: Position,
+    /// The newest audit lines on the log.
+    audit: VecDeque<AuditEntry>,
     /// Answers that do not stand on the log yet, in order.
     unanswered: VecDeque<DecisionRecord>,
     /// How many of them were handed out.
@@ -35,20 +42,56 @@ impl Chair {
             instance,
             own_epoch: None,
             now: Timestamp::MIN,
+            next: Position::default(),
+            audit: VecDeque::new(),
             unanswered: VecDeque::new(),
             handed_out: 0,
         }
     }
 
+    /// Goes on from a checkpoint: the next record to take is that at [`Checkpoint::next`].
+    pub fn from_checkpoint(instance: String, checkpoint: Checkpoint) -> Self {
+        Self {
+            arbiter: Arbiter::from_state(checkpoint.arbiter),
+            standing: checkpoint.standing,
+            now: checkpoint.now,
+            next: checkpoint.next,
+            audit: checkpoint.audit.into(),
+            unanswered: checkpoint.unanswered.into(),
+            ..Self::new(instance)
+        }
+    }
+
+    /// The state after the record taken last.
+    pub fn checkpoint(&self) -> Checkpoint {
+        Checkpoint {
+            next: self.next,
+            now: self.now,
+            standing: self.standing.clone(),
+            arbiter: self.arbiter.state(),
+            unanswered: self.unanswered.iter().cloned().collect(),
+            audit: self.audit.iter().cloned().collect(),
+        }
+    }
+
+    /// The first record that was not taken.
+    pub fn next(&self) -> Position {
+        self.next
+    }
+
     /// Takes the record at `at` of the decisions log; every record, in order.
     pub fn take(&mut self, at: Position, record: &DecisionRecord) {
+        self.next = Position(at.0 + 1);
         if !self.standing.admit(at, record) {
             return;
         }
         match &record.origin {
             Origin::Analyzer | Origin::Clock { .. } => self.answer(at, record),
             Origin::Claim { instance } => self.note_claim(at, instance),
-            Origin::Arbiter { answers, .. } => self.note_answer(*answers),
+            Origin::Arbiter { answers, .. } => {
+                self.note_audit(record);
+                self.note_answer(*answers);
+            }
             Origin::Teller => {}
         }
     }
@@ -118,6 +161,16 @@ impl Chair {
         self.own_epoch = (instance == self.instance).then_some(at.0);
         // What was handed out under an older epoch and is not on the log by now never will be.
         self.handed_out = 0;
+    }
+
+    fn note_audit(&mut self, record: &DecisionRecord) {
+        for decision in &record.decisions {
+            let Decision::Audit { actor, about, what, why, result } = decision.clone() else { continue };
+            if self.audit.len() >= CHECKPOINT_AUDIT_MAX {
+                self.audit.pop_front();
+            }
+            self.audit.push_back(AuditEntry { at: record.at, actor, about, what, why, result });
+        }
     }
 
     /// What stands on the log is the answer, whoever gave it.

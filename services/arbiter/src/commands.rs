@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{Command, CommandId, CommandState, EventId, OutcomeStatus, ServiceKey};
+use model::{
+    Command, CommandId, CommandState, EventId, OutcomeStatus, ServiceKey, checkpoint::CommandRecord,
+};
 
 use crate::bounds::MAX_COMMANDS;
 
@@ -74,6 +76,27 @@ pub(crate) struct Commands {
 }
 
 impl Commands {
+    /// In the order in which they were made, and how many were.
+    pub(crate) fn state(&self) -> (Vec<CommandRecord>, u64) {
+        let record = |(number, id): (&u64, &CommandId)| {
+            let tracked = self.by_id.get(id)?.clone();
+            let Tracked { command, reports, is_retryable, cause } = tracked;
+            Some(CommandRecord { number: *number, command, reports, is_retryable, cause })
+        };
+        (self.in_order.iter().filter_map(record).collect(), self.made)
+    }
+
+    pub(crate) fn from_state(state: Vec<CommandRecord>, made: u64) -> Self {
+        let mut commands = Self { made, ..Self::default() };
+        for CommandRecord { number, command, reports, is_retryable, cause } in state {
+            let (id, key) = (command.id.clone(), command.release.key.clone());
+            commands.in_order.insert(number, id.clone());
+            commands.of_service.entry(key).or_default().insert(id.clone());
+            commands.by_id.insert(id, Tracked { command, reports, is_retryable, cause });
+        }
+        commands
+    }
+
     pub(crate) fn get(&self, id: &CommandId) -> Option<&Tracked> {
         self.by_id.get(id)
     }

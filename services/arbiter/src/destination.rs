@@ -178,7 +178,7 @@ mod tests {
     use model::{Artifact, Release, ReleaseId, ReleaseState, ServiceKey, Timestamp};
 
     use super::*;
-    use crate::bad::BadVersion;
+    use model::BadVersion;
 
     struct Case {
         why: &'static str,

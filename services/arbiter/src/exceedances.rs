@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use model::{LimitState, Rise, Timestamp};
+use model::{LimitState, Rise, ServiceKey, Timestamp, checkpoint::ExceedanceRecord};
 use policy::Attribution;
 
 use crate::{attribution::is_comparable, bounds::MAX_EXCEEDANCES};
@@ -55,6 +55,28 @@ pub(crate) struct Risen<'a> {
 }
 
 impl Exceedances {
+    pub(crate) fn state(&self) -> Vec<ExceedanceRecord> {
+        let all =
+            self.by_limit.iter().flat_map(|(limit, services)| services.iter().map(move |it| (limit, it)));
+        all.map(|((environment, trigger), (service, exceedance))| ExceedanceRecord {
+            key: ServiceKey::new(service, environment),
+            trigger: trigger.clone(),
+            since: exceedance.since,
+            rise: exceedance.rise,
+            ended_at: exceedance.ended_at,
+        })
+        .collect()
+    }
+
+    pub(crate) fn from_state(state: Vec<ExceedanceRecord>) -> Self {
+        let mut exceedances = Self { count: state.len(), ..Self::default() };
+        for ExceedanceRecord { key, trigger, since, rise, ended_at } in state {
+            let services = exceedances.by_limit.entry((key.environment, trigger)).or_default();
+            services.insert(key.service, Exceedance { since, rise, ended_at });
+        }
+        exceedances
+    }
+
     pub(crate) fn note(&mut self, now: Timestamp, limit: &LimitState) {
         let at = (limit.key.environment.clone(), limit.trigger.clone());
         let service = &limit.key.service;

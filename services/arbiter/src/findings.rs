@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use model::{Finding, FindingKind, ReleaseId, ServiceKey};
+use model::{Finding, FindingKind, ReleaseId, ServiceKey, checkpoint::FindingRecord};
 
 use crate::bounds::MAX_FINDINGS;
 
@@ -12,6 +12,19 @@ pub(crate) struct Findings {
 }
 
 impl Findings {
+    pub(crate) fn state(&self) -> Vec<FindingRecord> {
+        let record = |(key, kind, release): &(ServiceKey, FindingKind, Option<ReleaseId>)| FindingRecord {
+            key: key.clone(),
+            kind: *kind,
+            release: release.clone(),
+        };
+        self.active.iter().map(record).collect()
+    }
+
+    pub(crate) fn from_state(state: Vec<FindingRecord>) -> Self {
+        Self { active: state.into_iter().map(|it| (it.key, it.kind, it.release)).collect() }
+    }
+
     pub(crate) fn note(&mut self, finding: &Finding) {
         let release = finding.release.as_ref().map(|release| release.id.clone());
         let entry = (finding.key.clone(), finding.kind, release);

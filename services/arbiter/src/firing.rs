@@ -2,18 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use model::{HaltId, Notice, NoticeKind, ReleaseId, ServiceKey};
+use model::{Notice, NoticeKind, ReleaseId, checkpoint::FiringRecord};
 
 use crate::bounds::MAX_FIRING;
 
-/// What a notice is about.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Scope {
-    Release(ReleaseId),
-    Service(ServiceKey),
-    Environment(String),
-    Halt(HaltId),
-}
+pub(crate) use model::checkpoint::NoticeScope as Scope;
 
 /// What tells one firing notice from another; two of one subject have equal labels.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,6 +38,22 @@ pub(crate) struct Firing {
 }
 
 impl Firing {
+    pub(crate) fn state(&self) -> Vec<FiringRecord> {
+        let record = |(subject, notice): (&Subject, &Notice)| FiringRecord {
+            scope: subject.scope.clone(),
+            kind: subject.kind,
+            about: subject.about.clone(),
+            notice: notice.clone(),
+        };
+        self.notices.iter().map(record).collect()
+    }
+
+    pub(crate) fn from_state(state: Vec<FiringRecord>) -> Self {
+        let entry =
+            |it: FiringRecord| (Subject { scope: it.scope, kind: it.kind, about: it.about }, it.notice);
+        Self { notices: state.into_iter().map(entry).collect() }
+    }
+
     pub(crate) fn get(&self, subject: &Subject) -> Option<&Notice> {
         self.notices.get(subject)
     }

@@ -31,6 +31,10 @@ impl Halts {
         covering.max_by_key(|halt| halt.until)
     }
 
+    pub(crate) fn from_state(state: Vec<Halt>) -> Self {
+        Self { by_id: state.into_iter().map(|halt| (halt.id.clone(), halt)).collect() }
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Halt> {
         self.by_id.values()
     }

@@ -31,6 +31,7 @@ mod lifecycle;
 mod notices;
 mod outcomes;
 mod releases;
+mod state;
 mod storm;
 mod stormy;
 #[cfg(test)]
@@ -45,5 +46,5 @@ mod version;
 mod wording;
 
 pub use arbiter::Arbiter;
-pub use bad::BadVersion;
 pub use chair::Chair;
+pub use model::BadVersion;

@@ -3,7 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{Breach, CommandId, Release, ReleaseId, ReleaseState, ServiceKey, Timestamp, is_same_version};
+use model::{
+    Breach, CommandId, Release, ReleaseId, ReleaseState, ServiceKey, Timestamp,
+    checkpoint::{PlaceState, ReleaseRecord},
+    is_same_version,
+};
 
 use crate::bounds::{MAX_PLACES, MAX_REASONS, MAX_RELEASES_PER_PLACE};
 
@@ -50,6 +54,37 @@ pub(crate) struct Record {
 }
 
 impl Record {
+    fn state(&self) -> ReleaseRecord {
+        ReleaseRecord {
+            release: self.release.clone(),
+            opened: self.opened,
+            attempts: self.attempts,
+            sent: self.sent,
+            retry_at: self.retry_at,
+            expired: self.expired,
+            newest_command: self.newest_command.clone(),
+            broken: self.broken.values().cloned().collect(),
+            is_previous_late: self.is_previous_late,
+            is_rolled_back: self.is_rolled_back,
+        }
+    }
+
+    fn from_state(state: ReleaseRecord) -> Self {
+        let broken = state.broken.into_iter().map(|breach| (breach.reason.trigger.clone(), breach));
+        Self {
+            release: state.release,
+            opened: state.opened,
+            attempts: state.attempts,
+            sent: state.sent,
+            retry_at: state.retry_at,
+            expired: state.expired,
+            newest_command: state.newest_command,
+            broken: broken.collect(),
+            is_previous_late: state.is_previous_late,
+            is_rolled_back: state.is_rolled_back,
+        }
+    }
+
     /// Where it stands, as a word for people.
     pub(crate) fn standing(&self) -> ReleaseState {
         if self.is_rolled_back && !self.release.state.is_final() {
@@ -121,6 +156,27 @@ pub(crate) struct Releases {
 }
 
 impl Releases {
+    /// By place, and how many were opened.
+    pub(crate) fn state(&self) -> (Vec<PlaceState>, u64) {
+        let place = |history: &History| PlaceState {
+            releases: history.order.iter().filter_map(|id| Some(self.records.get(id)?.state())).collect(),
+            last_automatic: history.last_automatic.clone(),
+        };
+        (self.places.values().map(place).collect(), self.opened)
+    }
+
+    pub(crate) fn from_state(state: Vec<PlaceState>, opened: u64) -> Self {
+        let mut releases = Self { opened, ..Self::default() };
+        for PlaceState { releases: records, last_automatic } in state {
+            let Some(place) = records.first().map(|record| Place::of(&record.release)) else { continue };
+            let order = records.iter().map(|record| record.release.id.clone()).collect();
+            releases.places.insert(place, History { order, last_automatic });
+            let entry = |it: ReleaseRecord| (it.release.id.clone(), Record::from_state(it));
+            releases.records.extend(records.into_iter().map(entry));
+        }
+        releases
+    }
+
     pub(crate) fn get(&self, id: &ReleaseId) -> Option<&Record> {
         self.records.get(id)
     }

@@ -13,17 +13,12 @@ use std::{
     time::Duration,
 };
 
-use model::{Breach, EventId, ReleaseId, Timestamp};
+use model::{
+    Timestamp,
+    checkpoint::{GatherState, HeldBreach, StormState},
+};
 
 use crate::bounds::{MAX_DEMANDS, MAX_ENVIRONMENTS, MAX_HELD};
-
-/// A breach that would have acted, had a storm not been possible.
-#[derive(Clone, Debug)]
-pub(crate) struct Held {
-    pub(crate) breach: Breach,
-    pub(crate) release: ReleaseId,
-    pub(crate) cause: EventId,
-}
 
 /// Once two services suffer, so many times `storm.settle` are waited from the first one on: with the default the
 /// usual scrape interval of 15 s, in which each service has been scraped once.
@@ -36,7 +31,7 @@ const SETTLES_MAX: u32 = 6;
 #[derive(Debug, Default)]
 pub(crate) struct Gather {
     pub(crate) begun: Timestamp,
-    pub(crate) held: Vec<Held>,
+    pub(crate) held: Vec<HeldBreach>,
     /// Every service whose release broke a limit meanwhile, held or prepared for other reasons.
     pub(crate) services: BTreeSet<String>,
 }
@@ -56,6 +51,28 @@ pub(crate) struct Storms {
 }
 
 impl Storms {
+    pub(crate) fn state(&self) -> Vec<StormState> {
+        let state = |(environment, weather): (&String, &Weather)| StormState {
+            environment: environment.clone(),
+            is_storm: weather.is_storm,
+            demands: weather.demands.iter().cloned().collect(),
+            gather: weather.gather.as_ref().map(|gather| GatherState {
+                begun: gather.begun,
+                services: gather.services.clone(),
+                held: gather.held.clone(),
+            }),
+        };
+        self.by_environment.iter().map(state).collect()
+    }
+
+    pub(crate) fn from_state(state: Vec<StormState>) -> Self {
+        let weather = |it: StormState| {
+            let gather = it.gather.map(|it| Gather { begun: it.begun, held: it.held, services: it.services });
+            (it.environment, Weather { demands: it.demands.into(), gather, is_storm: it.is_storm })
+        };
+        Self { by_environment: state.into_iter().map(weather).collect() }
+    }
+
     pub(crate) fn is_storm(&self, environment: &str) -> bool {
         self.by_environment.get(environment).is_some_and(|weather| weather.is_storm)
     }
@@ -96,7 +113,13 @@ impl Storms {
     }
 
     /// Holds a breach until the gather ends; `false` when no more can be held.
-    pub(crate) fn hold(&mut self, environment: &str, service: &str, now: Timestamp, held: Held) -> bool {
+    pub(crate) fn hold(
+        &mut self,
+        environment: &str,
+        service: &str,
+        now: Timestamp,
+        held: HeldBreach,
+    ) -> bool {
         let begin = || Gather { begun: now, ..Gather::default() };
         let gather = self.weather(environment).gather.get_or_insert_with(begin);
         gather.services.insert(service.to_owned());
@@ -121,8 +144,8 @@ impl Storms {
     pub(crate) fn release(
         &mut self,
         environment: &str,
-        is_moot: impl Fn(&Held) -> bool,
-    ) -> (Vec<Held>, bool) {
+        is_moot: impl Fn(&HeldBreach) -> bool,
+    ) -> (Vec<HeldBreach>, bool) {
         let gather = self.by_environment.get_mut(environment).and_then(|weather| weather.gather.as_mut());
         let Some(gather) = gather else { return (Vec::new(), false) };
         let moot = gather.held.extract_if(.., |held| is_moot(held)).collect();

@@ -1,6 +1,6 @@
 //! Acting on a breach, or not, because of what else happens in the same environment at the same time.
 
-use model::{Breach, CommandMode, CommandState, NoticeKind, ReleaseRef, Severity};
+use model::{Breach, CommandMode, CommandState, NoticeKind, ReleaseRef, Severity, checkpoint::HeldBreach};
 use policy::{Policy, Storm};
 
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     firing::{Scope, Subject},
     judgement::{Judgement, Level},
     notices::Draft,
-    storm::{Gather, Held},
+    storm::Gather,
     text,
     timers::Timer,
 };
@@ -39,7 +39,8 @@ impl Arbiter {
             let until = at.now + self.storm_rules().settle;
             self.timers.set(Timer::Gather(environment.clone()), until);
         }
-        let held = Held { breach: breach.clone(), release: release.id.clone(), cause: at.cause.clone() };
+        let held =
+            HeldBreach { breach: breach.clone(), release: release.id.clone(), cause: at.cause.clone() };
         self.storms.hold(environment, &breach.key.service, at.now, held)
     }
 
@@ -63,7 +64,7 @@ impl Arbiter {
     /// is told: somebody may see it in the timeline and wonder.
     pub(crate) fn let_go(&mut self, at: Moment<'_>, release: &ReleaseRef, trigger: Option<&str>) {
         let environment = &release.key.environment;
-        let is_moot = |held: &Held| {
+        let is_moot = |held: &HeldBreach| {
             held.release == release.id && trigger.is_none_or(|trigger| held.breach.reason.trigger == trigger)
         };
         let (moot, is_empty) = self.storms.release(environment, is_moot);

@@ -2,19 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{CommandId, HaltId, Timestamp};
+use model::Timestamp;
 
-/// What falls due.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Timer {
-    /// A prepared command expires, a ready one was not sent in time.
-    Command(CommandId),
-    Halt(HaltId),
-    /// The breaches of this environment have been gathered for `storm.settle`.
-    Gather(String),
-    /// No rollback was wanted in this environment for `storm.per`.
-    Storm(String),
-}
+pub(crate) use model::checkpoint::Timer;
 
 /// All timers, by time and by what falls due.
 #[derive(Debug, Default)]
@@ -24,6 +14,18 @@ pub(crate) struct Timers {
 }
 
 impl Timers {
+    pub(crate) fn state(&self) -> Vec<(Timer, Timestamp)> {
+        self.at.iter().map(|(timer, at)| (timer.clone(), *at)).collect()
+    }
+
+    pub(crate) fn from_state(state: Vec<(Timer, Timestamp)>) -> Self {
+        let mut timers = Self::default();
+        for (timer, at) in state {
+            timers.set(timer, at);
+        }
+        timers
+    }
+
     /// Sets `timer`, replacing an earlier setting.
     pub(crate) fn set(&mut self, timer: Timer, at: Timestamp) {
         self.clear(&timer);

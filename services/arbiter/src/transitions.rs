@@ -3,14 +3,13 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use model::{
-    Breach, Command, CommandId, CommandMode, CommandState, CommandVerb, Decision, EventId, NoticeKind,
-    Reason, Release, ReleaseId, ReleaseRef,
+    BadVersion, Breach, Command, CommandId, CommandMode, CommandState, CommandVerb, Decision, EventId,
+    NoticeKind, Reason, Release, ReleaseId, ReleaseRef,
 };
 
 use crate::{
     Arbiter,
     arbiter::Moment,
-    bad::BadVersion,
     commands::Tracked,
     destination::{self, Destination},
     firing::Subject,

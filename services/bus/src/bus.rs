@@ -15,6 +15,8 @@ pub struct Bus {
     pub dead_letters: Topic,
     /// The state of the events' judges.
     pub snapshots: Snapshots,
+    /// The state of the arbiter; one value, that of [`model::Partition::HOME`].
+    pub checkpoints: Snapshots,
     backend: Backend,
 }
 
@@ -45,6 +47,7 @@ pub async fn open(config: BusConfig) -> Result<Bus, OpenError> {
                 decisions: opened.decisions.into(),
                 dead_letters: opened.dead_letters.into(),
                 snapshots: opened.snapshots.into(),
+                checkpoints: opened.checkpoints.into(),
                 backend: Backend::Embedded,
             })
         }
@@ -55,6 +58,7 @@ pub async fn open(config: BusConfig) -> Result<Bus, OpenError> {
                 decisions: opened.decisions.into(),
                 dead_letters: opened.dead_letters.into(),
                 snapshots: opened.snapshots.into(),
+                checkpoints: opened.checkpoints.into(),
                 backend: Backend::Kafka(opened.groups),
             })
         }

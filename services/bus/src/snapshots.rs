@@ -1,12 +1,14 @@
-//! Where the state of a partition's judge is kept between two starts: one value a partition, the newest counts.
-//! A snapshot only saves time; without one everything is rebuilt from the topics.
+//! Where state is kept between two starts: one value a partition, the newest counts.
+//!
+//! The snapshot of an events partition only saves time; without one everything is rebuilt from the topics. The
+//! checkpoint of the decisions log stands for records that retention has taken.
 
 use bytes::Bytes;
 use model::Partition;
 
 use crate::{SnapshotError, embedded, kafka};
 
-/// Snapshots of all partitions of the events topic.
+/// The newest value of each partition.
 #[derive(Clone, Debug)]
 pub struct Snapshots(Backend);
 

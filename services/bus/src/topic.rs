@@ -105,6 +105,15 @@ impl Topic {
         }
     }
 
+    /// Keeps what stands at `position` of a partition and behind from retention, whatever its size and age: no
+    /// checkpoint stands for it yet. Brokers follow the retention of their topic.
+    pub fn keep_from(&self, _partition: Partition, position: Position) {
+        match &self.0 {
+            Backend::Embedded(topic) => topic.keep_from(position),
+            Backend::Kafka(_) => {}
+        }
+    }
+
     /// The position of a partition's first record stamped `at` or later; `next` of its bounds if there is none.
     pub async fn position_at(&self, partition: Partition, at: Timestamp) -> Result<Position, ReadError> {
         match &self.0 {

@@ -5,6 +5,7 @@
 //! and `ingest`'s.
 
 pub mod alert;
+pub mod checkpoint;
 pub mod command;
 pub mod decision;
 mod details;
@@ -29,6 +30,7 @@ pub mod verb;
 pub mod version;
 
 pub use alert::Alert;
+pub use checkpoint::{AuditEntry, BadVersion, CHECKPOINT_AUDIT_MAX, Checkpoint, Fit};
 pub use command::{Command, CommandMode, CommandState, CommandVerb};
 pub use decision::{Decision, DecisionRecord, Origin};
 pub use details::{DETAIL_BYTES_MAX, DETAIL_ENTRIES_MAX, TooManyDetails, merge_details};

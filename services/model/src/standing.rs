@@ -20,6 +20,8 @@ pub struct Standing {
     decided: BTreeMap<Partition, Position>,
     epoch: Option<u64>,
     answered: Option<Position>,
+    /// The claim of the first arbiter may be gone.
+    is_partial: bool,
 }
 
 /// Why a record does not count.
@@ -45,6 +47,25 @@ impl Void {
 }
 
 impl Standing {
+    /// That of a log which was read up to some record.
+    pub fn restored(
+        decided: impl IntoIterator<Item = (Partition, Position)>,
+        epoch: Option<u64>,
+        answered: Option<Position>,
+    ) -> Self {
+        Self { decided: decided.into_iter().collect(), epoch, answered, is_partial: false }
+    }
+
+    /// Of a log whose oldest records are gone: the claim of the arbiter that wrote the first ones may be among them.
+    pub fn of_partial_log() -> Self {
+        Self { is_partial: true, ..Self::default() }
+    }
+
+    /// The last event of each partition about which something was written.
+    pub fn all_decided(&self) -> impl Iterator<Item = (Partition, Position)> {
+        self.decided.iter().map(|(partition, position)| (*partition, *position))
+    }
+
     /// As [`Self::take`]; whether the record counts.
     pub fn admit(&mut self, at: Position, record: &DecisionRecord) -> bool {
         self.take(at, record).is_ok()
@@ -60,10 +81,10 @@ impl Standing {
                 self.decided.insert(record.partition, record.position);
             }
             Origin::Claim { .. } => self.epoch = Some(at.0),
-            Origin::Clock { epoch } => self.expect_epoch(*epoch)?,
+            Origin::Clock { epoch } => self.expect_epoch(at, *epoch)?,
             Origin::Teller => {}
             Origin::Arbiter { epoch, answers } => {
-                self.expect_epoch(*epoch)?;
+                self.expect_epoch(at, *epoch)?;
                 if *answers >= at {
                     return Err(Void::Ahead);
                 }
@@ -76,7 +97,10 @@ impl Standing {
         Ok(())
     }
 
-    fn expect_epoch(&self, epoch: u64) -> Result<(), Void> {
+    fn expect_epoch(&mut self, at: Position, epoch: u64) -> Result<(), Void> {
+        if self.is_partial && self.epoch.is_none() && epoch < at.0 {
+            self.epoch = Some(epoch);
+        }
         if self.epoch == Some(epoch) { Ok(()) } else { Err(Void::Superseded) }
     }
 

@@ -41,6 +41,7 @@ use crate::{
         analyze::AnalyzeRole,
         arbitrate::{ArbiterMetrics, ArbitrateRole},
         ask::{Asker, Judges},
+        checkpoints::{self, CheckpointMetrics, CheckpointWriter},
         fit::Fitting,
         follow::Followed,
         halt_file,
@@ -211,9 +212,22 @@ impl App {
         let is_shared = matches!(config.bus, BusConfig::Kafka(_));
         let scrutiny = Scrutiny::register(&registry, &bus, is_shared, stop_roles.clone())?;
         let projection = SharedProjection::default();
+        let known = checkpoints::load(&bus).await?;
         let (decisions, shown) = (bus.decisions.clone(), projection.clone());
-        let (followed, follow) =
-            Followed::new(decisions, shown, poison.clone(), scrutiny.clone(), stop_roles.clone()).await?;
+        let (followed, follow) = Followed::new(
+            decisions,
+            known.history_from,
+            shown,
+            poison.clone(),
+            scrutiny.clone(),
+            stop_roles.clone(),
+        )
+        .await?;
+        let mut earlier = Arc::default();
+        if let Some(checkpoint) = known.before_history() {
+            followed.restore(checkpoint);
+            earlier = Arc::new(checkpoint.firing_notices());
+        }
         let mut last_to_stop = Running::default();
         last_to_stop.spawn("follow", follow.run());
         followed.catch_up().await.context("the decisions log cannot be read")?;
@@ -310,7 +324,15 @@ impl App {
             };
             running.spawn("analyze", analyze.run());
             let arbitrate = ArbitrateRole {
-                chair: Chair::new(boot.clone()),
+                checkpoints: CheckpointWriter::new(
+                    &bus,
+                    CheckpointMetrics::register(&registry)?,
+                    known.checkpoint.as_ref().map(|it| it.next).unwrap_or_default(),
+                ),
+                chair: match known.checkpoint {
+                    Some(checkpoint) => Chair::from_checkpoint(boot.clone(), checkpoint),
+                    None => Chair::new(boot.clone()),
+                },
                 decisions: bus.decisions.clone(),
                 member: member("arbiter", Share::Decisions),
                 metrics: ArbiterMetrics::register(&registry)?,
@@ -350,6 +372,8 @@ impl App {
                 decisions: bus.decisions.clone(),
                 receivers,
                 routing: routing_changes,
+                earlier,
+                history_from: known.history_from,
                 writer,
                 scrutiny: scrutiny.clone(),
                 stop: stop_roles.clone(),

@@ -40,6 +40,7 @@ pub struct Figures {
     /// Records that two processes wrote, each believing that it was its turn, and that do not count.
     pub void_records: u64,
     pub snapshots_used: u64,
+    pub checkpoints: u64,
     pub restores_from_logs: u64,
     pub automatic_rollbacks: u64,
     /// Of versions with nothing wrong in them: only a shared outage can cause one.
@@ -63,6 +64,7 @@ impl std::ops::AddAssign for Figures {
         self.handovers += other.handovers;
         self.void_records += other.void_records;
         self.snapshots_used += other.snapshots_used;
+        self.checkpoints += other.checkpoints;
         self.restores_from_logs += other.restores_from_logs;
         self.automatic_rollbacks += other.automatic_rollbacks;
         self.blameless_rollbacks += other.blameless_rollbacks;

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{DecisionRecord, Event, Partition, Position};
+use model::{Checkpoint, DecisionRecord, Event, Partition, Position};
 
 use crate::random::Random;
 
@@ -84,6 +84,8 @@ pub(crate) struct Log {
     pub(crate) events: Vec<Order<Event>>,
     pub(crate) decisions: Order<DecisionRecord>,
     pub(crate) snapshots: BTreeMap<Partition, Vec<u8>>,
+    /// That of the decisions.
+    pub(crate) checkpoint: Option<Checkpoint>,
     rates: LogRates,
     random: Random,
     written: u64,
@@ -95,6 +97,7 @@ impl Log {
             events: (0..partitions).map(|_| Order::new()).collect(),
             decisions: Order::new(),
             snapshots: BTreeMap::new(),
+            checkpoint: None,
             rates,
             random: Random::stream(seed, &["log"]),
             written: 0,

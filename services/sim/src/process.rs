@@ -72,7 +72,7 @@ impl Process {
         let instance = format!("process {number}, start {}", self.starts);
         self.running = Some(Running {
             judges: BTreeMap::new(),
-            seat: self.roles.analyze.then(|| Seat::new(instance, sabotage)),
+            seat: self.roles.analyze.then(|| Seat::new(instance, log, sabotage)),
             act: self.roles.act.then(|| Act::new(&known, log.events.len() as u32)),
             telling: None,
             to_append: Vec::new(),

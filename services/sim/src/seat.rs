@@ -28,10 +28,18 @@ pub(crate) struct Seat {
 }
 
 impl Seat {
-    pub(crate) fn new(instance: String, sabotage: Option<Sabotage>) -> Self {
+    /// Goes on from the newest checkpoint, or reads the decisions from the first one on.
+    pub(crate) fn new(instance: String, log: &Log, sabotage: Option<Sabotage>) -> Self {
+        let (chair, next) = match &log.checkpoint {
+            Some(checkpoint) => {
+                let next = log.decisions.number_of(checkpoint.next);
+                (Chair::from_checkpoint(instance, checkpoint.clone()), next)
+            }
+            None => (Chair::new(instance), 0),
+        };
         Self {
-            chair: Chair::new(instance),
-            next: 0,
+            chair,
+            next,
             is_active: false,
             unwritten: VecDeque::new(),
             clock_sent: None,

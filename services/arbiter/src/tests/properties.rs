@@ -411,6 +411,23 @@ proptest! {
     }
 
     #[test]
+    fn one_that_goes_on_from_a_checkpoint_decides_the_same(
+        history in history(),
+        restarts in prop::collection::vec(any::<prop::sample::Index>(), 1..4),
+    ) {
+        let (mut live, mut restored) = (Run::default(), Run::default());
+        let restarts: BTreeSet<usize> = restarts.iter().map(|it| it.index(history.len())).collect();
+        for (at, line) in history.iter().enumerate() {
+            if restarts.contains(&at) {
+                restored.restart();
+                prop_assert_eq!(restored.arbiter.state(), live.arbiter.state());
+            }
+            prop_assert_eq!(restored.step(line), live.step(line), "{}", line);
+            prop_assert_eq!(restored.arbiter.poll_timeout(), live.arbiter.poll_timeout());
+        }
+    }
+
+    #[test]
     fn a_timeout_before_its_time_decides_nothing(history in history()) {
         let mut run = Run::default();
         for line in &history {

@@ -155,6 +155,15 @@ fn counts(text: &str) -> Counts {
 }
 
 impl Run {
+    /// Goes on from a checkpoint. A script's policy is none that was loaded: it is put into force again.
+    pub(super) fn restart(&mut self) {
+        let policy = self.arbiter.policy().cloned();
+        self.arbiter = Arbiter::from_state(self.arbiter.state());
+        if let Some(policy) = policy {
+            self.arbiter.set_policy(policy);
+        }
+    }
+
     /// Takes one line; what is decided because of it, or because of the time it stands at.
     pub(super) fn step(&mut self, text: &str) -> Vec<Decision> {
         self.lines += 1;

@@ -2,7 +2,8 @@
 //!
 //! Segments only grow, and what stands behind the copied end is as a power cut leaves it: it is cut off when the copy
 //! is opened. Decisions are copied before events, so that no decision in the copy is about an event that is not.
-//! Snapshots stay behind: they only save time. So does the operator's token, which is made anew.
+//! The checkpoint is copied before the decisions, so that it is not ahead of them. Snapshots stay behind: they only save
+//! time. So does the operator's token, which is made anew.
 
 use std::{
     fs::{self, File},
@@ -10,7 +11,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::embedded::{segment, storage::create_private_directory};
+use model::Partition;
+
+use crate::embedded::{segment, snapshots::CHECKPOINTS, storage::create_private_directory};
 
 /// What a backup copied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,6 +56,12 @@ pub fn backup(from: &Path, to: &Path) -> Result<Copied, BackupError> {
         return Err(BackupError::NotEmpty { path: to.to_owned() });
     }
     let mut copied = Copied::default();
+    let (checkpoints, to_checkpoints) = (from.join(CHECKPOINTS), to.join(CHECKPOINTS));
+    create_private_directory(&to_checkpoints).map_err(failed(&to_checkpoints))?;
+    let newest = Partition::HOME.to_string();
+    let checkpoint = checkpoints.join(&newest);
+    copied.add(copy(&checkpoint, &to_checkpoints.join(&newest)).map_err(failed(&checkpoint))?);
+    sync_directory(&to_checkpoints).map_err(failed(&to_checkpoints))?;
     for topic in TOPICS {
         let (from, to) = (from.join(topic), to.join(topic));
         create_private_directory(&to).map_err(failed(&to))?;

@@ -26,11 +26,19 @@ pub(crate) struct Log {
     tail: Tail,
     /// Segments that were found damaged, so that each is counted once.
     damaged: BTreeSet<u64>,
+    /// Retention takes no record from this position on.
+    kept_from: u64,
 }
 
 impl Log {
     pub(crate) fn new(segments: BTreeMap<u64, Segment>, next: u64, tail_bytes_max: usize) -> Self {
-        Self { segments, next, tail: Tail::new(tail_bytes_max), damaged: BTreeSet::new() }
+        Self {
+            segments,
+            next,
+            tail: Tail::new(tail_bytes_max),
+            damaged: BTreeSet::new(),
+            kept_from: u64::MAX,
+        }
     }
 
     /// The position that the next record gets.
@@ -113,6 +121,11 @@ impl Log {
         self.segments.contains_key(&base)
     }
 
+    /// Keeps what stands at `position` and behind from retention, whatever its size and age.
+    pub(crate) fn keep_from(&mut self, position: u64) {
+        self.kept_from = position;
+    }
+
     /// Takes out the segments that retention lets go, oldest first; the newest always stays.
     pub(crate) fn expire(&mut self, retention: &Retention) -> Vec<u64> {
         let newest_at = self.segments.values().rev().find_map(|segment| segment.first_at);
@@ -127,7 +140,7 @@ impl Log {
                 (Some(newest), Some(last)) => newest.since(last) > max,
                 _ => false,
             });
-            if !is_too_large && !is_too_old {
+            if (!is_too_large && !is_too_old) || *behind > self.kept_from {
                 break;
             }
             size -= self.segments.remove(oldest).map_or(0, |segment| segment.bytes);

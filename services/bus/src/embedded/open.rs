@@ -20,6 +20,7 @@ pub(crate) struct Opened {
     pub(crate) decisions: Topic,
     pub(crate) dead_letters: Topic,
     pub(crate) snapshots: Snapshots,
+    pub(crate) checkpoints: Snapshots,
 }
 
 /// Opens the log, heals what a crash left behind, and starts its writers. Blocks while it reads the newest
@@ -34,6 +35,8 @@ pub(crate) fn open(config: EmbeddedConfig) -> Result<Opened, OpenError> {
     let has_decisions = config.dir.join(DECISIONS).is_dir();
     let events = topic("events", config.events)?;
     let decisions = topic(DECISIONS, config.decisions)?;
+    // Until a checkpoint is known to stand for some of it.
+    decisions.keep_from(Position(0));
     // It is made right behind the events' own, before the first event.
     if !has_decisions && events.bounds().next > Position(0) {
         decisions.report_lost();
@@ -43,6 +46,7 @@ pub(crate) fn open(config: EmbeddedConfig) -> Result<Opened, OpenError> {
         decisions,
         dead_letters: topic("dead-letters", config.dead_letters)?,
         snapshots: Snapshots::new(storage.clone(), &config.dir),
+        checkpoints: Snapshots::checkpoints(storage.clone(), &config.dir),
     })
 }
 

@@ -1,4 +1,4 @@
-//! Snapshots as files: `snapshots/<partition>` in the data directory.
+//! Snapshots as files: `snapshots/<partition>` in the data directory, and `checkpoints/<partition>` in the same way.
 //!
 //! `payload | crc u32 | length u64`, little endian. A new one is written beside the old one and renamed over it.
 
@@ -12,6 +12,9 @@ use bytes::Bytes;
 use model::Partition;
 
 use crate::{SnapshotError, embedded::storage::Storage};
+
+/// The folder of the checkpoints.
+pub(crate) const CHECKPOINTS: &str = "checkpoints";
 
 /// Bytes behind the payload.
 const TRAILER_BYTES: usize = 12;
@@ -28,6 +31,11 @@ pub(crate) struct Snapshots {
 impl Snapshots {
     pub(crate) fn new(storage: Arc<dyn Storage>, data_dir: &Path) -> Self {
         Self { storage, dir: data_dir.join("snapshots") }
+    }
+
+    /// Those of the decisions log.
+    pub(crate) fn checkpoints(storage: Arc<dyn Storage>, data_dir: &Path) -> Self {
+        Self { storage, dir: data_dir.join(CHECKPOINTS) }
     }
 
     pub(crate) async fn save(&self, partition: Partition, snapshot: Bytes) -> Result<(), SnapshotError> {
@@ -68,7 +76,7 @@ impl Snapshots {
         bytes.truncate(read);
         let payload = verified(bytes);
         if payload.is_none() {
-            tracing::warn!(file = %path.display(), "damaged snapshot is not used; the log tells the same, slower");
+            tracing::warn!(file = %path.display(), "a damaged file is not used");
         }
         Ok(payload)
     }

@@ -74,6 +74,11 @@ impl Topic {
         Bounds { first: Position(state.log.first()), next: Position(state.log.next()) }
     }
 
+    /// Keeps what stands at `position` and behind from retention.
+    pub(crate) fn keep_from(&self, position: Position) {
+        self.handle.shared.state().log.keep_from(position.0);
+    }
+
     /// Gives no position before `position` from here on: somebody remembers having seen records there.
     pub(crate) fn skip_to(&self, position: Position) {
         self.handle.shared.skip_to(position.0);

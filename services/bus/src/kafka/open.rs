@@ -45,6 +45,7 @@ pub(crate) struct Opened {
     pub(crate) decisions: Topic,
     pub(crate) dead_letters: Topic,
     pub(crate) snapshots: Snapshots,
+    pub(crate) checkpoints: Snapshots,
     pub(crate) groups: Groups,
 }
 
@@ -203,11 +204,13 @@ fn start(cluster: Arc<Cluster>, survey: Survey) -> Result<Opened, OpenError> {
         )
     };
     let [of_events, of_decisions, of_dead_letters, of_state] = limits;
+    let of_snapshots = topic(TopicKind::State, &state, of_state);
     Ok(Opened {
         events: topic(TopicKind::Events, &events, of_events),
         decisions: topic(TopicKind::Decisions, &decisions, of_decisions),
         dead_letters: topic(TopicKind::DeadLetters, &state, of_dead_letters),
-        snapshots: Snapshots::new(topic(TopicKind::State, &state, of_state)),
+        snapshots: Snapshots::new(of_snapshots.clone()),
+        checkpoints: Snapshots::checkpoints(of_snapshots),
         groups: Groups { cluster: cluster.clone(), rebalances: rebalances.clone() },
     })
 }

@@ -36,11 +36,13 @@ const LOAD_MAX: Duration = Duration::from_secs(60);
 /// A manifest's length is not believed beyond this before its chunks are there.
 const BYTES_AT_ONCE_MAX: usize = 256 * 1024 * 1024;
 
-const MANIFEST: &[u8] = b"manifest";
+const MANIFEST: &str = "manifest";
 
 #[derive(Clone, Debug)]
 pub(crate) struct Snapshots {
     topic: Topic,
+    /// Before every key, so that other values stand beside them on the same topic.
+    prefix: &'static str,
     /// The slot that the manifest in force names, for each partition that was saved or loaded here.
     slots: Arc<Mutex<BTreeMap<Partition, Slot>>>,
 }
@@ -66,8 +68,8 @@ impl Slot {
         }
     }
 
-    fn key(self, chunk: u32) -> Bytes {
-        format!("{}/{chunk}", self.name()).into()
+    fn key(self, prefix: &str, chunk: u32) -> Bytes {
+        format!("{prefix}{}/{chunk}", self.name()).into()
     }
 }
 
@@ -111,7 +113,12 @@ impl Manifest {
 
 impl Snapshots {
     pub(crate) fn new(topic: Topic) -> Self {
-        Self { topic, slots: Arc::default() }
+        Self { topic, prefix: "", slots: Arc::default() }
+    }
+
+    /// Those of the decisions log, on the same topic.
+    pub(crate) fn checkpoints(topic: Topic) -> Self {
+        Self { topic, prefix: "checkpoint/", slots: Arc::default() }
     }
 
     pub(crate) async fn save(&self, partition: Partition, snapshot: Bytes) -> Result<(), SnapshotError> {
@@ -126,9 +133,13 @@ impl Snapshots {
         let chunks = snapshot.chunks(CHUNK_BYTES).len() as u32;
         let crc = crc32fast::hash(&snapshot);
         let manifest = Manifest { slot, chunks, bytes: snapshot.len() as u64, crc, first };
-        ack(self.send(partition, Bytes::from_static(MANIFEST), manifest.encode())).await?;
+        ack(self.send(partition, self.manifest_key(), manifest.encode())).await?;
         lock(&self.slots).insert(partition, slot);
         Ok(())
+    }
+
+    fn manifest_key(&self) -> Bytes {
+        format!("{}{MANIFEST}", self.prefix).into()
     }
 
     /// Answers where the first one stands.
@@ -148,7 +159,11 @@ impl Snapshots {
                 first.get_or_insert(position);
             }
             let end = snapshot.len().min(start + CHUNK_BYTES);
-            under_way.push_back(self.send(partition, slot.key(chunk), snapshot.slice(start..end)));
+            under_way.push_back(self.send(
+                partition,
+                slot.key(self.prefix, chunk),
+                snapshot.slice(start..end),
+            ));
         }
         for append in under_way {
             let position = ack(append).await?;
@@ -175,9 +190,9 @@ impl Snapshots {
         } else {
             self.read(partition, manifest.first, stands_at).await?
         };
-        let snapshot = assemble(manifest, &records);
+        let snapshot = assemble(self.prefix, manifest, &records);
         if snapshot.is_none() {
-            tracing::warn!(%partition, "damaged snapshot is not used; the log tells the same, slower");
+            tracing::warn!(%partition, "a damaged value on the state topic is not used");
         }
         Ok(snapshot)
     }
@@ -189,7 +204,7 @@ impl Snapshots {
         loop {
             let from = Position(bounds.next.0.saturating_sub(back).max(bounds.first.0));
             let records = self.read(partition, from, bounds.next).await?;
-            let manifests = records.iter().rev().filter(|record| record.key == MANIFEST);
+            let manifests = records.iter().rev().filter(|record| record.key == self.manifest_key());
             let newest = manifests
                 .filter_map(|record| Some((record.position, Manifest::decode(&record.payload)?)))
                 .next();
@@ -224,12 +239,12 @@ impl Snapshots {
 }
 
 /// The snapshot that `manifest` names, if it is whole.
-fn assemble(manifest: Manifest, records: &[Record]) -> Option<Bytes> {
+fn assemble(prefix: &str, manifest: Manifest, records: &[Record]) -> Option<Bytes> {
     let by_key: BTreeMap<&[u8], &Bytes> =
         records.iter().map(|record| (&record.key[..], &record.payload)).collect();
     let mut snapshot = BytesMut::with_capacity(usize::try_from(manifest.bytes).ok()?.min(BYTES_AT_ONCE_MAX));
     for chunk in 0..manifest.chunks {
-        snapshot.extend_from_slice(by_key.get(&manifest.slot.key(chunk)[..])?);
+        snapshot.extend_from_slice(by_key.get(&manifest.slot.key(prefix, chunk)[..])?);
     }
     let is_whole = snapshot.len() as u64 == manifest.bytes && crc32fast::hash(&snapshot) == manifest.crc;
     is_whole.then(|| snapshot.freeze())

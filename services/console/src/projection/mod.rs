@@ -2,14 +2,15 @@
 
 mod answers;
 mod release_view;
+mod restored;
 mod shared;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use model::{
-    Actor, Command, CommandId, CommandState, Decision, DecisionRecord, Delivery, EventId, Finding, Halt,
-    HaltId, Notice, NoticeKind, Position, Proposal, Release, ReleaseId, ReleaseState, ServiceKey, Standing,
-    Timestamp, Void, proposal::FindingKind,
+    Actor, AuditEntry, Command, CommandId, CommandState, Decision, DecisionRecord, Delivery, EventId,
+    Finding, Halt, HaltId, Notice, NoticeKind, Position, Proposal, Release, ReleaseId, ReleaseState,
+    ServiceKey, Standing, Timestamp, Void, proposal::FindingKind,
 };
 
 pub use answers::{Answer, MAX_ANSWERS};
@@ -75,6 +76,8 @@ pub struct Projection {
     bad_versions: BTreeMap<BadVersionKey, BadVersionLine>,
     answers: answers::Answers,
     findings: BTreeMap<(ServiceKey, FindingKind, Option<ReleaseId>), Finding>,
+    /// Of a checkpoint, until the first record shows which of them the log does not have.
+    restored_audit: Vec<AuditEntry>,
 }
 
 impl Projection {
@@ -82,6 +85,9 @@ impl Projection {
     pub fn apply(&mut self, at: Position, record: &DecisionRecord) -> Option<Void> {
         self.is_partial |= self.next == Position::default() && at != Position::default();
         self.next = Position(at.0 + 1);
+        if !self.restored_audit.is_empty() {
+            self.show_restored_audit(record);
+        }
         let void = self.standing.take(at, record).err();
         if void.is_none() {
             self.answers.note(record);

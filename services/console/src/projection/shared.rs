@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use model::{DecisionRecord, Position, Void};
+use model::{Checkpoint, DecisionRecord, Position, Void};
 use tokio::sync::watch;
 
 use super::Projection;
@@ -28,6 +28,11 @@ impl SharedProjection {
             self.version.send_modify(|version| *version += 1);
         }
         void
+    }
+
+    /// Takes over what records said that retention has taken; before the first one is applied.
+    pub fn restore(&self, checkpoint: &Checkpoint) {
+        self.inner.write().unwrap_or_else(PoisonError::into_inner).restore(checkpoint);
     }
 
     /// Reads; hold the guard shortly and never across an await.

@@ -31,6 +31,16 @@ const SESSION_TIMEOUTS: std::ops::RangeInclusive<std::time::Duration> =
 const APPEND_TIMEOUTS: std::ops::RangeInclusive<std::time::Duration> =
     std::time::Duration::from_secs(1)..=std::time::Duration::from_secs(120);
 
+/// Below a megabyte a topic is a handful of records, above 16 TiB no file system of one machine holds it.
+const RETENTION_BYTES: std::ops::RangeInclusive<u64> = 1 << 20..=16 << 40;
+
+/// Segments that a full topic has at least: what goes at once is a part of it, not all.
+const SEGMENTS_MIN: u64 = 8;
+
+/// The longest window that a policy may have is read back from the log.
+const RETENTION_AGES: std::ops::RangeInclusive<std::time::Duration> =
+    std::time::Duration::from_secs(24 * 60 * 60)..=std::time::Duration::from_secs(3660 * 24 * 60 * 60);
+
 const KAFKA_KEYS: [&str; 12] = [
     "linked_from",
     "installation",
@@ -62,8 +72,11 @@ pub(super) fn read(
     server: &ServerConfig,
     files: &mut Files,
 ) -> (BusConfig, Outside) {
-    let embedded = BusConfig::Embedded(EmbeddedConfig::new(&server.data_dir));
-    let Some(mut bus) = top.mapping("bus") else { return (embedded, Outside::default()) };
+    let embedded = EmbeddedConfig::new(&server.data_dir);
+    let Some(mut bus) = top.mapping("bus") else {
+        return (BusConfig::Embedded(embedded), Outside::default());
+    };
+    let embedded = BusConfig::Embedded(read_retention(&mut bus, embedded));
     let is_kafka = bus.choice("kind", &[("embedded", false), ("kafka", true)]).unwrap_or(false);
     let config = if is_kafka {
         match read_kafka(&mut bus, server, files) {
@@ -86,6 +99,26 @@ pub(super) fn read(
     let outside = inputs::read(&mut bus, &config, server, files);
     bus.finish();
     (config, outside)
+}
+
+/// `retention` of the log on this machine's disk; a topic on Kafka has its own.
+fn read_retention(bus: &mut Reader<'_, '_>, mut config: EmbeddedConfig) -> EmbeddedConfig {
+    let Some(mut reader) = bus.mapping("retention") else { return config };
+    for (key, topic) in [
+        ("events_bytes_max", &mut config.events),
+        ("decisions_bytes_max", &mut config.decisions),
+        ("dead_letters_bytes_max", &mut config.dead_letters),
+    ] {
+        if let Some(bytes_max) = reader.integer_within(key, RETENTION_BYTES) {
+            topic.retention.bytes_max = Some(bytes_max);
+            topic.segment_bytes = (bytes_max / SEGMENTS_MIN).min(topic.segment_bytes);
+        }
+    }
+    if let Some(age_max) = reader.duration_within("events_age_max", RETENTION_AGES) {
+        config.events.retention.age_max = Some(age_max);
+    }
+    reader.finish();
+    config
 }
 
 /// Whose records are believed.

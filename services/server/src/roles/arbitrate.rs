@@ -7,10 +7,18 @@ use arbiter::Chair;
 use bus::{Change, NewRecord, Topic};
 use model::{Decision, DecisionRecord, Origin, Partition, Position};
 use prometheus::{IntCounterVec, IntGauge, Registry};
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use super::{clock::ClockSent, fit::Fitting, member::Member, records::Poison, scrutiny::Scrutiny, story};
+use super::{
+    checkpoints::{CHECKPOINT_INTERVAL, CheckpointWriter},
+    clock::ClockSent,
+    fit::Fitting,
+    member::Member,
+    records::Poison,
+    scrutiny::Scrutiny,
+    story,
+};
 use crate::readiness::Readiness;
 
 /// Pause before a log that cannot be written or read is tried again.
@@ -52,6 +60,7 @@ impl ArbiterMetrics {
 /// The loop around the [`Chair`].
 pub(crate) struct ArbitrateRole {
     pub(crate) chair: Chair,
+    pub(crate) checkpoints: CheckpointWriter,
     pub(crate) decisions: Topic,
     pub(crate) member: Member,
     pub(crate) metrics: ArbiterMetrics,
@@ -76,6 +85,9 @@ impl ArbitrateRole {
     pub(crate) async fn run(mut self) {
         let Ok(first) = self.first_position().await else { return };
         let mut reader = self.decisions.reader(Partition::HOME, first);
+        let mut checkpoint_due = tokio::time::interval(CHECKPOINT_INTERVAL);
+        checkpoint_due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        checkpoint_due.reset();
         let (mut seat, mut claim) = (Seat::Standby, None);
         let mut deposed_at: Option<Instant> = None;
         let mut clock = ClockSent::default();
@@ -96,6 +108,9 @@ impl ArbitrateRole {
                         tokio::time::sleep(RETRY_PAUSE).await;
                     }
                 },
+                _ = checkpoint_due.tick() => if self.chair.is_deciding() {
+                    self.checkpoints.write(&self.chair).await;
+                },
                 () = tokio::time::sleep(wait), if seat == Seat::Active => {
                     self.bring_clock(&mut clock).await;
                 }
@@ -114,9 +129,16 @@ impl ArbitrateRole {
             self.metrics.is_deciding.set(i64::from(seat == Seat::Active && self.chair.is_deciding()));
         }
         self.member.leave().await;
+        if self.chair.is_deciding() {
+            self.checkpoints.finish(&self.chair).await;
+        }
     }
 
+    /// Where the log begins, or the chair goes on.
     async fn first_position(&self) -> Result<Position, ()> {
+        if self.chair.next() > Position(0) {
+            return Ok(self.chair.next());
+        }
         loop {
             match self.decisions.bounds(Partition::HOME).await {
                 Ok(bounds) => return Ok(bounds.first),

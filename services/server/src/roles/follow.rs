@@ -9,7 +9,7 @@ use std::{
 use anyhow::Context as _;
 use bus::{ReadError, Reader, Record, Topic};
 use console::SharedProjection;
-use model::{Decision, DecisionRecord, Partition, PolicyLoad, Position, Proposal};
+use model::{Checkpoint, Decision, DecisionRecord, Partition, PolicyLoad, Position, Proposal};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -44,24 +44,24 @@ impl Followed {
     /// Nothing applied yet, and the loop that will.
     pub(crate) async fn new(
         decisions: Topic,
+        from: Position,
         projection: SharedProjection,
         poison: Poison,
         scrutiny: Scrutiny,
         stop: CancellationToken,
     ) -> anyhow::Result<(Self, FollowRole)> {
         let bounds = decisions.bounds(Partition::HOME).await.context("the decisions log cannot be read")?;
-        let (sender, applied) = watch::channel(bounds.first);
+        let (sender, applied) = watch::channel(from);
         let wanted = Arc::new(watch::Sender::new(bounds.next));
         let followed = Self { projection, decisions, applied, wanted, policy: Arc::default() };
-        let role = FollowRole {
-            followed: followed.clone(),
-            applied: sender,
-            from: bounds.first,
-            poison,
-            scrutiny,
-            stop,
-        };
+        let role = FollowRole { followed: followed.clone(), applied: sender, from, poison, scrutiny, stop };
         Ok((followed, role))
+    }
+
+    /// What records said that retention has taken. Before the log is read.
+    pub(crate) fn restore(&self, checkpoint: &Checkpoint) {
+        self.projection.restore(checkpoint);
+        *self.policy.lock().unwrap_or_else(PoisonError::into_inner) = checkpoint.arbiter.policy.clone();
     }
 
     /// Waits until everything that stands on the log now was applied; returns where that is.

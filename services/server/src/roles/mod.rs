@@ -4,6 +4,7 @@ pub(crate) mod act;
 pub(crate) mod analyze;
 pub(crate) mod arbitrate;
 pub(crate) mod ask;
+pub(crate) mod checkpoints;
 pub(crate) mod clock;
 pub(crate) mod counts;
 mod crowding;

@@ -8,7 +8,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use bus::{Change, NewRecord, Reader, Topic};
-use model::{Delivery, EventBody, Partition, Position, Send};
+use model::{Delivery, EventBody, Notice, Partition, Position, Send};
 use receivers::Receivers;
 use router::Desk;
 use tokio::{
@@ -44,6 +44,10 @@ pub(crate) struct Teller {
     pub(crate) routing: watch::Receiver<Arc<router::Config>>,
     pub(crate) writer: EventWriter,
     pub(crate) scrutiny: Scrutiny,
+    /// What fires by the newest checkpoint, where the log is not read from its very first record.
+    pub(crate) earlier: Arc<Vec<Notice>>,
+    /// Where the log is read from.
+    pub(crate) history_from: Position,
     pub(crate) stop: CancellationToken,
 }
 
@@ -109,9 +113,14 @@ impl Teller {
             }
         };
         let config = router::Config::clone(&self.routing.borrow_and_update());
-        let reader = self.decisions.reader(Partition::HOME, bounds.first);
+        let from = self.history_from.max(bounds.first);
+        let reader = self.decisions.reader(Partition::HOME, from);
         let telling = Telling {
-            desk: Desk::new(config),
+            desk: if from == Position(0) {
+                Desk::new(config)
+            } else {
+                Desk::on_partial_log(config, self.earlier.to_vec())
+            },
             clock: ClockSent::default(),
             live_from: bounds.next,
             teller: self,

@@ -32,6 +32,7 @@ mod prometheus;
 mod random;
 mod reload;
 mod restart;
+mod retention;
 mod rules;
 mod shop;
 mod sink;

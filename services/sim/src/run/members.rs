@@ -178,6 +178,9 @@ impl Simulation {
                     self.save_of(number, partition);
                 }
             }
+            if second.is_multiple_of(period) {
+                self.save_checkpoint(number);
+            }
         }
     }
 
@@ -194,6 +197,14 @@ impl Simulation {
             self.save(judge);
         }
         self.processes[number].running = Some(running);
+    }
+
+    fn save_checkpoint(&mut self, number: usize) {
+        let seat = self.processes[number].running.as_ref().and_then(|running| running.seat.as_ref());
+        if let Some(seat) = seat.filter(|seat| seat.chair.is_deciding()) {
+            self.log.checkpoint = Some(seat.chair.checkpoint());
+            self.figures.checkpoints += 1;
+        }
     }
 
     /// The newest counts, whoever stored it.
