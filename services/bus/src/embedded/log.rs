@@ -158,3 +158,31 @@ impl Log {
         self.segments.values().map(|segment| segment.bytes).sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retention_takes_whole_segments_and_nothing_that_is_to_be_kept() {
+        let retention = Retention { bytes_max: Some(15), age_max: None };
+        let log = || {
+            let segment = |base| (base, Segment { bytes: 10, ..Segment::default() });
+            Log::new([0, 5, 9, 20].map(segment).into(), 30, 0)
+        };
+        for (kept_from, expired, why) in [
+            (None, vec![0, 5, 9], "the newest segment stays"),
+            (Some(0), vec![], "no checkpoint stands for anything"),
+            (Some(4), vec![], "a record of the first segment is to be kept"),
+            (Some(5), vec![0], "the first segment is before it"),
+            (Some(12), vec![0, 5], "the third holds it"),
+            (Some(99), vec![0, 5, 9], "all are before it"),
+        ] {
+            let mut log = log();
+            if let Some(position) = kept_from {
+                log.keep_from(position);
+            }
+            assert_eq!(log.expire(&retention), expired, "{why}");
+        }
+    }
+}

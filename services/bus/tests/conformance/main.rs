@@ -71,7 +71,8 @@ stories! {
     snapshots:
         the_newest_snapshot_of_each_partition_is_read_back,
         a_snapshot_of_many_chunks_is_replaced_by_a_small_one_and_back,
-        snapshots_outlive_a_restart;
+        snapshots_outlive_a_restart,
+        a_checkpoint_stands_beside_the_snapshot_of_its_partition;
     groups:
         a_member_alone_has_all_partitions,
         the_decisions_go_to_one_member;

@@ -39,3 +39,17 @@ pub(crate) async fn snapshots_outlive_a_restart(backend: Backend) {
         bus.close().await;
     }
 }
+
+pub(crate) async fn a_checkpoint_stands_beside_the_snapshot_of_its_partition(backend: Backend) {
+    for round in 0..3 {
+        let bus = backend.open().await;
+        if round > 0 {
+            let before = round - 1;
+            assert_eq!(bus.snapshots.load(P0).await.unwrap().unwrap(), format!("snapshot {before}"));
+            assert_eq!(bus.checkpoints.load(P0).await.unwrap().unwrap(), format!("checkpoint {before}"));
+        }
+        bus.checkpoints.save(P0, format!("checkpoint {round}").into()).await.unwrap();
+        bus.snapshots.save(P0, format!("snapshot {round}").into()).await.unwrap();
+        bus.close().await;
+    }
+}
