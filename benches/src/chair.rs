@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use arbiter::Chair;
-use model::{Decision, DecisionRecord, PolicyLoad, Position, Proposal, Release, ReleaseState, Timestamp};
+use model::{
+    Checkpoint, Decision, DecisionRecord, PolicyLoad, Position, Proposal, Release, ReleaseState, Timestamp,
+};
 
 use crate::{
     clock::{Cost, timed},
@@ -28,6 +30,13 @@ pub(crate) struct ChairCost {
     pub(crate) bytes: usize,
     /// Decoding and taking a record.
     pub(crate) rebuild: Cost,
+    /// The state of all of them, as a checkpoint.
+    pub(crate) checkpoint_bytes: usize,
+    /// Taking it, in the arbiter's own thread.
+    pub(crate) take: Cost,
+    pub(crate) encode: Cost,
+    /// Decoding it and going on from there: a start.
+    pub(crate) restore: Cost,
 }
 
 pub(crate) fn measure() -> Result<ChairCost, proto::DecodeError> {
@@ -44,7 +53,21 @@ pub(crate) fn measure() -> Result<ChairCost, proto::DecodeError> {
         }
     });
     result?;
+    let mut checkpoint = Checkpoint::default();
+    let take = timed(|| checkpoint = chair.checkpoint());
+    let mut bytes = Vec::new();
+    let encode = timed(|| bytes = proto::encode_checkpoint(&checkpoint));
+    let mut restored = Ok(chair);
+    let restore = timed(|| {
+        restored = proto::decode_checkpoint(&bytes).map(|it| Chair::from_checkpoint("again".to_owned(), it));
+    });
+    // What is measured is the whole state.
+    assert!(restored?.checkpoint() == checkpoint, "the checkpoint gives another state");
     Ok(ChairCost {
+        checkpoint_bytes: bytes.len(),
+        take,
+        encode,
+        restore,
         records: log.records.len(),
         commands: log.commands,
         bytes: log.records.iter().map(Vec::len).sum(),

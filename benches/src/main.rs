@@ -73,11 +73,15 @@ fn main() {
     }
     match chair::measure() {
         Ok(cost) => println!(
-            "the arbiter, {} records, {} of them with commands, {:.1} MB\n  rebuilt from the log          {:8.1} ns CPU a record",
+            "the arbiter, {} records, {} of them with commands, {:.1} MB\n  rebuilt from the log          {:8.1} ns CPU a record\n  checkpoint, size              {:8.1} MB\n  checkpoint, to take           {:8.1} ms elapsed\n  checkpoint, to encode         {:8.1} ms elapsed\n  checkpoint, to restore        {:8.1} ms elapsed",
             cost.records,
             cost.commands,
             cost.bytes as f64 / 1e6,
-            cost.rebuild.cpu_ns
+            cost.rebuild.cpu_ns,
+            cost.checkpoint_bytes as f64 / 1e6,
+            cost.take.elapsed_ns / 1e6,
+            cost.encode.elapsed_ns / 1e6,
+            cost.restore.elapsed_ns / 1e6
         ),
         Err(error) => println!("the arbiter: {error}"),
     }

@@ -31,7 +31,7 @@ use crate::{
 const MAGIC: [u8; 8] = *b"RIPCORDA";
 
 /// Raised with every change of what is serialised.
-pub(crate) const FORMAT: u32 = 18;
+pub(crate) const FORMAT: u32 = 19;
 
 const CHECKSUM_BYTES: usize = 4;
 

@@ -90,6 +90,7 @@ impl Chair {
             Origin::Claim { instance } => self.note_claim(at, instance),
             Origin::Arbiter { answers, .. } => {
                 self.note_audit(record);
+                self.note_fencing(record);
                 self.note_answer(*answers);
             }
             Origin::Teller => {}
@@ -161,6 +162,15 @@ impl Chair {
         self.own_epoch = (instance == self.instance).then_some(at.0);
         // What was handed out under an older epoch and is not on the log by now never will be.
         self.handed_out = 0;
+    }
+
+    /// Fencing numbers never fall back, also where the state that they were counted in is lost.
+    fn note_fencing(&mut self, record: &DecisionRecord) {
+        for decision in &record.decisions {
+            if let Decision::Command(command) = decision {
+                self.arbiter.fencing = self.arbiter.fencing.max(command.fencing);
+            }
+        }
     }
 
     fn note_audit(&mut self, record: &DecisionRecord) {

@@ -39,6 +39,14 @@ impl Snapshots {
         }
     }
 
+    /// Another process may have saved since this one did: what it left is asked for before the next save.
+    pub fn forget(&self, partition: Partition) {
+        match &self.0 {
+            Backend::Embedded(_) => {}
+            Backend::Kafka(snapshots) => snapshots.forget(partition),
+        }
+    }
+
     /// The newest whole snapshot; `None` if there is none, or it is damaged.
     pub async fn load(&self, partition: Partition) -> Result<Option<Bytes>, SnapshotError> {
         match &self.0 {

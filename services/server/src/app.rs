@@ -239,6 +239,8 @@ impl App {
             keep_last_good(&mut config, &in_force);
         }
 
+        // Where retention has taken records, a judge that is rebuilt from the log finds the policy only if it is loaded again.
+        let in_force = followed.policy().filter(|_| !known.is_log_partial);
         let boot = access::random_hex().context("no randomness")?;
         let placing = Arc::new(Placing::new(bus.events.clone(), projection.clone(), &config.policy.identity));
         let writer = EventWriter::new(Arc::clone(&placing), &boot);
@@ -269,7 +271,7 @@ impl App {
             placing: Arc::clone(&placing),
             writer: writer.clone(),
             own_policy: Mutex::new(OwnPolicy::of(&config)),
-            policy: tokio::sync::Mutex::new(followed.policy()),
+            policy: tokio::sync::Mutex::new(in_force.clone()),
             files: Mutex::new(config.files.clone()),
             reload_wanted: Notify::new(),
             readiness: readiness.clone(),
@@ -280,7 +282,7 @@ impl App {
         let (judges, handover) = (Judges::default(), Handover::default());
         let member = |name, share| Member::new(bus.join(name, share), name, readiness.clone());
         if roles.ingest {
-            let restored = followed.policy();
+            let restored = in_force;
             let loaded =
                 shared.load_policy(&mut *shared.policy.lock().await, &config.logged_policy, "start").await;
             if let Err(error) = loaded {

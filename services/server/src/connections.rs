@@ -50,6 +50,7 @@ impl Kind {
         let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
         match parts[..] {
             ["-", _]
+            | ["metrics"]
             | ["api", "v1", "halt", ..]
             | ["api", "v1", "versions", "clear"]
             | ["api", "v1", "commands", _, "approve" | "reject"]

@@ -117,7 +117,11 @@ impl Catalog {
     pub(super) fn may_open(&self, key: &ServiceKey, sender: &str) -> Result<(), Refusal> {
         self.ledger.may_open()?;
         match self.service(key) {
-            Some(service) => self.ledger.may_grow(&service.sender, service.bytes),
+            Some(service) => {
+                let room = self.ledger.may_grow(&service.sender, service.bytes);
+                let has_idle = || service.versions.values().any(|&id| self.versions[id].series == 0);
+                if has_idle() { room.or_else(Refusal::unless_of_service) } else { room }
+            }
             None => self.ledger.may_enter(sender),
         }
     }
@@ -142,7 +146,8 @@ impl Catalog {
             self.versions[id].used_at = now;
             return Some(id);
         }
-        if self.services[service].versions.len() >= VERSIONS_MAX {
+        let has_too_many = self.services[service].versions.len() >= VERSIONS_MAX;
+        if has_too_many || self.ledger.is_full(self.services[service].bytes) {
             self.evict_version(service)?;
         }
         let requests = Rings::new(&config.request_windows, Requests::ring);

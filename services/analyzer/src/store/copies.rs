@@ -21,11 +21,14 @@ use super::{
 };
 
 /// Scrapes in order that mean one process. Two processes that began together and serve alike agree in one of them by
-/// chance in about half of the cases, for each series that counts little.
+/// chance in about half of the cases, for each series that counts little; buckets of histograms are such series.
 const IN_ORDER_MIN: u8 = 3;
 
-/// The same where both targets name the same start of the process.
-const IN_ORDER_MIN_SAME_START: u8 = 1;
+/// Scrapes after which a suspect is cleared that never had enough to compare.
+const LOOKS_MAX: u8 = 20;
+
+/// Scrapes without anything to compare after which a copy is none any more.
+const UNKNOWN_MAX: u8 = 4;
 
 /// Requests between two scrapes below which their order means nothing.
 const REQUESTS_MIN: f64 = 10.0;
@@ -42,6 +45,7 @@ const SUSPECTS_MAX: usize = 256;
 pub(super) struct Suspect {
     target: u32,
     in_order: u8,
+    looks: u8,
 }
 
 /// What a target is known to show besides its own process.
@@ -51,6 +55,8 @@ pub(super) struct Copies {
     suspects: Vec<Suspect>,
     /// The target whose process it shows.
     of: Option<u32>,
+    /// How many scrapes in a row could not be compared with that.
+    unknown: u8,
 }
 
 impl Copies {
@@ -73,24 +79,27 @@ enum Order {
 struct Shown {
     now: Vec<f64>,
     before: Vec<f64>,
+    /// Requests in between.
+    grown: f64,
 }
 
 impl Store {
-    /// Counts nothing of a scrape that shows another version's process. To be called after the verdict on the scrape.
-    pub(super) fn leave_out_copy(&mut self, id: u32, at: Timestamp, entries: &mut [Entry]) {
+    /// Counts nothing of a scrape that shows another version's process. To be called after the verdict on the scrape;
+    /// only one that is whole is compared.
+    pub(super) fn leave_out_copy(&mut self, id: u32, at: Timestamp, entries: &mut [Entry], is_whole: bool) {
         let has_begun =
             self.targets.all[id].families.values().any(|&it| self.targets.families[it].began_at == at);
         let of = self.targets.all[id].copies.of;
         if has_begun && of.is_none() {
             let suspects = self.suspects_of(id, entries);
-            self.targets.all[id].copies = Copies { suspects, of };
+            self.targets.all[id].copies = Copies { suspects, ..Copies::default() };
             return;
         }
         if self.targets.all[id].copies.is_idle() {
             return;
         }
         // A process that both show begins again for both: the next scrape has the proof.
-        if !has_begun {
+        if !has_begun && is_whole {
             self.compare_copies(id, at, entries);
         }
         if self.targets.all[id].copies.of.is_some() {
@@ -111,7 +120,7 @@ impl Store {
         let newer = others.filter(|it| it.seen.is_some_and(|(first_at, _)| first_at > own_first_at));
         let targets = newer.flat_map(|version| version.reports.targets()).filter(|&other| other != id);
         let suspects = targets.filter(|&other| self.is_suspect(id, other)).take(SUSPECTS_MAX);
-        suspects.map(|target| Suspect { target, in_order: 0 }).collect()
+        suspects.map(|target| Suspect { target, in_order: 0, looks: 0 }).collect()
     }
 
     fn is_suspect(&self, id: u32, other: u32) -> bool {
@@ -126,8 +135,11 @@ impl Store {
         let mut copies = std::mem::take(&mut self.targets.all[id].copies);
         let (shown, before_at) = self.families_shown(entries);
         if let Some(of) = copies.of {
-            let is_broken = self.order(id, of, at, before_at, &shown) == Order::Broken;
-            copies.of = copies.of.filter(|_| !is_broken);
+            let order = self.order(id, of, at, before_at, &shown);
+            copies.unknown = if order == Order::Unknown { copies.unknown + 1 } else { 0 };
+            if order == Order::Broken || copies.unknown > UNKNOWN_MAX {
+                copies = Copies::default();
+            }
         }
         let mut of = None;
         copies.suspects.retain_mut(|suspect| {
@@ -137,23 +149,17 @@ impl Store {
             let order = self.order(id, suspect.target, at, before_at, &shown);
             if order == Order::Kept {
                 suspect.in_order += 1;
-                if suspect.in_order >= self.in_order_min(id, suspect.target) {
+                if suspect.in_order >= IN_ORDER_MIN {
                     of = of.or(Some(suspect.target));
                 }
             }
-            order != Order::Broken
+            suspect.looks += 1;
+            order != Order::Broken && suspect.looks < LOOKS_MAX
         });
         if of.is_some() {
-            copies = Copies { suspects: Vec::new(), of };
+            copies = Copies { of, ..Copies::default() };
         }
         self.targets.all[id].copies = copies;
-    }
-
-    fn in_order_min(&self, id: u32, other: u32) -> u8 {
-        let start_s = |target: &Target| target.process_start_s;
-        let other = self.targets.all.get(other).map_or(f64::NAN, start_s);
-        let is_same_start = (start_s(&self.targets.all[id]) - other).abs() <= START_TOLERANCE_S;
-        if is_same_start { IN_ORDER_MIN_SAME_START } else { IN_ORDER_MIN }
     }
 
     /// By family, and when the scrape before was.
@@ -161,13 +167,12 @@ impl Store {
         let (mut shown, mut before_at) = (BTreeMap::<u32, Shown>::new(), Timestamp::MIN);
         for entry in entries.iter().filter(|entry| entry.mark.is_of_a_counter()) {
             let series = &self.table.series[entry.series];
-            if series.is_summed() {
-                let before = if entry.mark == Mark::Increase { entry.value - entry.amount } else { 0.0 };
-                let family = shown.entry(series.family).or_default();
-                family.now.push(entry.value);
-                family.before.push(before);
-                before_at = before_at.max(entry.before_at);
-            }
+            let before = if entry.mark == Mark::Increase { entry.value - entry.amount } else { 0.0 };
+            let family = shown.entry(series.family).or_default();
+            family.now.push(entry.value);
+            family.before.push(before);
+            family.grown += if series.is_summed() { entry.value - before } else { 0.0 };
+            before_at = before_at.max(entry.before_at);
         }
         for family in shown.values_mut() {
             family.now.sort_by(|a, b| b.total_cmp(a));
@@ -196,7 +201,7 @@ impl Store {
             if theirs_at < before_at || !lies_between(&own.before, &theirs, &own.now) {
                 return Order::Broken;
             }
-            requests += own.now.iter().sum::<f64>() - own.before.iter().sum::<f64>();
+            requests += own.grown;
             is_known = true;
         }
         if is_known && requests >= REQUESTS_MIN { Order::Kept } else { Order::Unknown }
@@ -206,7 +211,8 @@ impl Store {
     fn newest_of(&self, target: &Target, name: &str) -> Option<(Vec<f64>, Timestamp)> {
         let Some(&family) = target.families.get(name) else { return Some((Vec::new(), target.newest_at)) };
         let members = self.targets.families[family].members.iter().map(|&series| &self.table.series[series]);
-        let summed = members.filter(|it| it.is_summed() && !it.flags.is_ended && it.last.is_finite());
+        let summed =
+            members.filter(|it| it.flags.has_counter_role && !it.flags.is_ended && it.last.is_finite());
         let (mut values, mut times): (Vec<f64>, Vec<Timestamp>) =
             summed.map(|it| (it.last, it.last_at)).unzip();
         values.sort_by(|a, b| b.total_cmp(a));

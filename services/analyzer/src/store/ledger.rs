@@ -84,6 +84,13 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    /// Lets what only the service's own share forbids.
+    pub(super) fn unless_of_service(self) -> Result<(), Self> {
+        if self == Self::Service { Ok(()) } else { Err(self) }
+    }
+}
+
 /// Something that was refused, to be logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
@@ -132,10 +139,16 @@ impl Ledger {
         if bytes >= self.limits.place_bytes {
             return Err(Refusal::Service);
         }
-        if bytes < PLACE_RESERVE_BYTES {
+        // The sender's share bounds what it opens; a service that is known gets what nobody else needs.
+        if bytes < PLACE_RESERVE_BYTES || self.all.bytes < self.limits.all_bytes {
             return Ok(());
         }
         room(self.account(sender).bytes, self.all.bytes, self.limits.all_bytes)
+    }
+
+    /// Whether a place has all that one may have.
+    pub(super) fn is_full(&self, bytes: usize) -> bool {
+        bytes >= self.limits.place_bytes
     }
 
     /// Notes that the event at hand opened a service or a version.

@@ -40,7 +40,8 @@ impl Store {
     fn version_of(&mut self, request: &RequestEvent) -> Option<u32> {
         let (key, name) = (&request.key, request.version.as_deref());
         let room = match self.catalog.known(key, name) {
-            Some(_) => self.catalog.may_grow(key),
+            // How many versions a service has bounds what a full one still takes; blind it must not be.
+            Some(_) => self.catalog.may_grow(key).or_else(super::ledger::Refusal::unless_of_service),
             None => self.catalog.may_open(key, &self.sender),
         };
         match room {

@@ -204,7 +204,7 @@ impl Store {
             scrape.entries.retain(|entry| entry.mark != Mark::Counted);
         }
         let joining = self.judge(id, &mut scrape);
-        self.leave_out_copy(id, scrape.at, &mut scrape.entries);
+        self.leave_out_copy(id, scrape.at, &mut scrape.entries, !scrape.is_held);
         self.note_settled(id, scrape.at);
         self.expect(id, &scrape.entries);
         if scrape.has_info {

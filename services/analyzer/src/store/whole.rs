@@ -345,7 +345,7 @@ impl Store {
         let done = part.entries.iter().filter(|entry| entry.mark != Mark::GaugeToo);
         scrape.entries.extend(done.map(|entry| Entry { mark: Mark::Counted, ..*entry }));
         let joining = self.judge(id, &mut part);
-        self.leave_out_copy(id, at, &mut part.entries);
+        self.leave_out_copy(id, at, &mut part.entries, false);
         self.expect(id, &part.entries);
         let (whole, skipped): (Vec<_>, Vec<_>) =
             part.entries.into_iter().zip(fates).partition(|(_, fate)| *fate == Fate::Counted);
@@ -388,7 +388,7 @@ impl Store {
         let mut scrape = self.remove_scrape(id, place);
         scrape.entries.retain(|entry| entry.mark != Mark::Counted);
         let joining = self.judge(id, &mut scrape);
-        self.leave_out_copy(id, scrape.at, &mut scrape.entries);
+        self.leave_out_copy(id, scrape.at, &mut scrape.entries, !scrape.is_held);
         self.note_settled(id, scrape.at);
         self.expect(id, &scrape.entries);
         if scrape.has_info {

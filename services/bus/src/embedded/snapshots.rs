@@ -26,16 +26,18 @@ const BYTES_MAX: u64 = 4 << 30;
 pub(crate) struct Snapshots {
     storage: Arc<dyn Storage>,
     dir: PathBuf,
+    /// The one before the newest is kept, for the case that the newest is damaged.
+    keeps_previous: bool,
 }
 
 impl Snapshots {
     pub(crate) fn new(storage: Arc<dyn Storage>, data_dir: &Path) -> Self {
-        Self { storage, dir: data_dir.join("snapshots") }
+        Self { storage, dir: data_dir.join("snapshots"), keeps_previous: false }
     }
 
     /// Those of the decisions log.
     pub(crate) fn checkpoints(storage: Arc<dyn Storage>, data_dir: &Path) -> Self {
-        Self { storage, dir: data_dir.join(CHECKPOINTS) }
+        Self { storage, dir: data_dir.join(CHECKPOINTS), keeps_previous: true }
     }
 
     pub(crate) async fn save(&self, partition: Partition, snapshot: Bytes) -> Result<(), SnapshotError> {
@@ -55,13 +57,26 @@ impl Snapshots {
         file.write_at(0, snapshot)?;
         file.write_at(snapshot.len() as u64, &trailer(snapshot))?;
         file.sync()?;
+        if self.keeps_previous && self.read_file(&path)?.is_some() {
+            self.storage.rename(&path, &self.previous(partition))?;
+        }
         self.storage.rename(&new, &path)?;
         self.storage.sync_directory(&self.dir)
     }
 
     fn read(&self, partition: Partition) -> io::Result<Option<Bytes>> {
-        let path = self.path(partition);
-        let mut file = match self.storage.open(&path) {
+        match self.read_file(&self.path(partition))? {
+            None if self.keeps_previous => self.read_file(&self.previous(partition)),
+            newest => Ok(newest),
+        }
+    }
+
+    fn previous(&self, partition: Partition) -> PathBuf {
+        self.dir.join(format!("{partition}.previous"))
+    }
+
+    fn read_file(&self, path: &Path) -> io::Result<Option<Bytes>> {
+        let mut file = match self.storage.open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
@@ -111,6 +126,22 @@ async fn blocking<T: Send + 'static>(
 mod tests {
     use super::*;
     use crate::embedded::storage::Files;
+
+    #[test]
+    fn of_checkpoints_the_one_before_the_newest_stands_in_for_a_damaged_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let checkpoints = Snapshots::checkpoints(Arc::new(Files), dir.path());
+        let (home, newest) = (Partition::HOME, checkpoints.path(Partition::HOME));
+        for payload in ["first", "second"] {
+            checkpoints.write(home, payload.as_bytes()).unwrap();
+        }
+        assert_eq!(checkpoints.read(home).unwrap().unwrap(), "second");
+        std::fs::write(&newest, "nonsense").unwrap();
+        assert_eq!(checkpoints.read(home).unwrap().unwrap(), "first");
+        checkpoints.write(home, b"third").unwrap();
+        std::fs::remove_file(&newest).unwrap();
+        assert_eq!(checkpoints.read(home).unwrap().unwrap(), "first", "the damaged one took nobody's place");
+    }
 
     #[test]
     fn the_newest_snapshot_is_read_back_and_a_damaged_one_is_none() {

@@ -38,19 +38,24 @@ struct Work {
     groups: &'static [&'static str],
 }
 
-/// Every role follows the decisions, and looks at all topics when it starts.
+/// Every role follows the decisions from their checkpoint on, and looks at all topics when it starts.
 const ROLES: [Work; 5] = {
     use TopicKind::{DeadLetters, Decisions, Events, State};
     [
-        Work { role: "ingest", writes: &[Events, DeadLetters], reads: &[Decisions], groups: &[] },
+        Work { role: "ingest", writes: &[Events, DeadLetters], reads: &[Decisions, State], groups: &[] },
         Work {
             role: "analyze",
             writes: &[Decisions, State, DeadLetters],
             reads: &[Events, Decisions, State],
             groups: &["analyze", "arbiter"],
         },
-        Work { role: "act", writes: &[Events], reads: &[Decisions], groups: &["act"] },
-        Work { role: "notify", writes: &[Events, Decisions], reads: &[Decisions], groups: &["notify"] },
+        Work { role: "act", writes: &[Events], reads: &[Decisions, State], groups: &["act"] },
+        Work {
+            role: "notify",
+            writes: &[Events, Decisions],
+            reads: &[Decisions, State],
+            groups: &["notify"],
+        },
         Work { role: "console", writes: &[], reads: &[Events, Decisions, State], groups: &[] },
     ]
 };

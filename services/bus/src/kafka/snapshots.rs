@@ -36,6 +36,8 @@ const LOAD_MAX: Duration = Duration::from_secs(60);
 /// A manifest's length is not believed beyond this before its chunks are there.
 const BYTES_AT_ONCE_MAX: usize = 256 * 1024 * 1024;
 
+const CHECKPOINT_PREFIX: &str = "checkpoint/";
+
 const MANIFEST: &str = "manifest";
 
 #[derive(Clone, Debug)]
@@ -118,7 +120,7 @@ impl Snapshots {
 
     /// Those of the decisions log, on the same topic.
     pub(crate) fn checkpoints(topic: Topic) -> Self {
-        Self { topic, prefix: "checkpoint/", slots: Arc::default() }
+        Self { topic, prefix: CHECKPOINT_PREFIX, slots: Arc::default() }
     }
 
     pub(crate) async fn save(&self, partition: Partition, snapshot: Bytes) -> Result<(), SnapshotError> {
@@ -136,6 +138,18 @@ impl Snapshots {
         ack(self.send(partition, self.manifest_key(), manifest.encode())).await?;
         lock(&self.slots).insert(partition, slot);
         Ok(())
+    }
+
+    pub(crate) fn forget(&self, partition: Partition) {
+        lock(&self.slots).remove(&partition);
+    }
+
+    /// Whether a record is one of these values', and not of others on the same topic.
+    fn has(&self, record: &Record) -> bool {
+        match self.prefix {
+            "" => !record.key.starts_with(CHECKPOINT_PREFIX.as_bytes()),
+            prefix => record.key.starts_with(prefix.as_bytes()),
+        }
     }
 
     fn manifest_key(&self) -> Bytes {
@@ -230,7 +244,7 @@ impl Snapshots {
         while reader.position() < end {
             let record = reader.next().await.map_err(failed)?;
             // A state that somebody else wrote is worse than none.
-            if record.doubt.is_none() {
+            if record.doubt.is_none() && self.has(&record) {
                 records.push(record);
             }
         }

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use model::{
     Actor, AuditEntry, Command, CommandId, CommandState, Decision, DecisionRecord, Delivery, EventId,
-    Finding, Halt, HaltId, Notice, NoticeKind, Position, Proposal, Release, ReleaseId, ReleaseState,
-    ServiceKey, Standing, Timestamp, Void, proposal::FindingKind,
+    Finding, Halt, HaltId, Notice, NoticeKind, Partition, Position, Proposal, Release, ReleaseId,
+    ReleaseState, ServiceKey, Standing, Timestamp, Void, proposal::FindingKind,
 };
 
 pub use answers::{Answer, MAX_ANSWERS};
@@ -78,6 +78,7 @@ pub struct Projection {
     findings: BTreeMap<(ServiceKey, FindingKind, Option<ReleaseId>), Finding>,
     /// Of a checkpoint, until the first record shows which of them the log does not have.
     restored_audit: Vec<AuditEntry>,
+    restored_standing: Standing,
 }
 
 impl Projection {
@@ -109,6 +110,11 @@ impl Projection {
     /// Which records counted so far.
     pub fn standing(&self) -> &Standing {
         &self.standing
+    }
+
+    /// The last event of a partition about which something was written, also on records that retention has taken.
+    pub fn decided(&self, partition: Partition) -> Option<Position> {
+        self.standing.decided(partition).max(self.restored_standing.decided(partition))
     }
 
     /// The first record that was not applied.

@@ -11,6 +11,7 @@ impl Projection {
     pub fn restore(&mut self, checkpoint: &Checkpoint) {
         let arbiter = &checkpoint.arbiter;
         self.standing = Standing::of_partial_log();
+        self.restored_standing = checkpoint.standing.clone();
         let mut releases: Vec<&ReleaseRecord> =
             arbiter.places.iter().flat_map(|place| &place.releases).collect();
         releases.sort_by_key(|record| record.opened);

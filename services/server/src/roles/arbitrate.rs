@@ -11,7 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    checkpoints::{CHECKPOINT_INTERVAL, CheckpointWriter},
+    checkpoints::{CheckpointWriter, LOOK_INTERVAL},
     clock::ClockSent,
     fit::Fitting,
     member::Member,
@@ -85,9 +85,8 @@ impl ArbitrateRole {
     pub(crate) async fn run(mut self) {
         let Ok(first) = self.first_position().await else { return };
         let mut reader = self.decisions.reader(Partition::HOME, first);
-        let mut checkpoint_due = tokio::time::interval(CHECKPOINT_INTERVAL);
+        let mut checkpoint_due = tokio::time::interval(LOOK_INTERVAL);
         checkpoint_due.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        checkpoint_due.reset();
         let (mut seat, mut claim) = (Seat::Standby, None);
         let mut deposed_at: Option<Instant> = None;
         let mut clock = ClockSent::default();
@@ -97,6 +96,9 @@ impl ArbitrateRole {
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => break,
+                _ = checkpoint_due.tick() => if self.chair.is_deciding() && self.checkpoints.is_due() {
+                    self.checkpoints.write(&self.chair).await;
+                },
                 change = self.member.next() => {
                     (seat, claim) = self.change(change).await;
                     deposed_at = None;
@@ -107,9 +109,6 @@ impl ArbitrateRole {
                         tracing::error!(%error, "the decisions log cannot be read");
                         tokio::time::sleep(RETRY_PAUSE).await;
                     }
-                },
-                _ = checkpoint_due.tick() => if self.chair.is_deciding() {
-                    self.checkpoints.write(&self.chair).await;
                 },
                 () = tokio::time::sleep(wait), if seat == Seat::Active => {
                     self.bring_clock(&mut clock).await;
@@ -128,10 +127,11 @@ impl ArbitrateRole {
             }
             self.metrics.is_deciding.set(i64::from(seat == Seat::Active && self.chair.is_deciding()));
         }
-        self.member.leave().await;
+        // While the place is this process's: the next one writes its own.
         if self.chair.is_deciding() {
             self.checkpoints.finish(&self.chair).await;
         }
+        self.member.leave().await;
     }
 
     /// Where the log begins, or the chair goes on.
@@ -157,6 +157,7 @@ impl ArbitrateRole {
             Some(Change::Assigned(partitions)) if partitions.is_empty() => (Seat::Standby, None),
             Some(Change::Assigned(_)) => {
                 tracing::info!("this process's arbiter decides from here on");
+                self.checkpoints.take_over();
                 (Seat::Active, self.claim().await)
             }
             Some(Change::Revoked(revoked)) => {

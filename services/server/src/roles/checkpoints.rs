@@ -8,18 +8,20 @@ use std::time::Duration;
 use anyhow::Context as _;
 use arbiter::Chair;
 use bus::{Bus, Snapshots, Topic};
-use bytes::Bytes;
 use model::{Checkpoint, Fit, Partition, Position};
 use prometheus::{IntCounter, IntGauge, Registry};
-use tokio::task::JoinHandle;
+use tokio::{task::JoinHandle, time::Instant};
 
 /// Between two checkpoints. Long beside what writing one takes, short beside the time in which retention could take
 /// what none stands for.
-pub(crate) const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(60);
+const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Records in front of the checkpoint from which timelines and deliveries are shown: at 20 us a record one second of a
 /// start, however old the log is.
 const HISTORY_RECORDS_MAX: u64 = 50_000;
+
+/// Between two looks whether one is due.
+pub(crate) const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long the last one may take at a stop: the log has it all for the next start.
 const LAST_MAX: Duration = Duration::from_secs(3);
@@ -62,6 +64,8 @@ impl CheckpointMetrics {
 pub(crate) struct Known {
     /// Where the arbiter goes on; `None`: at the first record that there ever was.
     pub(crate) checkpoint: Option<Checkpoint>,
+    /// Retention has taken records, the policy's perhaps among them.
+    pub(crate) is_log_partial: bool,
     /// Where those begin to read who show and tell what happened.
     pub(crate) history_from: Position,
 }
@@ -74,8 +78,18 @@ impl Known {
 }
 
 pub(crate) async fn load(bus: &Bus) -> anyhow::Result<Known> {
+    let bytes = bus.checkpoints.load(Partition::HOME).await;
+    // After the checkpoint: another process may write one meanwhile, of records that are behind these bounds.
     let bounds = bus.decisions.bounds(Partition::HOME).await.context("the decisions log cannot be read")?;
-    let bytes = load_bytes(bus, bounds.first > Position(0)).await?;
+    let is_log_partial = bounds.first > Position(0);
+    let bytes = if is_log_partial {
+        bytes.context("the checkpoint of the decisions log cannot be read")?
+    } else {
+        bytes.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the checkpoint of the decisions log cannot be read; the log is, from its beginning");
+            None
+        })
+    };
     let found = bytes.map(|bytes| proto::decode_checkpoint(&bytes)).transpose().unwrap_or_else(|error| {
         tracing::error!(%error, "the checkpoint of the decisions log is not used");
         None
@@ -94,19 +108,7 @@ pub(crate) async fn load(bus: &Bus) -> anyhow::Result<Known> {
         ),
     }
     let newest = checkpoint.as_ref().map_or(0, |it| it.next.0.saturating_sub(HISTORY_RECORDS_MAX));
-    Ok(Known { checkpoint, history_from: bounds.first.max(Position(newest)) })
-}
-
-/// The newest checkpoint's bytes. Where the log has its very first record they only save time.
-async fn load_bytes(bus: &Bus, is_needed: bool) -> anyhow::Result<Option<Bytes>> {
-    match bus.checkpoints.load(Partition::HOME).await {
-        Ok(bytes) => Ok(bytes),
-        Err(error) if is_needed => Err(error).context("the checkpoint of the decisions log cannot be read"),
-        Err(error) => {
-            tracing::warn!(%error, "the checkpoint of the decisions log cannot be read; the log is, from its beginning");
-            Ok(None)
-        }
-    }
+    Ok(Known { checkpoint, is_log_partial, history_from: bounds.first.max(Position(newest)) })
 }
 
 /// Writes checkpoints, one at a time.
@@ -117,14 +119,26 @@ pub(crate) struct CheckpointWriter {
     metrics: CheckpointMetrics,
     /// What the newest one stands for.
     saved: Position,
+    /// When this process began to write the newest of its own.
+    written_at: Option<Instant>,
     under_way: Option<JoinHandle<Option<Position>>>,
 }
 
 impl CheckpointWriter {
     pub(crate) fn new(bus: &Bus, metrics: CheckpointMetrics, saved: Position) -> Self {
         let (decisions, store) = (bus.decisions.clone(), bus.checkpoints.clone());
-        decisions.keep_from(Partition::HOME, saved);
-        Self { decisions, store, metrics, saved, under_way: None }
+        Self { decisions, store, metrics, saved, written_at: None, under_way: None }
+    }
+
+    /// This process decides from here on; others may have written checkpoints meanwhile.
+    pub(crate) fn take_over(&mut self) {
+        self.store.forget(Partition::HOME);
+        self.written_at = None;
+    }
+
+    /// The first one is written soon after a start: until then the log keeps everything.
+    pub(crate) fn is_due(&self) -> bool {
+        self.written_at.is_none_or(|at| at.elapsed() >= CHECKPOINT_INTERVAL)
     }
 
     /// Begins to write one if there is something new, and none is under way.
@@ -136,6 +150,7 @@ impl CheckpointWriter {
         if chair.next() <= self.saved {
             return;
         }
+        self.written_at = Some(Instant::now());
         let (checkpoint, store, metrics) = (chair.checkpoint(), self.store.clone(), self.metrics.clone());
         self.under_way = Some(tokio::spawn(save(checkpoint, store, metrics)));
     }

@@ -390,7 +390,7 @@ impl Judge {
     /// judge has come: what the judge writes until then is void.
     fn watch_word(&mut self) -> Option<Position> {
         let (partition, taken) = (self.task.partition, self.taken);
-        let decided = self.task.followed.projection.read().standing().decided(partition);
+        let decided = self.task.followed.projection.read().decided(partition);
         let overtaken = decided.filter(|_| decided > taken);
         // Not at the first look: whoever judged before may have written to the last moment.
         let is_lasting = std::mem::replace(&mut self.is_overtaken, overtaken.is_some());

@@ -33,7 +33,7 @@ pub(crate) async fn restore(
     // First: what a snapshot relies on was written before it.
     let snapshot = load_snapshot(bus, partition).await;
     let decisions_end = followed.catch_up().await.context("the decisions log cannot be read")?;
-    let decided = followed.projection.read().standing().decided(partition);
+    let decided = followed.projection.read().decided(partition);
     let bounds = bus.events.bounds(partition).await.context("the events log cannot be read")?;
     if let Some(restored) = snapshot.and_then(|bytes| from_snapshot(&bytes, partition, decided, bounds)) {
         return Ok(restored);
@@ -49,7 +49,7 @@ pub(crate) async fn restore(
 /// before the first append.
 pub(crate) async fn keep_positions(bus: &Bus, followed: &Followed) {
     for partition in (0..bus.events.partitions()).map(Partition) {
-        let decided = followed.projection.read().standing().decided(partition);
+        let decided = followed.projection.read().decided(partition);
         let snapshot = load_snapshot(bus, partition).await;
         let taken = snapshot.and_then(|bytes| Keeper::taken(&bytes));
         if let Some(Position(newest)) = decided.max(taken) {
