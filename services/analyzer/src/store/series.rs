@@ -69,8 +69,6 @@ pub(super) struct Flags {
     pub(super) is_from_zero: bool,
     /// Its last sample's sender was ahead: see [`super::clock`].
     pub(super) is_moved: bool,
-    /// Its last value was set aside.
-    pub(super) was_implausible: bool,
     /// Its target's next scrapes are expected to have it.
     pub(super) is_live: bool,
 }

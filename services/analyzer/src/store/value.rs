@@ -17,8 +17,8 @@ const INCREASE_PER_SECOND_MAX: f64 = 1e12;
 /// - A counter that fell began anew and so adds its value. Whether others of its family began anew with it, the rest
 ///   of the scrape decides too.
 /// - A series that comes back after its stale marker goes on from its last value.
-/// - An increase that no service has is set aside, and the next value is compared with the one before it; where that is
-///   one too, the counter goes on from there. A first
+/// - An increase that no service has is set aside, and the next value is compared with the one before it, over all the time since
+///   then: a counter that stays where it jumped to goes on once so much can have been counted. A first
 ///   value that is none is a baseline, wherever its counter began.
 pub(super) fn read(
     series: &mut SeriesState,
@@ -50,15 +50,10 @@ pub(super) fn read(
     let is_too_much = is_counter && grown > most_in(at.since(since));
     if is_too_much && !is_first {
         counters.implausible += 1;
-        // Twice in a row it is no slip: the counter goes on from there.
-        let goes_on = !is_delta && std::mem::replace(&mut series.flags.was_implausible, true);
-        if goes_on {
-            (series.last, series.flags.was_implausible) = (value, false);
-            return (Mark::Baseline, 0.0);
-        }
+        // The next value has all the time since the last one that counts.
+        series.last_at = before_at;
         return (Mark::Alive, 0.0);
     }
-    series.flags.was_implausible = false;
     let before = std::mem::replace(&mut series.last, value);
     if !is_counter {
         let is_new_start = series.flags.is_process_start && (before.is_nan() || value > before);
@@ -143,9 +138,9 @@ mod tests {
                 "what no service has is passed over",
             ),
             (
-                &[5.0, 1e18, 1e18 + 1024.0, 1e18 + 2048.0],
-                &[(Baseline, 0.0), (Alive, 0.0), (Baseline, 0.0), (Increase, 1024.0)],
-                "twice in a row it is where the counter stands now",
+                &[5.0, 2e13, 2e13, 2e13 + 1024.0],
+                &[(Baseline, 0.0), (Alive, 0.0), (Increase, 2e13 - 5.0), (Increase, 1024.0)],
+                "what stays there is counted once there was time for it",
             ),
             (
                 &[1e18, 1e18 + 1024.0],
