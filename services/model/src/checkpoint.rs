@@ -234,15 +234,16 @@ impl Checkpoint {
             Some(Self { next, standing, unanswered: Vec::new(), ..checkpoint })
         };
         match found {
-            None if first == Position(0) => (None, Fit::Whole),
+            // Whoever reads a log from its beginning has to find all of it there, and events say again what is damaged.
+            _ if first == Position(0) => (None, Fit::Whole),
             None => (at(first, Self::default()), Fit::Missing { records: first.0 }),
             Some(found) if found.next < first => {
                 let records = first.0 - found.next.0;
                 (at(first, found), Fit::Missing { records })
             }
             Some(found) if found.next > next => {
-                let records = found.next.0 - next.0;
-                (at(next, found), Fit::Ahead { records })
+                let fit = Fit::Ahead { records: found.next.0 - next.0 };
+                (at(next, found), fit)
             }
             Some(found) => (Some(found), Fit::Whole),
         }
@@ -273,11 +274,13 @@ mod tests {
                 (Some((5, 0, None)), Fit::Missing { records: 5 }),
                 "its oldest are gone, with what they said",
             ),
-            (found(6), 0, 9, (Some((6, 7, Some(3))), Fit::Whole), "reading begins behind the checkpoint"),
+            (found(6), 0, 9, (None, Fit::Whole), "a log with all its records needs none"),
+            (found(6), 5, 9, (Some((6, 7, Some(3))), Fit::Whole), "reading begins behind the checkpoint"),
             (found(5), 5, 9, (Some((5, 7, Some(3))), Fit::Whole), "exactly what is gone"),
             (found(9), 9, 9, (Some((9, 7, Some(3))), Fit::Whole), "nothing came since"),
             (found(2), 5, 9, (Some((5, 7, None)), Fit::Missing { records: 3 }), "three records are lost"),
-            (found(12), 0, 9, (Some((9, 7, None)), Fit::Ahead { records: 3 }), "the log lost its end"),
+            (found(12), 5, 9, (Some((9, 7, None)), Fit::Ahead { records: 3 }), "the log lost its end"),
+            (found(12), 0, 9, (None, Fit::Whole), "the log lost its end, and events say it again"),
         ] {
             let fitted = Checkpoint::fitted(checkpoint, Position(first), Position(next));
             assert_eq!(shown(fitted), expected, "{why}");

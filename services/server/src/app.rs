@@ -329,7 +329,7 @@ impl App {
                 checkpoints: CheckpointWriter::new(
                     &bus,
                     CheckpointMetrics::register(&registry)?,
-                    known.checkpoint.as_ref().map(|it| it.next).unwrap_or_default(),
+                    known.saved,
                 ),
                 chair: match known.checkpoint {
                     Some(checkpoint) => Chair::from_checkpoint(boot.clone(), checkpoint),

@@ -96,8 +96,8 @@ impl ArbitrateRole {
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => break,
-                _ = checkpoint_due.tick() => if self.chair.is_deciding() && self.checkpoints.is_due() {
-                    self.checkpoints.write(&self.chair).await;
+                _ = checkpoint_due.tick() => if self.chair.is_deciding() {
+                    self.checkpoints.look(&self.chair).await;
                 },
                 change = self.member.next() => {
                     (seat, claim) = self.change(change).await;

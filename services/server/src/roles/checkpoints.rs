@@ -64,6 +64,8 @@ impl CheckpointMetrics {
 pub(crate) struct Known {
     /// Where the arbiter goes on; `None`: at the first record that there ever was.
     pub(crate) checkpoint: Option<Checkpoint>,
+    /// What the newest checkpoint stands for.
+    pub(crate) saved: Position,
     /// Retention has taken records, the policy's perhaps among them.
     pub(crate) is_log_partial: bool,
     /// Where those begin to read who show and tell what happened.
@@ -94,6 +96,7 @@ pub(crate) async fn load(bus: &Bus) -> anyhow::Result<Known> {
         tracing::error!(%error, "the checkpoint of the decisions log is not used");
         None
     });
+    let saved = found.as_ref().map(|it| it.next).filter(|next| *next <= bounds.next).unwrap_or_default();
     let (checkpoint, fit) = Checkpoint::fitted(found, bounds.first, bounds.next);
     match fit {
         Fit::Whole => {}
@@ -104,11 +107,11 @@ pub(crate) async fn load(bus: &Bus) -> anyhow::Result<Known> {
         ),
         Fit::Ahead { records } => tracing::error!(
             records,
-            "the decisions log ends before its checkpoint: what was decided in between is known, but not on the log"
+            "the decisions log ends before its checkpoint: it is damaged, or an older copy"
         ),
     }
     let newest = checkpoint.as_ref().map_or(0, |it| it.next.0.saturating_sub(HISTORY_RECORDS_MAX));
-    Ok(Known { checkpoint, is_log_partial, history_from: bounds.first.max(Position(newest)) })
+    Ok(Known { checkpoint, saved, is_log_partial, history_from: bounds.first.max(Position(newest)) })
 }
 
 /// Writes checkpoints, one at a time.
@@ -136,13 +139,19 @@ impl CheckpointWriter {
         self.written_at = None;
     }
 
-    /// The first one is written soon after a start: until then the log keeps everything.
-    pub(crate) fn is_due(&self) -> bool {
-        self.written_at.is_none_or(|at| at.elapsed() >= CHECKPOINT_INTERVAL)
+    /// Lets go what a written one stands for, and begins the next one if it is due. The first one is due at once: until
+    /// it is written the log keeps everything.
+    pub(crate) async fn look(&mut self, chair: &Chair) {
+        if self.under_way.as_ref().is_some_and(JoinHandle::is_finished) {
+            self.note_written().await;
+        }
+        if self.written_at.is_none_or(|at| at.elapsed() >= CHECKPOINT_INTERVAL) {
+            self.write(chair).await;
+        }
     }
 
     /// Begins to write one if there is something new, and none is under way.
-    pub(crate) async fn write(&mut self, chair: &Chair) {
+    async fn write(&mut self, chair: &Chair) {
         if self.under_way.as_ref().is_some_and(|task| !task.is_finished()) {
             return;
         }

@@ -17,8 +17,8 @@ const RETENTION: &str = "bus: { kind: embedded, retention: { decisions_bytes_max
 const FACTS: usize = 60;
 const FACT_CHARS: usize = 400;
 
-/// Some ten times what the log holds.
-const UPDATES_MAX: usize = 400;
+/// A hundred times what the log holds; a checkpoint is written meanwhile.
+const UPDATES_MAX: usize = 4000;
 
 fn decisions_begin_at_0(system: &System) -> bool {
     let folder = system.folder.path().join("data/decisions");
@@ -99,7 +99,9 @@ async fn where_the_checkpoint_is_damaged_what_is_lost_is_said_and_the_server_sta
     let mut system = System::start_with_files(&config, &[("webhook.secret", SECRET)]).await;
     push_the_beginning_out(&mut system).await;
     system.kill();
-    std::fs::write(system.folder.path().join("data/checkpoints/0"), "nonsense").unwrap();
+    for file in ["0", "0.previous"] {
+        std::fs::write(system.folder.path().join("data/checkpoints").join(file), "nonsense").unwrap();
+    }
     system.start_again().await;
     until("the loss is logged", async || system.log().contains("no checkpoint stands for").then_some(()))
         .await;
