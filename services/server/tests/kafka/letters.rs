@@ -56,9 +56,14 @@ async fn a_message_outside_of_its_inputs_scope_is_listed_and_taken_once_the_scop
     };
     let narrow = start(&input(", services: [search]"));
     until_some(&narrow, "poison").await;
+    // It is counted before it is on the log.
+    let listed = until("the letter is listed", async || {
+        let listed = letters(input(""), "list", &["-o", "json"]).await;
+        let listed: Value = serde_json::from_slice(&listed.stdout).ok()?;
+        listed["items"].get(0).is_some().then_some(listed)
+    })
+    .await;
     drop(narrow);
-    let listed = letters(input(""), "list", &["-o", "json"]).await;
-    let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
     let letter = &listed["items"][0];
     assert_eq!((&letter["reason"], letter["topic"].as_str()), (&"scope".into(), Some(topic.as_str())));
     assert_eq!(letter["detail"], "the input may not speak of checkout in production");
